@@ -1,0 +1,1 @@
+"""Curves from the files a run left; no model is needed."""

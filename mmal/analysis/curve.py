@@ -1,0 +1,91 @@
+"""The learning curve: ``curve.json``, ``curve.csv`` and ``curve.png`` from the round folders."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from ..artifacts import read_json, write_bytes, write_csv, write_json
+from ..round import PHASES, RoundFolder
+
+
+def points(work_dir: str | Path) -> list[dict]:
+    """One object for every closed round, in order.
+
+    Returns:
+        Dicts with ``round``, ``images`` and ``boxes`` (that the round's model was trained on), ``metrics``
+        {name: value} and ``seconds`` {phase: value}.
+    """
+    found = []
+    for folder in sorted(Path(work_dir).glob('round_*'), key=lambda p: int(p.name.split('_')[1])):
+        number = int(folder.name.split('_')[1])
+        done = RoundFolder(work_dir, number)
+        if done.closed:
+            metrics = read_json(done.artifact('evaluate'))
+            found.append(dict(round=number, images=metrics['images'], boxes=metrics['boxes'],
+                              metrics=metrics['metrics'], seconds={p: e['seconds'] for p, e in done.record.items()}))
+    return found
+
+
+def main_metric(curve: list[dict]) -> str | None:
+    """The metric to look at first: mAP or accuracy if there is one."""
+    names = list(curve[-1]['metrics']) if curve else []
+    for want in ('mAP', 'AP', 'accuracy'):
+        for name in names:
+            if name.endswith(want):
+                return name
+    return names[0] if names else None
+
+
+def write_curve(work_dir: str | Path, title: str) -> list[dict]:
+    """Renew the three files from what the rounds left, and return the points."""
+    curve, work_dir = points(work_dir), Path(work_dir)
+    write_json(work_dir / 'curve.json', curve)
+    metrics = list(dict.fromkeys(name for p in curve for name in p['metrics']))
+    phases = [phase for phase in PHASES if any(phase in p['seconds'] for p in curve)]
+    rows = [[p['round'], p['images'], p['boxes'], *(p['metrics'].get(m, '') for m in metrics),
+             *(p['seconds'].get(s, '') for s in phases)] for p in curve]
+    write_csv(work_dir / 'curve.csv', ['round', 'images', 'boxes', *metrics, *(f'{s}_seconds' for s in phases)], rows)
+    metric = main_metric(curve)
+    if metric is not None:
+        write_bytes(work_dir / 'curve.png', draw({title: curve}, metric))
+    return curve
+
+
+def draw(curves: dict[str, list[dict]], metric: str) -> bytes:
+    """PNG of one metric over images and over boxes.
+
+    Args:
+        curves: Points by the name of the run.
+        metric: Its name in the points.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(9, 3.6), layout='constrained')
+    FigureCanvasAgg(figure)
+    for axis, unit in zip(figure.subplots(1, 2, sharey=True), ('images', 'boxes'), strict=True):
+        for name, curve in curves.items():
+            axis.plot([p[unit] for p in curve], [p['metrics'].get(metric) for p in curve], marker='o', label=name)
+        axis.set_xlabel(f'labeled {unit}')
+        axis.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        axis.grid(alpha=0.3)
+        axis.label_outer()
+    figure.axes[0].set_ylabel(metric)
+    figure.axes[0].legend()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format='png', dpi=120)
+    return buffer.getvalue()
+
+
+def table(curve: list[dict]) -> str:
+    """The points as text, for the log."""
+    metric = main_metric(curve)
+    lines = [f'{"round":>5} {"images":>8} {"boxes":>8} {metric or "":>18} {"seconds":>8}']
+    for p in curve:
+        value = p['metrics'].get(metric)
+        shown = '' if value is None else f'{value:.4f}'
+        lines.append(f'{p["round"]:>5} {p["images"]:>8} {p["boxes"]:>8} {shown:>18} '
+                     f'{sum(p["seconds"].values()):>8.1f}')
+    return '\n'.join(lines)

@@ -1,0 +1,1 @@
+"""Data that mmal makes itself."""

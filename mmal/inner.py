@@ -1,0 +1,113 @@
+"""A round's own Runner: fresh model, optimizer, schedulers and hooks, in the round's folder."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.logging import MMLogger
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import get_state_dict, weights_to_cpu
+
+from .artifacts import load_tensors, save_tensors
+from .errors import InputError
+from .pool import derive_seed
+
+
+def train_loop_cfg(inner: dict, inner_type: str | None) -> dict:
+    """The round's own train_cfg, from what ActiveLoop's inherited beside its own arguments.
+
+    Args:
+        inner: E.g. ``dict(max_epochs=12, val_interval=1)``.
+        inner_type: A loop type, or None to tell from ``inner``.
+    """
+    if inner_type is None and ('max_epochs' in inner) == ('max_iters' in inner):
+        raise InputError('train_cfg: a round needs max_epochs or max_iters (one of them), as for an ordinary training; '
+                         f'found {sorted(inner)}.')
+    by_epoch = 'max_epochs' in inner
+    inner = {k: v for k, v in inner.items() if k != 'by_epoch'}
+    return dict(type=inner_type or ('EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop'), **inner)
+
+
+def round_cfg(outer: Config, name: str, folder: Path, number: int, seed: int, train_cfg: dict) -> Config:
+    """The config of a Runner that works for round ``number`` in ``folder``."""
+    cfg = copy.deepcopy(outer)
+    cfg.train_cfg = train_cfg
+    cfg.work_dir, cfg.experiment_name, cfg.resume, cfg.active_round = str(folder), name, False, number
+    cfg.randomness = dict(cfg.get('randomness') or {}, seed=derive_seed(seed, f'train/{number}'))
+    if cfg.get('visualizer') is not None:  # visualizers are process-global by name
+        cfg.visualizer.name = name
+        cfg.visualizer.pop('save_dir', None)
+    return cfg
+
+
+def _build(cfg: Config) -> Runner:
+    """A Runner that does not repeat the environment and the whole config in the log; its folder has both."""
+    before = logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        return Runner.from_cfg(cfg)
+    finally:
+        logging.disable(before)
+        logger = MMLogger.get_current_instance()
+        logger.setLevel(logger.level)  # makes it forget what was disabled
+
+
+def train(cfg: Config, path: Path) -> None:
+    """Train, and write what tools/test.py can read: state_dict and meta, no optimizer.
+
+    Raises:
+        FloatingPointError: If training left weights that are not finite.
+    """
+    runner = _build(cfg)
+    model = runner.train()
+    model = model.module if is_model_wrapper(model) else model
+    checkpoint = dict(meta=dict(dataset_meta=getattr(runner.train_dataloader.dataset, 'metainfo', {}),
+                                round=cfg.active_round, experiment_name=cfg.experiment_name),
+                      state_dict=weights_to_cpu(get_state_dict(model)))
+    runner.call_hook('before_save_checkpoint', checkpoint=checkpoint)  # EMAHook puts the averaged weights in
+    bad = [n for n, t in checkpoint['state_dict'].items() if t.is_floating_point() and not bool(t.isfinite().all())]
+    if bad:
+        raise FloatingPointError(f'Training left weights that are not finite, first in {bad[0]}. '
+                                 'Lower optim_wrapper.optimizer.lr or set optim_wrapper.clip_grad.')
+    if is_main_process():
+        save_tensors(path, checkpoint)
+
+
+class TrainedModel:
+    """The Runner that holds a round's trained model for evaluation, s_test and scoring; built when first needed.
+
+    Args:
+        cfg: From :func:`round_cfg`.
+        checkpoint: What :func:`train` wrote. It is read with an allow-list, never unpickled.
+    """
+
+    def __init__(self, cfg: Config, checkpoint: Path) -> None:
+        self._cfg, self._checkpoint, self._runner = cfg, checkpoint, None
+
+    @property
+    def runner(self) -> Runner:
+        if self._runner is None:
+            cfg = copy.deepcopy(self._cfg)
+            cfg.load_from, cfg.experiment_name = None, f'{cfg.experiment_name}_trained'
+            if cfg.get('visualizer') is not None:
+                cfg.visualizer.name = cfg.experiment_name
+            runner = _build(cfg)
+            model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+            model.load_state_dict(load_tensors(self._checkpoint)['state_dict'])
+            self._runner = runner
+        return self._runner
+
+    def evaluate(self) -> dict[str, float]:
+        """Metrics on the test set of the config; on its validation set if it has no test set."""
+        with torch.no_grad():
+            if self._cfg.get('test_dataloader') is not None:
+                return self.runner.test()
+            if self._cfg.get('val_dataloader') is not None:
+                return self.runner.val()
+        return {}

@@ -1,0 +1,263 @@
+"""The outer loop: train, evaluate, s_test, score, select, label, and round again."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from mmengine import dist
+from mmengine.runner import BaseLoop
+
+from .analysis.curve import table, write_curve
+from .artifacts import read_csv, read_json, write_csv, write_json
+from .errors import InputError
+from .hooks import StestHook
+from .images import find_unreadable
+from .inner import TrainedModel, round_cfg, train, train_loop_cfg
+from .pool import Pool, ranked, shuffled, spend
+from .registry import LOOPS, ORACLES, SAMPLERS
+from .round import RoundFolder
+from .run_record import check, claim, record_of
+from .samplers import Query
+from .tasks import build_data, build_task
+
+
+@LOOPS.register_module()
+class ActiveLoop(BaseLoop):
+    """Active learning as the training loop of an mmengine Runner.
+
+    Each round trains a fresh model in an inner Runner of its own (``round_XX/``), evaluates it, computes s_test if the
+    sampler needs it, scores the unlabeled images, selects within the budget and has the selected labeled. What a
+    config's ``train_cfg`` holds besides the arguments below (``max_epochs``, ``val_interval``, ...) goes to the inner
+    training loop.
+
+    Args:
+        runner: The outer Runner.
+        dataloader: Config of ``train_dataloader``; its dataset is the pool.
+        initial: Images drawn at random to begin with, whatever the unit.
+        query: What one query may spend, in ``unit``.
+        rounds: Trainings in all. Fewer are run if the pool is used up before.
+        sampler: Config of a sampler.
+        oracle: Config of an oracle. Defaults to ``dict(type='mmal.SimulatedOracle')``.
+        unit: 'image', or 'box': the boxes that labeling revealed; the last image may overshoot. Defaults to 'image'.
+        check_images: Decode every image of the pool once at the start, so that broken ones are left out. Defaults to
+            True.
+        inner_type: Type of the inner training loop. Defaults to None: by epoch with max_epochs, by iteration with
+            max_iters.
+        **inner: Arguments of the inner training loop.
+
+    Raises:
+        InputError: If a number is not positive, the unit unknown, or the inner loop has no length.
+    """
+
+    def __init__(self, runner, dataloader, initial: int, query: int, rounds: int, sampler: dict,
+                 oracle: dict | None = None, unit: str = 'image', check_images: bool = True,
+                 inner_type: str | None = None, **inner) -> None:
+        super().__init__(runner, dataloader=(None, ))  # rounds build their own; the Runner only asks for a length
+        for name, value in (('initial', initial), ('query', query), ('rounds', rounds)):
+            if not isinstance(value, int) or value < 1:
+                raise InputError(f'train_cfg.{name}: expected a whole number of at least 1, got {value!r}.')
+        if unit not in ('image', 'box'):
+            raise InputError(f"train_cfg.unit: expected 'image' or 'box', got {unit!r}.")
+        self.initial, self.query, self.rounds, self.unit = initial, query, rounds, unit
+        self.check_images, self._inner = check_images, train_loop_cfg(inner, inner_type)
+        self.sampler = self._build(SAMPLERS, sampler, 'sampler')
+        self._oracle_cfg = oracle or dict(type='mmal.SimulatedOracle')
+        self.work_dir = Path(runner.work_dir)
+        seed = (runner.cfg.get('randomness') or {}).get('seed')
+        self.seed = 0 if seed is None else seed
+        # what the outer Runner asks of any training loop
+        self.epoch = self.iter = 0
+        self.max_epochs, self.max_iters = inner.get('max_epochs', 1), inner.get('max_iters', 1)
+        self.val_interval, self.val_begin = inner.get('val_interval', 1), inner.get('val_begin', 1)
+
+    @staticmethod
+    def _build(registry, cfg: dict, name: str, **kwargs):
+        try:
+            return registry.build(cfg, **kwargs)
+        except (KeyError, TypeError, ValueError) as e:
+            raise InputError(f'train_cfg.{name}: {e.args[0] if e.args else e}') from e
+
+    @cached_property
+    def data(self):
+        """Data side of the task: the pool with its images, and its ground truth for a simulated oracle."""
+        return build_data(self.runner.cfg)
+
+    @cached_property
+    def oracle(self):
+        return self._build(ORACLES, self._oracle_cfg, 'oracle', default_args=dict(data=self.data))
+
+    @property
+    def stest_hook(self) -> StestHook | None:
+        return next((h for h in self.runner.hooks if isinstance(h, StestHook)), None)
+
+    # --- the loop ---------------------------------------------------------------------------------------------------
+
+    def run(self):
+        """Run all rounds that are not done yet.
+
+        Returns:
+            The outer Runner's model, untrained; each round's is in ``round_XX/checkpoint.pth``.
+        """
+        self.prepare()
+        labeled_file = self.work_dir / 'initial.json'
+        for number in range(self.rounds):
+            folder = RoundFolder(self.work_dir, number)
+            pool = Pool([i['id'] for i in self.data.images], [i['id'] for i in read_json(labeled_file)['images']])
+            if not folder.closed:
+                self._round(folder, pool, labeled_file)
+            self._publish(number)
+            labeled_file = folder.artifact('label')
+            if not self._candidates(pool):
+                self.runner.logger.info(f'The pool is used up after round {number}.')
+                break
+        self._farewell()
+        return self.runner.model
+
+    def _round(self, folder: RoundFolder, pool: Pool, labeled_file: Path) -> None:
+        logger = self.runner.logger
+        logger.info(f'Round {folder.number}: {len(pool.labeled)} of {len(pool.ids)} images labeled.')
+        cfg = round_cfg(self.runner.cfg, f'{self.runner.experiment_name}_round_{folder.number:02d}', folder.path,
+                        folder.number, self.seed, self._inner)
+        self.data.train_on(cfg, labeled_file)
+        trained = TrainedModel(cfg, folder.artifact('train'))
+        folder.run('train', lambda path: train(cfg, path), logger)
+        folder.run('evaluate', lambda path: self._evaluate(trained, labeled_file, path), logger)
+        if self.sampler.needs_s_test:
+            labeled = self.data.labeled_dataset
+            folder.run('s_test', lambda path: self._hook_of(trained.runner).compute(
+                trained.runner, self.data, labeled(str(labeled_file)), path), logger)
+        folder.run('score', lambda path: self._score(folder, pool, trained, path), logger)
+        folder.run('select', lambda path: self._select(folder, pool, path), logger)
+        folder.run('label', lambda path: self._label(folder, pool, labeled_file, path), logger)
+
+    def prepare(self) -> None:
+        """Check the input, claim the work_dir, and draw the initial set; nothing is trained.
+
+        Raises:
+            InputError: If the run cannot work or the work_dir belongs to another one.
+        """
+        self.check_input()
+        resuming = check(self.work_dir, self.record(), self.runner.cfg.get('resume', False))
+        dist.barrier()
+        if not resuming and dist.is_main_process():
+            write_json(self.work_dir / 'pool.json', self.data.listing(), indent=None)
+            write_json(self.work_dir / 'unreadable.json', self._check_images())
+            pool = Pool([i['id'] for i in self.data.images])
+            first = shuffled(self._candidates(pool), self.seed, 'initial')[:self.initial]
+            write_json(self.work_dir / 'initial.json', self.data.labeled(first, self.oracle.label(first)), indent=None)
+            claim(self.work_dir, self.record())
+        dist.barrier()
+
+    def check_input(self) -> None:
+        """Raise InputError for what would fail hours later."""
+        n = len(self.data.images)
+        for name, need in (('initial', self.initial), ('query', self.query if self.unit == 'image' else 1)):
+            if n < need:
+                raise InputError(f'The pool has {n} images, fewer than train_cfg.{name} = {need}.')
+        missing = self.data.missing_files()
+        if missing:
+            raise InputError(f'{len(missing)} of {n} image files of the pool do not exist, e.g. {missing[0]}. '
+                             'Check data_root and data_prefix of train_dataloader.dataset.')
+        if self.sampler.needs_s_test:
+            if self.stest_hook is None:
+                raise InputError(f"{type(self.sampler).__name__} needs s_test: add dict(type='mmal.StestHook', "
+                                 'params=[...]) to custom_hooks.')
+            self.stest_hook.select(build_task(self.runner.model, self.runner.cfg).model)
+            self.data.reference_dataset(self.stest_hook.reference)
+
+    def record(self) -> dict:
+        """What makes this run this run; see :mod:`mmal.run_record`."""
+        return record_of(self.runner.cfg, self.seed, Pool([i['id'] for i in self.data.images]).digest(
+            repr(sorted((str(i['id']), i['file_name']) for i in self.data.images))), len(self.data.images))
+
+    # --- phases -----------------------------------------------------------------------------------------------------
+
+    def _evaluate(self, trained: TrainedModel, labeled_file: Path, path: Path) -> None:
+        metrics = {k: float(v) for k, v in trained.evaluate().items()}
+        metrics['unreadable_images'] = len(read_json(self.work_dir / 'unreadable.json'))
+        labeled = read_json(labeled_file)
+        finite = {k: v for k, v in metrics.items() if v == v and abs(v) != float('inf')}
+        if dist.is_main_process():
+            write_json(path, dict(images=len(labeled['images']), boxes=len(labeled['annotations']), metrics=finite))
+
+    def _hook_of(self, runner) -> StestHook:
+        return next(h for h in runner.hooks if isinstance(h, StestHook))
+
+    def _score(self, folder: RoundFolder, pool: Pool, trained: TrainedModel, path: Path) -> None:
+        loader = self.runner.cfg.get('val_dataloader') or self.runner.cfg.train_dataloader
+        query = Query(folder.number, self.seed, self._candidates(pool), folder.path, self._pool_images,
+                      lambda: build_task(trained.runner.model, trained.runner.cfg), loader.get('batch_size', 1),
+                      loader.get('num_workers', 0), self.runner.logger)
+        scores = self.sampler.score(query)
+        self._leave_out(scores.unreadable)
+        order = ranked(scores.value, self.seed, f'ties/{folder.number}')
+        if dist.is_main_process():
+            self._write_scores(path, [[i, scores.value[i], scores.pseudo_boxes.get(i, ''), rank, 0]
+                                      for rank, i in enumerate(order)])
+
+    def _select(self, folder: RoundFolder, pool: Pool, path: Path) -> None:
+        """In rank order within the budget; then mark the selected in ``scores.csv``."""
+        if not dist.is_main_process():
+            return
+        rows = read_csv(folder.artifact('score'))
+        cost = (lambda i: 1) if self.unit == 'image' else (lambda i: len(self.oracle.label([i])))
+        selected = spend([pool.from_text(row['id']) for row in rows], self.query, cost)
+        taken = {str(i) for i in selected}
+        self._write_scores(folder.artifact('score'), [[row['id'], row[self.sampler.column], row['pseudo_boxes'],
+                                                       row['rank'], int(row['id'] in taken)] for row in rows])
+        write_json(path, selected)
+
+    def _write_scores(self, path: Path, rows: list[list]) -> None:
+        write_csv(path, ['id', self.sampler.column, 'pseudo_boxes', 'rank', 'selected'], rows)
+
+    def _label(self, folder: RoundFolder, pool: Pool, labeled_file: Path, path: Path) -> None:
+        if dist.is_main_process():
+            selected = read_json(folder.artifact('select'))
+            annotations = read_json(labeled_file)['annotations'] + self.oracle.label(selected)
+            write_json(path, self.data.labeled(pool.labeled + selected, annotations), indent=None)
+
+    # --- around them ------------------------------------------------------------------------------------------------
+
+    def _candidates(self, pool: Pool) -> list:
+        unreadable = read_json(self.work_dir / 'unreadable.json')
+        return [i for i in pool.unlabeled if str(i) not in unreadable]
+
+    def _check_images(self) -> dict[str, str]:
+        if not (self.check_images and self.data.local):
+            return {}
+        found = find_unreadable({i['id']: self.data.image_path(i['id']) for i in self.data.images}, self.runner.logger)
+        self._name(found)
+        return {str(i): reason for i, reason in found.items()}
+
+    def _leave_out(self, unreadable: dict) -> None:
+        """Images that turned out unreadable while scoring are out of this and all later queries."""
+        self._name(unreadable)
+        if unreadable and dist.is_main_process():
+            path = self.work_dir / 'unreadable.json'
+            write_json(path, read_json(path) | {str(i): reason for i, reason in unreadable.items()})
+
+    def _name(self, unreadable: dict) -> None:
+        for i, reason in unreadable.items():
+            self.runner.logger.warning(f'Image {i} ({self.data.image_path(i)}) cannot be read and is left out: {reason}')
+
+    def _pool_images(self):
+        """The pool's dataset without annotations, and the row of each id in it."""
+        dataset = self.data.pool_dataset(str(self.work_dir / 'pool.json'))
+        return dataset, {dataset.get_data_info(row)['img_id']: row for row in range(len(dataset))}
+
+    def _publish(self, number: int) -> None:
+        """Renew the curve files and give the round's point to the visualizer, so that TensorBoard shows it."""
+        if dist.is_main_process():
+            curve = write_curve(self.work_dir, type(self.sampler).__name__)
+            point = curve[number]
+            self.runner.visualizer.add_scalars(
+                {'images': point['images'], 'boxes': point['boxes'], **point['metrics']}, step=number)
+
+    def _farewell(self) -> None:
+        if dist.is_main_process():
+            curve = write_curve(self.work_dir, type(self.sampler).__name__)
+            self.runner.logger.info('The learning curve:\n' + table(curve))
+            self.runner.logger.info(f'Curve: {self.work_dir}/curve.png, .csv and .json. Every round: '
+                                    f'{self.work_dir}/round_XX/ with checkpoint.pth, metrics.json, scores.csv, '
+                                    'selected.json and labeled.json.')

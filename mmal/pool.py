@@ -1,0 +1,104 @@
+"""The pool of stable image ids: who is labeled, who comes first, what a query may spend. Standard library only."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from random import Random
+
+
+def sort_key(image_id: Hashable) -> tuple[str, str]:
+    """An order for ids of any type: numbers by value, then text."""
+    if isinstance(image_id, int):
+        return ('', f'{image_id:+025d}')
+    return ('text', str(image_id))
+
+
+def shuffled(ids: Iterable[Hashable], seed: int, purpose: str) -> list:
+    """All ids in an order that depends on ``seed``, ``purpose`` and the ids themselves, not on the order they came."""
+    ids = sorted(ids, key=sort_key)
+    Random(f'{seed}/{purpose}').shuffle(ids)
+    return ids
+
+
+def uniform(image_id: Hashable, seed: int, purpose: str) -> float:
+    """A number in [0, 1) that belongs to this id alone."""
+    digest = hashlib.sha256(f'{seed}/{purpose}/{image_id!r}'.encode()).digest()
+    return int.from_bytes(digest[:8], 'big') / 2**64
+
+
+def derive_seed(seed: int, purpose: str) -> int:
+    """A seed of 31 bits for one purpose, from the seed of the run."""
+    return int.from_bytes(hashlib.sha256(f'{seed}/{purpose}'.encode()).digest()[:4], 'big') >> 1
+
+
+def ranked(scores: Mapping[Hashable, float], seed: int, purpose: str) -> list:
+    """Ids by ascending score. Ties break by ``seed``; scores that are not finite come last."""
+    order = shuffled(scores, seed, purpose)
+    return sorted(order, key=lambda i: scores[i] if math.isfinite(scores[i]) else math.inf)
+
+
+def spend(candidates: Iterable[Hashable], budget: int, cost: Callable[[Hashable], int]) -> list:
+    """Take candidates in order until the budget is spent.
+
+    ``cost`` is asked only for what is taken (it may reveal labels). The last one taken may overshoot the budget, no
+    other.
+
+    Args:
+        candidates: Ids, best first.
+        budget: In the unit of ``cost``.
+        cost: What labeling this id costs.
+    """
+    taken, spent = [], 0
+    for image_id in candidates:
+        if spent >= budget:
+            break
+        taken.append(image_id)
+        spent += cost(image_id)
+    return taken
+
+
+class Pool:
+    """Ids that may ever be labeled, and those that are.
+
+    Args:
+        ids: All ids, unique also as text (files hold them as text).
+        labeled: Those labeled already, in the order they were.
+
+    Raises:
+        ValueError: If an id stands twice or a labeled one is not in the pool.
+    """
+
+    def __init__(self, ids: Sequence[Hashable], labeled: Iterable[Hashable] = ()) -> None:
+        self.ids = sorted(ids, key=sort_key)
+        self._by_text = {str(i): i for i in self.ids}
+        if len(self._by_text) != len(self.ids):
+            raise ValueError('Pool ids are not unique: every image needs an id of its own.')
+        self.labeled: list = []
+        self.label(labeled)
+
+    def label(self, ids: Iterable[Hashable]) -> None:
+        """Move ids to the labeled part."""
+        have = set(self.labeled)
+        for image_id in ids:
+            if str(image_id) not in self._by_text:
+                raise ValueError(f'{image_id!r} is not an id of the pool.')
+            if image_id in have:
+                raise ValueError(f'{image_id!r} is labeled already.')
+            have.add(image_id)
+            self.labeled.append(image_id)
+
+    @property
+    def unlabeled(self) -> list:
+        """Ids not labeled yet, sorted."""
+        labeled = set(self.labeled)
+        return [i for i in self.ids if i not in labeled]
+
+    def from_text(self, text: str) -> Hashable:
+        """The id whose text this is."""
+        return self._by_text[text]
+
+    def digest(self, more: str = '') -> str:
+        """A fingerprint of the ids, independent of their order."""
+        return hashlib.sha256('\n'.join([*map(repr, self.ids), more]).encode()).hexdigest()

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from mmengine import dist
+
+from ..artifacts import load_tensors
+from ..influence import flatten
+from ..progress import track
+from ..registry import SAMPLERS
+from ..tasks.loading import Unreadable, batches
+from .base import Query, Scores
+
+
+@SAMPLERS.register_module()
+class InfluenceSampler:
+    """ISAL: label first what would lower the reference loss most (paper, Algorithms 1 and 2).
+
+    The score is the influence I(z) = -s_test . G_z, where G_z is the gradient of the loss of image z against the
+    model's own confident predictions. *More negative is more helpful*. An image without a confident prediction is
+    scored as background. s_test is read from ``s_test.pth`` of the round, which
+    :class:`~mmal.hooks.StestHook` wrote.
+
+    Args:
+        score_thr: Predictions at least this confident are pseudo-boxes, after the detector's own ``test_cfg``
+            (its score threshold and NMS). Defaults to 0.1, the first authors' value.
+        batch_size: Images to a batch. Defaults to None: that of ``val_dataloader``. Influences do not depend on it.
+
+    Raises:
+        ValueError: If ``score_thr`` is outside 0 to 1.
+    """
+
+    needs_s_test = True
+    column = 'influence'
+
+    def __init__(self, score_thr: float = 0.1, batch_size: int | None = None) -> None:
+        if not 0 <= score_thr <= 1:
+            raise ValueError(f'InfluenceSampler: expected 0 <= score_thr <= 1, got {score_thr}.')
+        self.score_thr, self.batch_size = score_thr, batch_size
+
+    def score(self, query: Query) -> Scores:
+        """Score this process's share of the ids, then gather all of them."""
+        share = self._score_share(query, query.ids[dist.get_rank()::dist.get_world_size()])
+        merged = Scores({})
+        for part in dist.all_gather_object(share):
+            merged.value.update(part.value)
+            merged.pseudo_boxes.update(part.pseudo_boxes)
+            merged.unreadable.update(part.unreadable)
+        return merged
+
+    def _score_share(self, query: Query, ids: list) -> Scores:
+        task, (dataset, rows) = query.task(), query.images()
+        device = next(task.model.parameters()).device
+        s_test = load_tensors(query.folder / 's_test.pth', device)
+        parameters = dict(task.model.named_parameters())
+        params = {name: parameters[name] for name in s_test}
+        direction, scores, by_row = flatten(s_test), Scores({}), {rows[i]: i for i in ids}
+        batch_size = self.batch_size or query.batch_size
+        stream = batches(dataset, list(by_row), batch_size, query.num_workers)
+        with task.loss_mode():
+            for batch in track(stream, -(-len(ids) // batch_size), f'round {query.round}: scoring', query.logger):
+                good = [(by_row[r], item) for r, item in batch if not isinstance(item, Unreadable)]
+                scores.unreadable.update({by_row[r]: x.reason for r, x in batch if isinstance(x, Unreadable)})
+                if not good:
+                    continue
+                keys, items = map(list, zip(*good, strict=True))
+                derivative, counts = task.pseudo_derivative(items, keys, params, direction, self.score_thr)
+                scores.value.update(zip(keys, (-derivative).tolist(), strict=True))
+                scores.pseudo_boxes.update(zip(keys, counts, strict=True))
+        return scores

@@ -1,0 +1,240 @@
+"""The data side of detection: the pool, its hidden ground truth, and datasets made from the user's config."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os.path as osp
+from collections import Counter
+from typing import Any
+from xml.etree import ElementTree
+
+from mmdet.datasets import CocoDataset
+from mmdet.registry import DATASETS
+from mmengine import fileio
+
+from ..errors import InputError
+
+
+def leaf_dataset(cfg: dict) -> dict:
+    """The one dataset inside wrappers such as RepeatDataset.
+
+    Raises:
+        InputError: If there are several.
+    """
+    if 'datasets' in cfg:
+        if len(cfg['datasets']) != 1:
+            raise InputError(f'The pool is one dataset, but train_dataloader.dataset is a {cfg["type"]} of '
+                             f'{len(cfg["datasets"])}. Merge their annotation files into one and use a single dataset.')
+        return leaf_dataset(cfg['datasets'][0])
+    return leaf_dataset(cfg['dataset']) if 'dataset' in cfg else cfg
+
+
+def _leaves(cfg: dict) -> list[dict]:
+    inner = cfg.get('datasets') or ([cfg['dataset']] if 'dataset' in cfg else [])
+    return [leaf for c in inner for leaf in _leaves(c)] if inner else [cfg]
+
+
+def _is_annotation(step: dict) -> bool:
+    return str(step['type']).rsplit('.', 1)[-1].endswith('LoadAnnotations')
+
+
+def _find_annotation_step(steps: Any) -> dict | None:
+    """The first LoadAnnotations of a (nested) pipeline."""
+    for step in steps or []:
+        if _is_annotation(step):
+            return step
+        nested = _find_annotation_step([t for t in step.get('transforms', []) if isinstance(t, dict)])
+        if nested:
+            return nested
+    return None
+
+
+def influence_pipeline(test_pipeline: list[dict], annotation_step: dict | None) -> list[dict]:
+    """The test pipeline with annotations loaded right behind the image, or not at all.
+
+    mmdet's test pipelines load boxes *after* Resize, so that evaluation sees original coordinates; a loss needs them
+    resized with the image.
+
+    Args:
+        test_pipeline: Of the validation dataset.
+        annotation_step: A LoadAnnotations config, or None for a pipeline that cannot see annotations.
+    """
+    steps = [copy.deepcopy(step) for step in test_pipeline if not _is_annotation(step)]
+    if annotation_step is not None:
+        steps.insert(1, copy.deepcopy(annotation_step))
+    return steps
+
+
+def _read_json(path: str, backend_args) -> dict:
+    try:
+        data = json.loads(fileio.get_text(path, backend_args=backend_args))
+    except FileNotFoundError:
+        raise InputError(f'Annotation file not found: {path}. Check data_root and ann_file of the config.') from None
+    except json.JSONDecodeError as e:
+        raise InputError(f'{path} is not valid JSON: {e}.') from None
+    missing = {'images', 'annotations', 'categories'} - set(data)
+    if missing:
+        raise InputError(f'{path} is not a COCO annotation file: it lacks {", ".join(sorted(missing))}.')
+    return data
+
+
+class DetectionData:
+    """Reads the training dataset of a config as the pool; see :class:`~mmal.tasks.base.TaskData`.
+
+    COCO-format datasets keep their JSON entries as they are; any other mmdet dataset (VOC, ...) is converted.
+
+    Args:
+        cfg: The whole config.
+
+    Raises:
+        InputError: If a file is missing or malformed, an image id stands twice, or an annotation's category is not
+            among the config's classes.
+    """
+
+    def __init__(self, cfg) -> None:
+        self.cfg = cfg
+        self.leaf = leaf_dataset(cfg.train_dataloader.dataset)
+        if self.leaf.get('indices') is not None:
+            raise InputError('train_dataloader.dataset.indices would hide a part of the pool: remove it.')
+        try:
+            empty = DATASETS.build(dict(self.leaf, pipeline=[], filter_cfg=None, test_mode=True, lazy_init=True))
+        except FileNotFoundError as e:
+            raise InputError(f'Cannot open the training dataset: {e}.') from None
+        self.classes = tuple(empty.metainfo['classes'])
+        self._is_coco = isinstance(empty, CocoDataset)
+        content = self._read_coco(empty) if self._is_coco else self._convert(empty)
+        self.images, self.categories = content['images'], content['categories']
+        self._truth: dict[Any, list[dict]] = {}
+        for annotation in content['annotations']:
+            self._truth.setdefault(annotation['image_id'], []).append(annotation)
+        self._check(empty.ann_file)
+        self._by_id = {image['id']: image for image in self.images}
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    def _read_coco(self, empty) -> dict:
+        self.prefix = empty.data_prefix['img']
+        return _read_json(empty.ann_file, self.leaf.get('backend_args'))
+
+    def _convert(self, dataset) -> dict:
+        """Ground truth of a non-COCO dataset in COCO form; category ids are 1 + the class index."""
+        self.prefix = dataset.data_root or ''
+        try:
+            dataset.full_init()
+        except FileNotFoundError as e:
+            raise InputError(f'Annotation file not found: {e.filename or e}.') from None
+        images, annotations = [], []
+        for i in range(len(dataset)):
+            info = dataset.get_data_info(i)
+            self._check_xml_names(info.get('xml_path'))
+            path = osp.relpath(info['img_path'], self.prefix) if self.prefix else info['img_path']
+            images.append(dict(id=info['img_id'], file_name=path, width=info['width'], height=info['height']))
+            for instance in info['instances']:
+                x1, y1, x2, y2 = (float(c) for c in instance['bbox'])
+                annotations.append(dict(
+                    id=len(annotations) + 1, image_id=info['img_id'], category_id=instance['bbox_label'] + 1,
+                    bbox=[x1, y1, x2 - x1, y2 - y1], area=(x2 - x1) * (y2 - y1), iscrowd=instance['ignore_flag']))
+        categories = [dict(id=i + 1, name=name) for i, name in enumerate(self.classes)]
+        return dict(images=images, annotations=annotations, categories=categories)
+
+    def _check_xml_names(self, path: str | None) -> None:
+        """mmdet skips objects of unknown names without a word."""
+        if path:
+            names = {node.text for node in ElementTree.parse(path).getroot().iterfind('object/name')}
+            self._refuse_unknown(names - set(self.classes), path)
+
+    def _refuse_unknown(self, names: set[str], path: str) -> None:
+        if names:
+            raise InputError(f'{path} has boxes of {", ".join(repr(n) for n in sorted(names))}, which the config lacks. '
+                             f'Its classes are {", ".join(self.classes)}. Add the missing ones to metainfo.classes '
+                             'of every dataset and raise num_classes, or take those boxes out of the file.')
+
+    def _check(self, ann_file: str) -> None:
+        twice = [i for i, n in Counter(image['id'] for image in self.images).items() if n > 1]
+        if twice:
+            raise InputError(f'{ann_file}: image id {twice[0]!r} stands more than once ({len(twice)} such ids). '
+                             'Ids must be unique: renumber them.')
+        for image in self.images:
+            if not {'file_name', 'width', 'height'} <= set(image):
+                raise InputError(f'{ann_file}: image {image["id"]!r} lacks file_name, width or height.')
+        ids = {image['id'] for image in self.images}
+        strange = set(self._truth) - ids
+        if strange:
+            raise InputError(f'{ann_file}: {len(strange)} annotated image ids are not in its image list, '
+                             f'e.g. {next(iter(strange))!r}.')
+        names = {category['id']: category['name'] for category in self.categories}
+        used = {a['category_id'] for annotations in self._truth.values() for a in annotations}
+        self._refuse_unknown({str(names.get(c, f'category id {c}')) for c in used
+                              if names.get(c) not in self.classes}, ann_file)
+
+    # --- what the loop asks -----------------------------------------------------------------------------------------
+
+    def image_path(self, image_id) -> str:
+        return osp.join(self.prefix, self._by_id[image_id]['file_name'])
+
+    def missing_files(self) -> list[str]:
+        """Files of pool images that do not exist (local ones only)."""
+        paths = (self.image_path(image['id']) for image in self.images) if self.local else ()
+        return [path for path in paths if not osp.exists(path)]
+
+    @property
+    def local(self) -> bool:
+        """Whether the images lie on a local file system."""
+        return not self.leaf.get('backend_args')
+
+    def truth(self, image_ids) -> list[dict]:
+        return [a for i in image_ids for a in self._truth.get(i, [])]
+
+    def listing(self) -> dict:
+        """The pool without annotations, as a COCO file."""
+        return dict(images=self.images, annotations=[], categories=self.categories)
+
+    def labeled(self, image_ids, annotations: list[dict]) -> dict:
+        return dict(images=[self._by_id[i] for i in image_ids], annotations=annotations, categories=self.categories)
+
+    def train_on(self, cfg, path: str) -> None:
+        leaf = leaf_dataset(cfg.train_dataloader.dataset)
+        leaf.update(self._coco_leaf(path, leaf.get('filter_cfg')))
+        if not self._is_coco:
+            for key in ('img_subdir', 'ann_subdir'):
+                leaf.pop(key, None)
+
+    def _coco_leaf(self, path: str, filter_cfg: dict | None) -> dict:
+        if self._is_coco:
+            return dict(ann_file=osp.abspath(path))
+        filter_cfg = {k: v for k, v in (filter_cfg or {}).items() if k != 'bbox_min_size'}
+        return dict(type='CocoDataset', metainfo=dict(classes=self.classes), data_root='', ann_file=osp.abspath(path),
+                    data_prefix=dict(img=self.prefix), filter_cfg=filter_cfg or None)
+
+    def labeled_dataset(self, path: str | None):
+        leaf = dict(self.leaf) if path is None else dict(self.leaf, **self._coco_leaf(path, None))
+        return self._at_test_time(leaf, annotated=True)
+
+    def pool_dataset(self, path: str):
+        return self._at_test_time(dict(self.leaf, **self._coco_leaf(path, None)), annotated=False)
+
+    def reference_dataset(self, reference):
+        """R: 'val' for the dataset of val_dataloader, or a dataset config of one's own."""
+        if reference == 'val':
+            if self.cfg.get('val_dataloader') is None:
+                raise InputError("StestHook(reference='val') needs a val_dataloader in the config.")
+            reference = self.cfg.val_dataloader.dataset
+        elif not isinstance(reference, dict):
+            raise InputError(f"StestHook: expected reference='val' or a dataset config, got {reference!r}.")
+        try:
+            return self._at_test_time(reference, annotated=True)
+        except FileNotFoundError as e:
+            raise InputError(f'Reference set: file not found: {e.filename or e}.') from None
+
+    def _at_test_time(self, dataset_cfg: dict, annotated: bool):
+        cfg = copy.deepcopy(dict(dataset_cfg))
+        source = self.cfg.get('val_dataloader') or self.cfg.train_dataloader
+        test_pipeline = _leaves(source.dataset)[0]['pipeline']
+        step = _find_annotation_step(self.leaf.get('pipeline')) or dict(type='LoadAnnotations', with_bbox=True)
+        for leaf in _leaves(cfg):
+            leaf.update(pipeline=influence_pipeline(test_pipeline, step if annotated else None), test_mode=True)
+            for key in ('img_subdir', 'ann_subdir') if leaf['type'] == 'CocoDataset' else ():
+                leaf.pop(key, None)
+        return DATASETS.build(cfg)
+

@@ -1,0 +1,21 @@
+from mmdet.datasets import CocoDataset
+
+from ..datasets.digit_scenes import make_digit_scenes
+from ..registry import DATASETS
+
+
+@DATASETS.register_module()
+class DigitScenes(CocoDataset):
+    """Scenes of real handwritten digits, made on first use; see :mod:`mmal.datasets.digit_scenes`.
+
+    Args:
+        data_root: Where the data set lies or is to be made.
+        seed: Of its random choices. Defaults to 0.
+        **kwargs: Of CocoDataset.
+    """
+
+    METAINFO = dict(classes=tuple(str(label) for label in range(10)))
+
+    def __init__(self, *args, data_root: str, seed: int = 0, **kwargs) -> None:
+        make_digit_scenes(data_root, seed)
+        super().__init__(*args, data_root=data_root, **kwargs)
