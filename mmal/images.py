@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from PIL import Image
 
+from .artifacts import read_json, write_json
 from .progress import track
 
 
@@ -39,3 +41,39 @@ def find_unreadable(paths: Mapping, logger) -> dict:
         results = executor.map(defect, paths.values())
         found = dict(zip(paths, track(results, len(paths), 'checking images', logger), strict=True))
     return {image_id: reason for image_id, reason in found.items() if reason}
+
+
+class UnreadableList:
+    """``unreadable.json`` of a run: images left out of every query, with the reason.
+
+    Args:
+        work_dir: Of the run.
+        path_of: File of an image id, for the log.
+        logger: Where each image is named once.
+    """
+
+    def __init__(self, work_dir: Path, path_of: Callable, logger) -> None:
+        self._file, self._path_of, self._logger = Path(work_dir) / 'unreadable.json', path_of, logger
+
+    def __len__(self) -> int:
+        return len(read_json(self._file))
+
+    def without(self, ids: list) -> list:
+        """Those ids that can be read."""
+        bad = read_json(self._file)
+        return [i for i in ids if str(i) not in bad]
+
+    def write(self, reasons: Mapping) -> None:
+        """Begin the list."""
+        self._name(reasons)
+        write_json(self._file, {str(i): reason for i, reason in reasons.items()})
+
+    def add(self, reasons: Mapping) -> None:
+        """Images that turned out unreadable later, while scoring."""
+        if reasons:
+            self._name(reasons)
+            write_json(self._file, read_json(self._file) | {str(i): reason for i, reason in reasons.items()})
+
+    def _name(self, reasons: Mapping) -> None:
+        for i, reason in reasons.items():
+            self._logger.warning(f'Image {i} ({self._path_of(i)}) cannot be read and is left out: {reason}')

@@ -12,8 +12,9 @@ from .analysis.curve import table, write_curve
 from .artifacts import read_csv, read_json, write_csv, write_json
 from .errors import InputError
 from .hooks import StestHook
-from .images import find_unreadable
+from .images import UnreadableList, find_unreadable
 from .inner import TrainedModel, round_cfg, train, train_loop_cfg
+from .input_check import check_input
 from .pool import Pool, ranked, shuffled, spend
 from .registry import LOOPS, ORACLES, SAMPLERS
 from .round import RoundFolder
@@ -60,9 +61,9 @@ class ActiveLoop(BaseLoop):
         if unit not in ('image', 'box'):
             raise InputError(f"train_cfg.unit: expected 'image' or 'box', got {unit!r}.")
         self.initial, self.query, self.rounds, self.unit = initial, query, rounds, unit
-        self.check_images, self._inner = check_images, train_loop_cfg(inner, inner_type)
+        self.check_images, self.inner = check_images, train_loop_cfg(inner, inner_type)
         self.sampler = self._build(SAMPLERS, sampler, 'sampler')
-        self._oracle_cfg = oracle or dict(type='mmal.SimulatedOracle')
+        self.oracle_cfg = oracle or dict(type='mmal.SimulatedOracle')
         self.work_dir = Path(runner.work_dir)
         seed = (runner.cfg.get('randomness') or {}).get('seed')
         self.seed = 0 if seed is None else seed
@@ -84,8 +85,12 @@ class ActiveLoop(BaseLoop):
         return build_data(self.runner.cfg)
 
     @cached_property
+    def unreadable(self) -> UnreadableList:
+        return UnreadableList(self.work_dir, self.data.image_path, self.runner.logger)
+
+    @cached_property
     def oracle(self):
-        return self._build(ORACLES, self._oracle_cfg, 'oracle', default_args=dict(data=self.data))
+        return self._build(ORACLES, self.oracle_cfg, 'oracle', default_args=dict(data=self.data))
 
     @property
     def stest_hook(self) -> StestHook | None:
@@ -118,7 +123,7 @@ class ActiveLoop(BaseLoop):
         logger = self.runner.logger
         logger.info(f'Round {folder.number}: {len(pool.labeled)} of {len(pool.ids)} images labeled.')
         cfg = round_cfg(self.runner.cfg, f'{self.runner.experiment_name}_round_{folder.number:02d}', folder.path,
-                        folder.number, self.seed, self._inner)
+                        folder.number, self.seed, self.inner)
         self.data.train_on(cfg, labeled_file)
         trained = TrainedModel(cfg, folder.artifact('train'))
         folder.run('train', lambda path: train(cfg, path), logger)
@@ -137,34 +142,17 @@ class ActiveLoop(BaseLoop):
         Raises:
             InputError: If the run cannot work or the work_dir belongs to another one.
         """
-        self.check_input()
+        check_input(self)
         resuming = check(self.work_dir, self.record(), self.runner.cfg.get('resume', False))
         dist.barrier()
         if not resuming and dist.is_main_process():
             write_json(self.work_dir / 'pool.json', self.data.listing(), indent=None)
-            write_json(self.work_dir / 'unreadable.json', self._check_images())
+            self.unreadable.write(self._find_unreadable())
             pool = Pool([i['id'] for i in self.data.images])
             first = shuffled(self._candidates(pool), self.seed, 'initial')[:self.initial]
             write_json(self.work_dir / 'initial.json', self.data.labeled(first, self.oracle.label(first)), indent=None)
             claim(self.work_dir, self.record())
         dist.barrier()
-
-    def check_input(self) -> None:
-        """Raise InputError for what would fail hours later."""
-        n = len(self.data.images)
-        for name, need in (('initial', self.initial), ('query', self.query if self.unit == 'image' else 1)):
-            if n < need:
-                raise InputError(f'The pool has {n} images, fewer than train_cfg.{name} = {need}.')
-        missing = self.data.missing_files()
-        if missing:
-            raise InputError(f'{len(missing)} of {n} image files of the pool do not exist, e.g. {missing[0]}. '
-                             'Check data_root and data_prefix of train_dataloader.dataset.')
-        if self.sampler.needs_s_test:
-            if self.stest_hook is None:
-                raise InputError(f"{type(self.sampler).__name__} needs s_test: add dict(type='mmal.StestHook', "
-                                 'params=[...]) to custom_hooks.')
-            self.stest_hook.select(build_task(self.runner.model, self.runner.cfg).model)
-            self.data.reference_dataset(self.stest_hook.reference)
 
     def record(self) -> dict:
         """What makes this run this run; see :mod:`mmal.run_record`."""
@@ -175,7 +163,7 @@ class ActiveLoop(BaseLoop):
 
     def _evaluate(self, trained: TrainedModel, labeled_file: Path, path: Path) -> None:
         metrics = {k: float(v) for k, v in trained.evaluate().items()}
-        metrics['unreadable_images'] = len(read_json(self.work_dir / 'unreadable.json'))
+        metrics['unreadable_images'] = len(self.unreadable)
         labeled = read_json(labeled_file)
         finite = {k: v for k, v in metrics.items() if v == v and abs(v) != float('inf')}
         if dist.is_main_process():
@@ -190,9 +178,9 @@ class ActiveLoop(BaseLoop):
                       lambda: build_task(trained.runner.model, trained.runner.cfg), loader.get('batch_size', 1),
                       loader.get('num_workers', 0), self.runner.logger)
         scores = self.sampler.score(query)
-        self._leave_out(scores.unreadable)
         order = ranked(scores.value, self.seed, f'ties/{folder.number}')
         if dist.is_main_process():
+            self.unreadable.add(scores.unreadable)
             self._write_scores(path, [[i, scores.value[i], scores.pseudo_boxes.get(i, ''), rank, 0]
                                       for rank, i in enumerate(order)])
 
@@ -220,26 +208,12 @@ class ActiveLoop(BaseLoop):
     # --- around them ------------------------------------------------------------------------------------------------
 
     def _candidates(self, pool: Pool) -> list:
-        unreadable = read_json(self.work_dir / 'unreadable.json')
-        return [i for i in pool.unlabeled if str(i) not in unreadable]
+        return self.unreadable.without(pool.unlabeled)
 
-    def _check_images(self) -> dict[str, str]:
+    def _find_unreadable(self) -> dict:
         if not (self.check_images and self.data.local):
             return {}
-        found = find_unreadable({i['id']: self.data.image_path(i['id']) for i in self.data.images}, self.runner.logger)
-        self._name(found)
-        return {str(i): reason for i, reason in found.items()}
-
-    def _leave_out(self, unreadable: dict) -> None:
-        """Images that turned out unreadable while scoring are out of this and all later queries."""
-        self._name(unreadable)
-        if unreadable and dist.is_main_process():
-            path = self.work_dir / 'unreadable.json'
-            write_json(path, read_json(path) | {str(i): reason for i, reason in unreadable.items()})
-
-    def _name(self, unreadable: dict) -> None:
-        for i, reason in unreadable.items():
-            self.runner.logger.warning(f'Image {i} ({self.data.image_path(i)}) cannot be read and is left out: {reason}')
+        return find_unreadable({i['id']: self.data.image_path(i['id']) for i in self.data.images}, self.runner.logger)
 
     def _pool_images(self):
         """The pool's dataset without annotations, and the row of each id in it."""

@@ -6,20 +6,23 @@ import os.path as osp
 import sys
 
 from mmal.check_env import findings, report
+from mmal.errors import InputError
 
 
 def parse_args():
+    from mmengine.config import DictAction
     parser = argparse.ArgumentParser(description='Train a detector with active learning')
     parser.add_argument('config', help='config file path; its train_cfg is an mmal.ActiveLoop')
     parser.add_argument('--work-dir', help='the dir to save logs, models and the rounds')
     parser.add_argument('--amp', action='store_true', help='enable automatic-mixed-precision training')
     parser.add_argument('--resume', nargs='?', const='auto', choices=['auto'],
-                        help='go on with the run in the work dir after its last finished phase; start it if there is '
-                        'none')
+                        help='go on with the run in the work dir after its last finished phase, or start it')
     parser.add_argument('--seed', type=int, help='seed of the initial set, the queries and the trainings')
     parser.add_argument('--dry-run', action='store_true', help='build everything, train nothing, print the plan')
-    parser.add_argument('--cfg-options', nargs='+', metavar='KEY=VALUE',
-                        help='override settings of the config, in xxx=yyy format; lists as key="[a,b]" or key=a,b')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={},
+                        help='override some settings in the used config, the key-value pair in xxx=yyy format will be '
+                        'merged into config file. If the value to be overwritten is a list, it should be like '
+                        'key="[a,b]" or key=a,b')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     args = parser.parse_args()
@@ -29,14 +32,17 @@ def parse_args():
 
 def load_config(args):
     from mmengine.config import Config
-
-    from mmal.cfg_options import parse
-    options = parse(args.cfg_options or [])
-    if 'data_root' in options:  # for configs that read their classes from the data
-        os.environ['MMAL_DATA_ROOT'] = str(options['data_root'])
-    cfg = Config.fromfile(args.config)
+    if 'data_root' in args.cfg_options:  # configs that read their classes from the data look here
+        os.environ['MMAL_DATA_ROOT'] = args.cfg_options['data_root']
+    try:
+        cfg = Config.fromfile(args.config)
+    except FileNotFoundError as e:
+        raise InputError(f'Config file not found: {e.filename or e}') from None
     cfg.launcher = args.launcher
-    cfg.merge_from_dict(options)
+    cfg.merge_from_dict(args.cfg_options)
+    if (cfg.get('train_cfg') or {}).get('type') != 'mmal.ActiveLoop':
+        raise InputError(f"{args.config}: expected train_cfg = dict(type='mmal.ActiveLoop', ...); for an ordinary "
+                         "training use mmdet's tools/train.py.")
     # work_dir is determined in this priority: CLI > segment in file > filename
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
@@ -52,13 +58,13 @@ def load_config(args):
 
 
 def main():
-    args = parse_args()
     found = findings()
     if any(f.fatal for f in found):
         sys.exit(report(found))
+    args = parse_args()
     from mmengine.runner import Runner
 
-    from mmal.errors import InputError
+    from mmal.distributed import init_without_cuda
     from mmal.plan import plan
     try:
         cfg = load_config(args)
@@ -66,9 +72,12 @@ def main():
             text, problems = plan(cfg)
             print(text)
             sys.exit(2 if problems else 0)
+        init_without_cuda(cfg)
         Runner.from_cfg(cfg).train()
     except InputError as e:
         sys.exit(f'\nal_train.py: {e}')
+    except FileNotFoundError as e:
+        sys.exit(f'\nal_train.py: file not found: {e.filename or e}')
 
 
 if __name__ == '__main__':

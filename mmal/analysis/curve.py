@@ -28,8 +28,11 @@ def points(work_dir: str | Path) -> list[dict]:
 
 
 def main_metric(curve: list[dict]) -> str | None:
-    """The metric to look at first: mAP or accuracy if there is one."""
-    names = list(curve[-1]['metrics']) if curve else []
+    """The metric to look at first: mAP or accuracy if there is one.
+
+    A round may lack it: mmdet reports nothing where a model detects nothing.
+    """
+    names = [name for p in curve for name in p['metrics'] if name != 'unreadable_images']
     for want in ('mAP', 'AP', 'accuracy'):
         for name in names:
             if name.endswith(want):

@@ -89,8 +89,8 @@ class LiSSA:
         """
         if not bool(v.isfinite().all()):
             raise FloatingPointError(
-                'The reference gradient is not finite. A reference image has a non-finite loss: '
-                'look at the training log for NaN, lower optim_wrapper.optimizer.lr, or check the reference annotations.')
+                'The reference gradient is not finite: a reference image has a non-finite loss. Look for NaN in the '
+                'training log, lower optim_wrapper.optimizer.lr, or check the reference annotations.')
         start, scale, restarts, steps = time.perf_counter(), self.scale, 0, 0
         while True:
             total, trace = v.new_zeros(v.shape), []

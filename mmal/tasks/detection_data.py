@@ -139,15 +139,16 @@ class DetectionData:
         return dict(images=images, annotations=annotations, categories=categories)
 
     def _check_xml_names(self, path: str | None) -> None:
-        """mmdet skips objects of unknown names without a word."""
+        """Objects of unknown names, which mmdet would skip without a word, are an error."""
         if path:
             names = {node.text for node in ElementTree.parse(path).getroot().iterfind('object/name')}
             self._refuse_unknown(names - set(self.classes), path)
 
     def _refuse_unknown(self, names: set[str], path: str) -> None:
         if names:
-            raise InputError(f'{path} has boxes of {", ".join(repr(n) for n in sorted(names))}, which the config lacks. '
-                             f'Its classes are {", ".join(self.classes)}. Add the missing ones to metainfo.classes '
+            unknown = ', '.join(repr(n) for n in sorted(names))
+            raise InputError(f'{path} has boxes of {unknown}, which the config lacks. Its classes are '
+                             f'{", ".join(self.classes)}. Add the missing ones to metainfo.classes '
                              'of every dataset and raise num_classes, or take those boxes out of the file.')
 
     def _check(self, ann_file: str) -> None:

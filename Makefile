@@ -1,0 +1,24 @@
+# make demo | test | lint | setup. PYTHON=/path/to/python uses that environment as it is, instead of making .venv.
+.PHONY: demo test lint setup check
+
+ifdef PYTHON
+PY := PYTHONPATH=$(CURDIR) $(PYTHON)
+setup:
+	@$(PY) tools/check_env.py
+else
+PY := $(CURDIR)/.venv/bin/python
+setup:
+	@tools/setup_env.sh
+endif
+
+demo: setup
+	$(PY) tools/al_train.py configs/fcos_digits_isal.py --work-dir work_dirs/demo --resume
+
+test: setup
+	$(PY) -m pytest
+
+lint: setup
+	$(PY) -m ruff check .
+
+check: setup
+	$(PY) tools/check_env.py

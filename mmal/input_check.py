@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from .errors import InputError
+from .tasks import build_task
+
+
+def check_input(loop) -> None:
+    """Look for whatever would stop an :class:`~mmal.loop.ActiveLoop` hours later.
+
+    Raises:
+        InputError: If the pool is too small, a file is missing, the sampler lacks its hook or a parameter pattern
+            matches nothing.
+    """
+    n = len(loop.data.images)
+    for name, need in (('initial', loop.initial), ('query', loop.query if loop.unit == 'image' else 1)):
+        if n < need:
+            raise InputError(f'The pool has {n} images, fewer than train_cfg.{name} = {need}.')
+    missing = loop.data.missing_files()
+    if missing:
+        raise InputError(f'{len(missing)} of {n} image files of the pool do not exist, e.g. {missing[0]}. '
+                         'Check data_root and data_prefix of train_dataloader.dataset.')
+    if loop.sampler.needs_s_test:
+        _check_hook(loop)
+    cfg = loop.runner.cfg
+    try:  # builds the evaluation set and its evaluator, which may lack a file
+        _ = loop.runner.test_loop if cfg.get('test_dataloader') is not None else loop.runner.val_loop
+    except FileNotFoundError as e:
+        raise InputError(f'Evaluation: file not found: {e.filename or e}.') from None
+
+
+def _check_hook(loop) -> None:
+    if loop.stest_hook is None:
+        raise InputError(f"{type(loop.sampler).__name__} needs s_test: add dict(type='mmal.StestHook', params=[...]) "
+                         'to custom_hooks.')
+    loop.stest_hook.select(build_task(loop.runner.model, loop.runner.cfg).model)
+    loop.data.reference_dataset(loop.stest_hook.reference)

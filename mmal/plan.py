@@ -1,0 +1,110 @@
+"""What a run would do, said before it is done: ``al_train.py --dry-run``."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from mmengine.runner import Runner
+from mmengine.utils import mkdir_or_exist
+
+from .artifacts import write_json
+from .errors import InputError
+from .inner import round_cfg
+from .input_check import check_input
+from .pool import Pool, shuffled
+from .run_record import check
+from .tasks import build_task
+
+
+def plan(cfg) -> tuple[str, list[str]]:
+    """Build everything a run needs and describe it; nothing is trained, and the work_dir is left alone.
+
+    Returns:
+        The plan as text, and the problems in it; a run with a problem would stop.
+    """
+    work_dir, problems = cfg.work_dir, []
+
+    def attempt(describe: Callable[[], str]) -> str:
+        try:
+            return describe()
+        except (InputError, FileNotFoundError) as e:
+            problems.append(str(e))
+            return 'see below'
+
+    with tempfile.TemporaryDirectory() as scratch:
+        cfg.work_dir = scratch
+        runner = Runner.from_cfg(cfg)
+        loop = runner.train_loop
+        lines = [
+            ('pool', attempt(lambda: _pool(loop))),
+            ('reference set', attempt(lambda: _reference(loop))),
+            ('evaluation', attempt(lambda: _evaluation(runner))),
+            ('sampler', f'{type(loop.sampler).__name__}; oracle {loop.oracle_cfg["type"]}; seed {loop.seed}'),
+            ('rounds', f'{loop.rounds}: {loop.initial} images at first, then {loop.query} '
+             f'{"images" if loop.unit == "image" else "boxes"} a round'),
+            ('labeled at last', attempt(lambda: _spent(loop))),
+            ('parameters', attempt(lambda: _parameters(loop))),
+            ('first training', attempt(lambda: _first_training(loop, Path(scratch)))),
+            ('input', attempt(lambda: check_input(loop) or 'complete')),
+            ('work_dir', attempt(lambda: f'{work_dir} '
+                                 + ('holds this run; it would go on' if check(work_dir, loop.record(), cfg.resume)
+                                    else 'is free'))),
+        ]
+    problems = list(dict.fromkeys(problems))
+    text = '\n'.join(f'{name + ":":<17}{value}' for name, value in lines)
+    if problems:
+        text += '\n\n' + '\n'.join(f'PROBLEM: {p}' for p in problems)
+    return '\nThe plan (nothing was trained)\n' + text, problems
+
+
+def _pool(loop) -> str:
+    data = loop.data
+    return f'{len(data.images)} images, {len(data.classes)} classes; {len(data.missing_files())} files missing'
+
+
+def _reference(loop) -> str:
+    if not loop.sampler.needs_s_test:
+        return 'none needed'
+    hook = loop.stest_hook
+    if hook is None:
+        return 'none: no StestHook in custom_hooks'
+    name = hook.reference if isinstance(hook.reference, str) else 'a dataset of its own'
+    return f'{name}, {len(loop.data.reference_dataset(hook.reference))} images'
+
+
+def _evaluation(runner) -> str:
+    loop = runner.test_loop if runner.cfg.get('test_dataloader') is not None else runner.val_loop
+    return f'{len(loop.dataloader.dataset)} images'
+
+
+def _spent(loop) -> str:
+    n = len(loop.data.images)
+    if loop.unit == 'box':
+        return f'{loop.initial} images and at least {loop.rounds * loop.query} boxes, or the whole pool of {n}'
+    return f'{min(n, loop.initial + loop.rounds * loop.query)} of {n} images'
+
+
+def _parameters(loop) -> str:
+    if not loop.sampler.needs_s_test or loop.stest_hook is None:
+        return 'none needed'
+    params = loop.stest_hook.select(build_task(loop.runner.model, loop.runner.cfg).model)
+    return f'{sum(p.numel() for p in params.values())} values in {", ".join(params)}'
+
+
+def _first_training(loop, scratch: Path) -> str:
+    """Iterations of round 0, with its own dataset, filters and batch sampler."""
+    data = loop.data
+    first = shuffled(Pool([i['id'] for i in data.images]).ids, loop.seed, 'initial')[:loop.initial]
+    mkdir_or_exist(scratch)
+    write_json(scratch / 'initial.json', data.labeled(first, data.truth(first)))
+    cfg = round_cfg(loop.runner.cfg, 'plan', scratch, 0, loop.seed, dict(loop.inner))
+    data.train_on(cfg, scratch / 'initial.json')
+    loader = dict(cfg.train_dataloader, num_workers=0, persistent_workers=False)
+    loader.pop('prefetch_factor', None)
+    epoch = len(Runner.build_dataloader(loader, seed=loop.seed))
+    if 'max_iters' in loop.inner:
+        return f'{loop.inner["max_iters"]} iterations, {math.ceil(loop.inner["max_iters"] / epoch)} epochs'
+    return f'{loop.inner["max_epochs"] * epoch} iterations ({loop.inner["max_epochs"]} epochs of {epoch})'

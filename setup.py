@@ -1,0 +1,38 @@
+"""Packaging.
+
+No mm* package and no torch is required here: both host stacks own the same folders, and installing one over the other
+breaks both. The extras name them.
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+
+def requirements(name: str) -> list[str]:
+    lines = (HERE / 'requirements' / f'{name}.txt').read_text().split('\n')
+    return [line for line in lines if line and not line.startswith(('#', '-r'))]
+
+
+version: dict = {}
+exec((HERE / 'mmal' / 'version.py').read_text(), version)
+
+setup(
+    name='mmal',
+    version=version['__version__'],
+    description='Active learning for mmdetection by influence selection (ISAL, ICCV 2021)',
+    long_description=(HERE / 'README.md').read_text(),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    packages=find_packages(include=['mmal', 'mmal.*']),
+    python_requires='>=3.10',
+    install_requires=requirements('runtime'),
+    extras_require={
+        'onedl': requirements('torch') + requirements('onedl'),
+        'mim': requirements('openmmlab'),
+        'demo': requirements('demo'),
+        'tests': requirements('demo') + requirements('tests'),
+    },
+)

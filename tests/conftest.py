@@ -1,0 +1,89 @@
+"""A tiny real detection set and a tiny real FCOS for every test that needs them."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+torch.set_num_threads(1)
+
+
+def coco(n, folder, seed=0, classes=('disc', 'square'), size=(64, 48), start=1):
+    """Write n pictures of bright boxes on dark ground; return their COCO dict."""
+    rng = np.random.default_rng(seed)
+    images, annotations = [], []
+    for image_id in range(start, start + n):
+        pixels = rng.integers(0, 60, (size[1], size[0], 3), dtype=np.uint8)
+        for _ in range(rng.integers(1, 4)):
+            w, h = rng.integers(10, 24, 2)
+            x, y = rng.integers(0, size[0] - w), rng.integers(0, size[1] - h)
+            label = int(rng.integers(len(classes)))
+            pixels[y:y + h, x:x + w, label] = 230
+            annotations.append(dict(id=len(annotations) + 1, image_id=image_id, category_id=label + 1,
+                                    bbox=[int(x), int(y), int(w), int(h)], area=int(w * h), iscrowd=0))
+        name = f'{Path(folder).name}_{image_id:03d}.png'
+        Image.fromarray(pixels).save(Path(folder) / name)
+        images.append(dict(id=image_id, file_name=name, width=size[0], height=size[1]))
+    categories = [dict(id=i + 1, name=name) for i, name in enumerate(classes)]
+    return dict(images=images, annotations=annotations, categories=categories)
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """A folder with train.json (14 images), val.json (4) and test.json (4)."""
+    root = tmp_path / 'set'
+    root.mkdir()
+    for name, n, seed, start in (('train', 14, 0, 1), ('val', 4, 1, 101), ('test', 4, 2, 201)):
+        (root / f'{name}.json').write_text(json.dumps(coco(n, root, seed, start=start)))
+    return root
+
+
+@pytest.fixture
+def make_cfg(dataset, tmp_path):
+    """Config of a tiny active run on that set; keyword arguments go to train_cfg."""
+    from mmengine.config import Config
+
+    def make(work_dir=None, root=dataset, **train_cfg):
+        cfg = Config.fromfile(ROOT / 'configs' / 'fcos_digits_isal.py')
+        cfg.model.backbone.update(base_channels=8, stem_channels=8)
+        cfg.model.neck.update(in_channels=[16, 32, 64], out_channels=16)
+        cfg.model.bbox_head.update(num_classes=2, in_channels=16, feat_channels=16, stacked_convs=1)
+        cfg.model.test_cfg.update(score_thr=0.001, max_per_img=5)  # so that a hardly trained model detects something
+        for name in ('train', 'val', 'test'):
+            loader = cfg[f'{name}_dataloader']
+            loader.update(num_workers=0, persistent_workers=False, batch_size=4)
+            loader.dataset.update(type='CocoDataset', data_root=str(root), ann_file=f'{name}.json',
+                                  metainfo=dict(classes=('disc', 'square')))
+            if name != 'train':
+                cfg[f'{name}_evaluator'].ann_file = str(root / f'{name}.json')
+        cfg.train_dataloader.dataset.pipeline = [dict(type='LoadImageFromFile'),
+                                                 dict(type='LoadAnnotations', with_bbox=True),
+                                                 dict(type='PackDetInputs')]
+        cfg.train_cfg.update(dict(initial=6, query=3, rounds=2, max_epochs=2, val_interval=10) | train_cfg)
+        if cfg.train_cfg.sampler.type == 'mmal.InfluenceSampler':
+            cfg.train_cfg.sampler.setdefault('score_thr', 0.005)
+        cfg.custom_hooks[0].solver.update(depth=3, batch_size=2, repeats=1)
+        cfg.param_scheduler = [dict(type='MultiStepLR', milestones=[1], by_epoch=True)]
+        cfg.default_hooks.checkpoint.update(interval=10)
+        cfg.work_dir, cfg.launcher = str(work_dir or tmp_path / 'run'), 'none'
+        return cfg
+
+    return make
+
+
+@pytest.fixture
+def run():
+    """Run a config to its end and return its work_dir."""
+    from mmengine.runner import Runner
+
+    def go(cfg):
+        Runner.from_cfg(cfg).train()
+        return Path(cfg.work_dir)
+
+    return go

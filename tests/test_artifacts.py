@@ -1,0 +1,56 @@
+import os
+import stat
+
+import pytest
+import torch
+
+from mmal.artifacts import load_tensors, read_csv, read_json, save_tensors, write_bytes, write_csv, write_json
+
+
+def test_files_come_back_as_written(tmp_path):
+    write_json(tmp_path / 'new' / 'a.json', {'b': [1, 'x']})
+    assert read_json(tmp_path / 'new' / 'a.json') == {'b': [1, 'x']}
+    write_csv(tmp_path / 'a.csv', ['id', 'v'], [['x,"y', 1.5], [2, -1e-30]])
+    assert read_csv(tmp_path / 'a.csv') == [{'id': 'x,"y', 'v': '1.5'}, {'id': '2', 'v': '-1e-30'}]
+    save_tensors(tmp_path / 'a.pth', {'w': torch.arange(3.)})
+    assert torch.equal(load_tensors(tmp_path / 'a.pth')['w'], torch.arange(3.))
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+    path = tmp_path / 'a.json'
+    write_json(path, 1)
+
+    def no_space(*args):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(os, 'replace', no_space)
+    with pytest.raises(OSError, match='No space'):
+        write_json(path, 2)
+    assert read_json(path) == 1
+    assert os.listdir(tmp_path) == ['a.json']
+
+
+def test_written_files_are_readable_by_others(tmp_path):
+    write_bytes(tmp_path / 'a', b'')
+    mask = os.umask(0)
+    os.umask(mask)
+    assert stat.S_IMODE(os.stat(tmp_path / 'a').st_mode) == 0o666 & ~mask
+
+
+def test_json_refuses_nan(tmp_path):
+    with pytest.raises(ValueError, match='JSON compliant'):
+        write_json(tmp_path / 'a.json', float('nan'))
+
+
+class Evil:
+
+    def __reduce__(self):
+        return os.mkdir, ('owned', )
+
+
+def test_tensors_are_never_unpickled(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({'w': Evil()}, 'evil.pth')
+    with pytest.raises(Exception, match='weights_only'):
+        load_tensors('evil.pth')
+    assert not (tmp_path / 'owned').exists()

@@ -1,0 +1,92 @@
+import math
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmal.pool import Pool, derive_seed, ranked, shuffled, sort_key, spend, uniform
+
+TEXT = st.text(min_size=1, max_size=5).filter(lambda t: not t.lstrip('-').isdigit())
+IDS = st.lists(st.integers(-10**9, 10**12) | TEXT, unique=True, max_size=30)
+
+
+@given(IDS, st.integers(0, 99), st.randoms())
+def test_shuffled_is_a_permutation_that_ignores_file_order(ids, seed, random):
+    mixed = list(ids)
+    random.shuffle(mixed)
+    assert shuffled(ids, seed, 'x') == shuffled(mixed, seed, 'x')
+    assert sorted(shuffled(ids, seed, 'x'), key=sort_key) == sorted(ids, key=sort_key)
+
+
+def test_shuffled_depends_on_seed_and_purpose():
+    ids = range(50)
+    assert len({tuple(shuffled(ids, s, p)) for s in (0, 1) for p in ('a', 'b')}) == 4
+
+
+def test_ids_sort_by_value():
+    assert sorted([10, 'b', 9, 2, 'a'], key=sort_key) == [2, 9, 10, 'a', 'b']
+
+
+@given(st.dictionaries(st.integers(0, 1000), st.floats(), max_size=30), st.randoms())
+def test_ranked_ascends_with_non_finite_last_whatever_the_order(scores, random):
+    order = ranked(scores, 0, 'ties')
+    finite = [scores[i] for i in order if math.isfinite(scores[i])]
+    assert finite == sorted(finite)
+    assert not any(math.isfinite(scores[i]) for i in order[len(finite):])
+    items = list(scores.items())
+    random.shuffle(items)
+    assert ranked(dict(items), 0, 'ties') == order
+
+
+def test_ties_break_by_seed_not_by_id():
+    scores = dict.fromkeys(range(40), 1.0)
+    assert len({tuple(ranked(scores, seed, 'ties')) for seed in range(3)}) == 3
+
+
+@given(st.lists(st.integers(0, 9), max_size=30), st.integers(1, 60))
+def test_spend_overshoots_by_at_most_one_image(costs, budget):
+    taken = spend(range(len(costs)), budget, costs.__getitem__)
+    total = sum(costs[:len(taken)])
+    assert taken == list(range(len(taken)))
+    assert total - (costs[taken[-1]] if taken else 0) < budget
+    assert total >= budget or len(taken) == len(costs)
+
+
+def test_spend_asks_the_cost_only_of_what_it_takes():
+    asked = []
+    assert spend('abcdef', 2, lambda i: asked.append(i) or 1) == ['a', 'b']
+    assert asked == ['a', 'b']
+
+
+@given(IDS, st.data())
+def test_pool_parts_are_disjoint_and_whole(ids, data):
+    pool = Pool(ids)
+    labeled = data.draw(st.lists(st.sampled_from(ids), unique=True) if ids else st.just([]))
+    pool.label(labeled)
+    assert set(pool.labeled).isdisjoint(pool.unlabeled)
+    assert set(pool.labeled) | set(pool.unlabeled) == set(ids)
+    assert all(pool.from_text(str(i)) == i for i in ids)
+    assert pool.digest() == Pool(ids[::-1]).digest()
+
+
+def test_pool_refuses_what_cannot_be():
+    with pytest.raises(ValueError, match='not unique'):
+        Pool([1, 2, 1])
+    with pytest.raises(ValueError, match='not unique'):
+        Pool([1, '1'])
+    with pytest.raises(ValueError, match='7 is not an id of the pool'):
+        Pool([1, 2]).label([7])
+    with pytest.raises(ValueError, match='labeled already'):
+        Pool([1, 2], [1]).label([1])
+
+
+def test_same_numbers_in_another_process():
+    """Nothing may depend on Python's salted hash."""
+    code = ("from mmal.pool import shuffled, uniform, derive_seed;"
+            "print(shuffled([3, 1, 'b', 2], 5, 'x'), uniform('b', 1, 'y'), derive_seed(0, 'train/1'))")
+    here = f"{shuffled([1, 2, 3, 'b'], 5, 'x')} {uniform('b', 1, 'y')} {derive_seed(0, 'train/1')}"
+    for salt in ('1', '2'):
+        assert subprocess.run([sys.executable, '-c', code], env={'PYTHONHASHSEED': salt, 'PATH': ''}, cwd='.',
+                              capture_output=True, text=True, check=True).stdout.strip() == here

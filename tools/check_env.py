@@ -1,0 +1,13 @@
+"""Say what is wrong with this Python environment and how to cure it. Exit status 1 if mmal cannot work in it."""
+
+import os.path as osp
+import sys
+
+sys.path.insert(0, osp.dirname(osp.dirname(osp.abspath(__file__))))  # works before anything is installed
+
+from mmal.check_env import findings, report  # noqa: E402
+
+if __name__ == '__main__':
+    found = findings()
+    print(report(found))
+    sys.exit(any(f.fatal for f in found))
