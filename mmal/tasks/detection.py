@@ -21,6 +21,10 @@ from .modes import eval_mode, loss_mode, seeded
 
 HEAD = 'bbox_head.'
 
+GRID = 0.25
+"""Pseudo-boxes lie on this grid, in pixels of the network's input. Where a prediction is its own target a box loss has a
+kink (L1, IoU), and its slope would be the sign of rounding errors, another with every batch size."""
+
 
 def _rows(outputs: Any, i: int) -> Any:
     return tree_map(lambda t: t[i:i + 1] if isinstance(t, Tensor) else t, outputs)
@@ -151,9 +155,11 @@ class DetectionTask:
 
     @staticmethod
     def _pseudo(sample: DetDataSample, found: InstanceData, score_thr: float) -> DetDataSample:
-        keep = found.scores >= score_thr
+        boxes = (found.bboxes.detach() / GRID).round() * GRID
+        wide = (boxes[:, 2:] - boxes[:, :2]).amin(1) >= 1 if len(boxes) else found.scores > 1
+        keep = (found.scores >= score_thr) & wide  # mmdet's datasets drop thinner boxes as well
         target = DetDataSample(metainfo=sample.metainfo)
-        target.gt_instances = InstanceData(bboxes=found.bboxes[keep].detach(), labels=found.labels[keep])
+        target.gt_instances = InstanceData(bboxes=boxes[keep], labels=found.labels[keep])
         return target
 
     @staticmethod
