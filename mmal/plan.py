@@ -36,6 +36,8 @@ def plan(cfg) -> tuple[str, list[str]]:
 
     with tempfile.TemporaryDirectory() as scratch:
         cfg.work_dir = scratch
+        if cfg.get('visualizer') is not None:  # visualizers are process-global by name
+            cfg.visualizer.name = scratch
         runner = Runner.from_cfg(cfg)
         loop = runner.train_loop
         lines = [

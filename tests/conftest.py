@@ -34,6 +34,23 @@ def coco(n, folder, seed=0, classes=('disc', 'square'), size=(64, 48), start=1):
     return dict(images=images, annotations=annotations, categories=categories)
 
 
+def make_voc(root):
+    """Write a tiny VOC2012 in its own layout: 4 images to train, 2 to val."""
+    for folder in ('JPEGImages', 'Annotations', 'ImageSets/Main'):
+        (root / 'VOC2012' / folder).mkdir(parents=True)
+    names = [f'2008_{i:06d}' for i in range(6)]
+    for i, name in enumerate(names):
+        Image.new('RGB', (60, 40), (i * 30, 0, 0)).save(root / 'VOC2012' / 'JPEGImages' / f'{name}.jpg')
+        objects = ''.join(
+            f'<object><name>{n}</name><difficult>{d}</difficult><bndbox><xmin>{x + 1}</xmin><ymin>3</ymin>'
+            f'<xmax>{x + 35}</xmax><ymax>38</ymax></bndbox></object>' for n, d, x in (('cat', 0, i), ('dog', 1, 5)))
+        (root / 'VOC2012' / 'Annotations' / f'{name}.xml').write_text(
+            f'<annotation><size><width>60</width><height>40</height></size>{objects}</annotation>')
+    for part, ids in (('train', names[:4]), ('val', names[4:])):
+        (root / 'VOC2012' / 'ImageSets' / 'Main' / f'{part}.txt').write_text('\n'.join(ids) + '\n')
+    return root
+
+
 @pytest.fixture
 def dataset(tmp_path):
     """A folder with train.json (14 images), val.json (4) and test.json (4)."""
@@ -72,6 +89,7 @@ def make_cfg(dataset, tmp_path):
         cfg.param_scheduler = [dict(type='MultiStepLR', milestones=[1], by_epoch=True)]
         cfg.default_hooks.checkpoint.update(interval=10)
         cfg.work_dir, cfg.launcher = str(work_dir or tmp_path / 'run'), 'none'
+        cfg.visualizer.name = cfg.work_dir  # visualizers are process-global by name
         return cfg
 
     return make

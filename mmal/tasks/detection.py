@@ -22,7 +22,7 @@ from .modes import eval_mode, loss_mode, seeded
 HEAD = 'bbox_head.'
 
 GRID = 0.25
-"""Pseudo-boxes lie on this grid, in pixels of the network's input. Where a prediction is its own target a box loss has a
+"""Pseudo-boxes lie on this grid, in pixels of the network input. Where a prediction is its own target a box loss has a
 kink (L1, IoU), and its slope would be the sign of rounding errors, another with every batch size."""
 
 

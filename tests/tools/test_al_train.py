@@ -1,0 +1,81 @@
+"""The command line, and the same config under mmdet's own train.py."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmal.artifacts import read_json
+from tests.conftest import ROOT
+
+
+def call(script, *args, cwd, **env):
+    return subprocess.run([sys.executable, script, *map(str, args)], cwd=cwd, capture_output=True, text=True,
+                          env=dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1', **env), timeout=300)
+
+
+@pytest.fixture
+def config(make_cfg, tmp_path):
+    cfg = make_cfg(rounds=1, max_epochs=1)
+    cfg.pop('work_dir')
+    cfg.pop('launcher')
+    cfg.dump(tmp_path / 'tiny.py')
+    return tmp_path / 'tiny.py'
+
+
+def test_dry_run_prints_the_plan_and_its_exit_status_counts(config, dataset, tmp_path):
+    done = call(ROOT / 'tools/al_train.py', config, '--dry-run', cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert 'pool:            14 images' in done.stdout
+    assert not (tmp_path / 'work_dirs').exists()
+    (dataset / 'set_003.png').unlink()
+    done = call(ROOT / 'tools/al_train.py', config, '--dry-run', cwd=tmp_path)
+    assert done.returncode == 2
+    assert 'PROBLEM: 1 of 14 image files' in done.stdout
+
+
+def test_a_run_with_mmdets_arguments_then_resume_and_refusal(config, tmp_path):
+    args = [config, '--work-dir', tmp_path / 'w', '--seed', '3', '--cfg-options', 'train_cfg.query=2',
+            'train_cfg.sampler.score_thr=0.2']
+    done = call(ROOT / 'tools/al_train.py', *args, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(read_json(tmp_path / 'w' / 'round_00' / 'selected.json')) == 2
+    assert read_json(tmp_path / 'w' / 'run.json')['seed'] == 3
+    refused = call(ROOT / 'tools/al_train.py', *args, cwd=tmp_path)
+    assert refused.returncode == 1
+    assert 'holds a run already' in refused.stderr
+    assert 'Traceback' not in refused.stderr
+    again = call(ROOT / 'tools/al_train.py', *args, '--resume', cwd=tmp_path)
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert 'The learning curve' in again.stdout + again.stderr
+
+
+def test_errors_are_one_message_without_a_traceback(config, dataset, tmp_path):
+    (dataset / 'val.json').unlink()
+    for args, message in (((config, ), 'val.json'), (('nowhere.py', ), 'nowhere.py'),
+                          ((config, '--cfg-options', 'train_cfg.type=EpochBasedTrainLoop'), 'mmal.ActiveLoop')):
+        done = call(ROOT / 'tools/al_train.py', *args, cwd=tmp_path)
+        assert done.returncode == 1
+        assert 'al_train.py: ' in done.stderr
+        assert message in done.stderr
+        assert 'Traceback' not in done.stderr
+
+
+def test_the_config_runs_under_mmdets_own_train(config, tmp_path):
+    import mmdet
+    train = Path(mmdet.__file__).parent / '.mim' / 'tools' / 'train.py'
+    done = call(train, config, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(read_json(tmp_path / 'work_dirs' / 'tiny' / 'curve.json')) == 1
+    done = call(train, config, '--resume', '--cfg-options', 'train_cfg.rounds=2', cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert [p['round'] for p in read_json(tmp_path / 'work_dirs' / 'tiny' / 'curve.json')] == [0, 1]
+
+
+def test_check_env_needs_nothing_installed(tmp_path):
+    done = subprocess.run([sys.executable, ROOT / 'tools' / 'check_env.py'], cwd=tmp_path, capture_output=True,
+                          text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all(line.startswith(('ok', 'note')) for line in done.stdout.splitlines())
