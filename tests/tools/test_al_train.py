@@ -1,13 +1,14 @@
 """The command line, and the same config under mmdet's own train.py."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from mmal.artifacts import read_json
+from mmal.artifacts import read_csv, read_json, write_json
 from tests.conftest import ROOT
 
 
@@ -79,3 +80,22 @@ def test_check_env_needs_nothing_installed(tmp_path):
                           text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     assert all(line.startswith(('ok', 'note')) for line in done.stdout.splitlines())
+
+
+def test_two_processes_choose_as_one(config, tmp_path):
+    """Same checkpoint, scored by one process and by two (gloo): the same influences and the same choice."""
+    run = [ROOT / 'tools/al_train.py', config, '--launcher', 'pytorch', '--work-dir', tmp_path / 'two']
+    torchrun = [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2', '--master-port', '29631']
+    env = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
+    done = subprocess.run(list(map(str, torchrun + run)), cwd=tmp_path, capture_output=True, text=True, env=env,
+                          timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    shutil.copytree(tmp_path / 'two', tmp_path / 'one')
+    record = tmp_path / 'one' / 'round_00' / 'phases.json'
+    write_json(record, {k: v for k, v in read_json(record).items() if k in ('train', 'evaluate')})
+    done = call(ROOT / 'tools/al_train.py', config, '--resume', '--work-dir', tmp_path / 'one', cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    one, two = ({r['id']: float(r['influence']) for r in read_csv(tmp_path / n / 'round_00' / 'scores.csv')}
+                for n in ('one', 'two'))
+    assert one == pytest.approx(two, rel=1e-4)
+    assert read_json(tmp_path / 'one/round_00/selected.json') == read_json(tmp_path / 'two/round_00/selected.json')
