@@ -30,7 +30,6 @@ def train_loop_cfg(inner: dict, inner_type: str | None) -> dict:
         raise InputError('train_cfg: a round needs max_epochs or max_iters (one of them), as for an ordinary training; '
                          f'found {sorted(inner)}.')
     by_epoch = 'max_epochs' in inner
-    inner = {k: v for k, v in inner.items() if k != 'by_epoch'}
     return dict(type=inner_type or ('EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop'), **inner)
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from mmal.artifacts import read_csv, read_json
 from mmal.errors import InputError
@@ -75,6 +76,28 @@ def test_resume_after_every_phase_gives_the_same_result(make_cfg, run, tmp_path,
     cfg.resume = True
     run(cfg)
     assert len(read_json(work_dir / 'curve.json')) == 3
+
+
+def test_iterations_a_repeated_dataset_and_averaged_weights(make_cfg, run):
+    """What other mmdet configs use: IterBasedTrainLoop, RepeatDataset, EMAHook, no test set."""
+    cfg = make_cfg(rounds=1)
+    cfg.train_cfg.pop('max_epochs')
+    cfg.train_cfg.update(max_iters=5, val_interval=100)
+    cfg.train_dataloader.sampler = dict(type='InfiniteSampler', shuffle=True)
+    cfg.train_dataloader.dataset = dict(type='RepeatDataset', times=2, dataset=cfg.train_dataloader.dataset)
+    cfg.param_scheduler, cfg.log_processor.by_epoch = [dict(type='LinearLR', start_factor=0.1, by_epoch=False)], False
+    cfg.default_hooks.checkpoint.update(by_epoch=False)
+    cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.5))
+    for key in ('test_dataloader', 'test_evaluator', 'test_cfg'):
+        cfg.pop(key)
+    work_dir = run(cfg)
+    assert len(read_json(work_dir / 'round_00' / 'selected.json')) == 3
+    assert len(read_json(work_dir / 'curve.json')) == 1
+    ours, hosts = (torch.load(work_dir / 'round_00' / name, weights_only=False)
+                   for name in ('checkpoint.pth', 'iter_5.pth'))
+    key = 'bbox_head.conv_cls.weight'
+    assert torch.equal(ours['state_dict'][key], hosts['state_dict'][key]), 'the averaged weights are the model'
+    assert not torch.equal(ours['state_dict'][key], ours['ema_state_dict'][f'module.{key}'])
 
 
 def falsify(dataset, keep, how):

@@ -15,29 +15,22 @@ test_pipeline = [
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'))
 ]
+scenes = dict(type='mmal.DigitScenes', data_root=data_root, data_prefix=dict(img=''))
+
 train_dataloader = dict(
     batch_size=8,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(type='mmal.DigitScenes', data_root=data_root, ann_file='annotations/train.json',
-                 data_prefix=dict(img=''),
-                 filter_cfg=dict(filter_empty_gt=True), pipeline=train_pipeline))
+    dataset=dict(**scenes, ann_file='annotations/train.json', filter_cfg=dict(filter_empty_gt=True),
+                 pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=8,
     num_workers=1,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='mmal.DigitScenes', data_root=data_root, ann_file='annotations/val.json',
-                 data_prefix=dict(img=''), test_mode=True,
-                 pipeline=test_pipeline))
-test_dataloader = dict(
-    batch_size=8,
-    num_workers=1,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='mmal.DigitScenes', data_root=data_root, ann_file='annotations/test.json',
-                 data_prefix=dict(img=''), test_mode=True,
-                 pipeline=test_pipeline))
+    dataset=dict(**scenes, ann_file='annotations/val.json', test_mode=True, pipeline=test_pipeline))
+test_dataloader = dict(val_dataloader, dataset=dict(val_dataloader['dataset'], ann_file='annotations/test.json'))
 val_evaluator = dict(type='CocoMetric', ann_file=data_root + 'annotations/val.json', metric='bbox')
-test_evaluator = dict(type='CocoMetric', ann_file=data_root + 'annotations/test.json', metric='bbox')
+test_evaluator = dict(val_evaluator, ann_file=data_root + 'annotations/test.json')
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')

@@ -196,7 +196,8 @@ class DetectionData:
 
     def train_on(self, cfg, path: str) -> None:
         leaf = leaf_dataset(cfg.train_dataloader.dataset)
-        leaf.update(self._coco_leaf(path, leaf.get('filter_cfg')))
+        for key, value in self._coco_leaf(path, leaf.get('filter_cfg')).items():
+            leaf[key] = value  # ConfigDict.update would merge
         if not self._is_coco:
             for key in ('img_subdir', 'ann_subdir'):
                 leaf.pop(key, None)

@@ -34,7 +34,10 @@ def ask(make_cfg, dataset, tmp_path):
     params = select_parameters(model, cfg.custom_hooks[0].params)
     save_tensors(tmp_path / 's_test.pth', {n: torch.randn_like(p) for n, p in params.items()})
 
-    def go(sampler, ids=tuple(range(1, 15)), order=1, **changes):
+    def go(sampler, ids=tuple(range(1, 15)), order=1, s_test=None, **changes):
+        if s_test is not None:
+            save_tensors(tmp_path / 's_test.pth', s_test)
+
         def images():
             data = build_data(cfg)
             listing = data.listing()
