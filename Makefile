@@ -2,11 +2,11 @@
 .PHONY: demo test lint setup check
 
 ifdef PYTHON
-PY := PYTHONPATH=$(CURDIR) $(PYTHON)
+PY := PYTHONPATH=$(CURDIR):$$PYTHONPATH $(PYTHON)
 setup:
 	@$(PY) tools/check_env.py
 else
-PY := $(CURDIR)/.venv/bin/python
+PY = $(if $(filter 0,$(shell sed -n s/^CUDA=//p .venv/.options 2>/dev/null)),CUDA_VISIBLE_DEVICES=) $(CURDIR)/.venv/bin/python
 setup:
 	@tools/setup_env.sh
 endif

@@ -1,5 +1,7 @@
-# ISAL on your own data: a folder of images with COCO annotation files. Copy this file and set data_root, or override:
+# ISAL on your own data: a folder of images with COCO annotation files. Inherit this file and change what you like;
+# the folder is given by
 #   python tools/al_train.py configs/fcos_custom_isal.py --cfg-options data_root=path/to/folder/
+# or, for a file that inherits and for other tools, by MMAL_DATA_ROOT in the environment.
 # train.json is the pool. val.json is the reference set, so keep it apart from test.json, which the curve reports; where
 # there is no test.json, val.json serves for both. file_name is relative to data_root. Classes come from train.json.
 _base_ = ['mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py', './_base_/isal.py']

@@ -72,5 +72,5 @@ def save_tensors(path: str | Path, data: dict) -> None:
 
 
 def load_tensors(path: str | Path, device: str | torch.device = 'cpu') -> dict[str, Tensor]:
-    """Read what :func:`save_tensors` wrote. Only tensors and plain values are accepted, nothing is unpickled."""
+    """Read what :func:`save_tensors` wrote. Only tensors and plain values are accepted; no foreign code can run."""
     return torch.load(path, map_location=device, weights_only=True)

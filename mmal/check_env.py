@@ -106,8 +106,8 @@ def _libraries() -> list[Finding]:
 
 def _pkg_resources() -> list[Finding]:
     if importlib.util.find_spec('pkg_resources') is None:
-        return [Finding(True, f"setuptools {_version('setuptools')} has no pkg_resources, which mmengine needs for "
-                        "'mmdet::' configs", "pip install 'setuptools>=80,<82'")]
+        return [Finding(_version('mmengine') is not None, f"setuptools {_version('setuptools')} has no pkg_resources, "
+                        "which openmmlab's mmengine needs for 'mmdet::' configs", "pip install 'setuptools>=80,<82'")]
     return []
 
 

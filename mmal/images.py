@@ -22,6 +22,8 @@ def defect(path: str) -> str | None:
         with Image.open(path) as image:
             image.draft(None, (max(1, image.width // 8), max(1, image.height // 8)))  # JPEG: an eighth of the work
             image.load()
+    except Image.DecompressionBombError:
+        return None  # large, not broken
     except Exception as e:  # noqa: BLE001  codecs raise many things; each is a reason to leave the image out
         return f'{type(e).__name__}: {e}'
     return None

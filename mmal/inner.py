@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import logging
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def round_cfg(outer: Config, name: str, folder: Path, number: int, seed: int, tr
 
 
 def _build(cfg: Config) -> Runner:
-    """A Runner that does not repeat the environment and the whole config in the log; its folder has both."""
+    """A Runner that does not repeat environment and config in the log; the config lies in its folder."""
     before = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:
@@ -66,8 +67,8 @@ def train(cfg: Config, path: Path) -> None:
     runner = _build(cfg)
     model = runner.train()
     model = model.module if is_model_wrapper(model) else model
-    checkpoint = dict(meta=dict(dataset_meta=getattr(runner.train_dataloader.dataset, 'metainfo', {}),
-                                round=cfg.active_round, experiment_name=cfg.experiment_name),
+    classes = tuple(map(str, getattr(runner.train_dataloader.dataset, 'metainfo', {}).get('classes', ())))
+    checkpoint = dict(meta=dict(dataset_meta=dict(classes=classes), round=cfg.active_round),
                       state_dict=weights_to_cpu(get_state_dict(model)))
     runner.call_hook('before_save_checkpoint', checkpoint=checkpoint)  # EMAHook puts the averaged weights in
     bad = [n for n, t in checkpoint['state_dict'].items() if t.is_floating_point() and not bool(t.isfinite().all())]
@@ -76,6 +77,9 @@ def train(cfg: Config, path: Path) -> None:
                                  'Lower optim_wrapper.optimizer.lr or set optim_wrapper.clip_grad.')
     if is_main_process():
         save_tensors(path, checkpoint)
+    del runner, model, checkpoint  # a Runner is a cycle: without this its memory stays through the other phases
+    gc.collect()
+    torch.cuda.empty_cache()
 
 
 class TrainedModel:

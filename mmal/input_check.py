@@ -23,9 +23,11 @@ def check_input(loop) -> None:
         _check_hook(loop)
     cfg = loop.runner.cfg
     try:  # builds the evaluation set and its evaluator, which may lack a file
-        _ = loop.runner.test_loop if cfg.get('test_dataloader') is not None else loop.runner.val_loop
+        evaluation = loop.runner.test_loop if cfg.get('test_dataloader') is not None else loop.runner.val_loop
     except FileNotFoundError as e:
         raise InputError(f'Evaluation: file not found: {e.filename or e}.') from None
+    if evaluation is not None:
+        loop.data.check_dataset(evaluation.dataloader.dataset, 'evaluation set')
 
 
 def _check_hook(loop) -> None:
@@ -33,4 +35,4 @@ def _check_hook(loop) -> None:
         raise InputError(f"{type(loop.sampler).__name__} needs s_test: add dict(type='mmal.StestHook', params=[...]) "
                          'to custom_hooks.')
     loop.stest_hook.select(build_task(loop.runner.model, loop.runner.cfg).model)
-    loop.data.reference_dataset(loop.stest_hook.reference)
+    loop.data.check_dataset(loop.data.reference_dataset(loop.stest_hook.reference), 'reference set')

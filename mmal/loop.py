@@ -65,6 +65,8 @@ class ActiveLoop(BaseLoop):
         self.sampler = self._build(SAMPLERS, sampler, 'sampler')
         self.oracle_cfg = oracle or dict(type='mmal.SimulatedOracle')
         self.work_dir = Path(runner.work_dir)
+        # resume and load_from are the rounds' business; the outer model is never trained
+        runner._resume, runner._load_from = False, None
         seed = (runner.cfg.get('randomness') or {}).get('seed')
         self.seed = 0 if seed is None else seed
         # what the outer Runner asks of any training loop
@@ -145,11 +147,16 @@ class ActiveLoop(BaseLoop):
         check_input(self)
         resuming = check(self.work_dir, self.record(), self.runner.cfg.get('resume', False))
         dist.barrier()
+        unreadable = {} if resuming else self._find_unreadable()
         if not resuming and dist.is_main_process():
             write_json(self.work_dir / 'pool.json', self.data.listing(), indent=None)
-            self.unreadable.write(self._find_unreadable())
+            self.unreadable.write(unreadable)
             pool = Pool([i['id'] for i in self.data.images])
             first = shuffled(self._candidates(pool), self.seed, 'initial')[:self.initial]
+            if len(first) < self.initial:
+                raise InputError(f'Only {len(first)} images of the pool can be read, fewer than train_cfg.initial = '
+                                 f'{self.initial}; see {self.work_dir}/unreadable.json. If your loader reads files '
+                                 'that Pillow does not, set train_cfg.check_images=False.')
             write_json(self.work_dir / 'initial.json', self.data.labeled(first, self.oracle.label(first)), indent=None)
             claim(self.work_dir, self.record())
         dist.barrier()
@@ -181,6 +188,9 @@ class ActiveLoop(BaseLoop):
         order = ranked(scores.value, self.seed, f'ties/{folder.number}')
         if dist.is_main_process():
             self.unreadable.add(scores.unreadable)
+            metrics = read_json(folder.artifact('evaluate'))
+            metrics['metrics']['unreadable_images'] = len(self.unreadable)
+            write_json(folder.artifact('evaluate'), metrics)
             self._write_scores(path, [[i, scores.value[i], scores.pseudo_boxes.get(i, ''), rank, 0]
                                       for rank, i in enumerate(order)])
 
@@ -211,9 +221,12 @@ class ActiveLoop(BaseLoop):
         return self.unreadable.without(pool.unlabeled)
 
     def _find_unreadable(self) -> dict:
+        """Every process looks at its share of the pool."""
         if not (self.check_images and self.data.local):
             return {}
-        return find_unreadable({i['id']: self.data.image_path(i['id']) for i in self.data.images}, self.runner.logger)
+        share = [i['id'] for i in self.data.images][dist.get_rank()::dist.get_world_size()]
+        found = find_unreadable({i: self.data.image_path(i) for i in share}, self.runner.logger)
+        return {i: reason for part in dist.all_gather_object(found) for i, reason in part.items()}
 
     def _pool_images(self):
         """The pool's dataset without annotations, and the row of each id in it."""

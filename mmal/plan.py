@@ -79,6 +79,8 @@ def _reference(loop) -> str:
 
 def _evaluation(runner) -> str:
     loop = runner.test_loop if runner.cfg.get('test_dataloader') is not None else runner.val_loop
+    if loop is None:
+        return 'none: the config has neither test_dataloader nor val_dataloader'
     return f'{len(loop.dataloader.dataset)} images'
 
 

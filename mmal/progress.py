@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -21,7 +22,7 @@ def track(iterable: Iterable, total: int, title: str, logger) -> Iterator:
         title: What is being done, e.g. ``'round 2: scoring'``.
         logger: Gets the lines when standard error is not a terminal.
     """
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and os.environ.get('RANK', '0') == '0':
         yield from tqdm(iterable, total=total, desc=title, dynamic_ncols=True, leave=False)
         return
     start = last = time.monotonic()

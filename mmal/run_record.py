@@ -13,9 +13,8 @@ BENIGN = [
     'env_cfg*', 'experiment_name', '*num_workers', '*persistent_workers', '*pin_memory', '*prefetch_factor', 'filename',
     'train_cfg.rounds', 'model_wrapper_cfg*', 'data_root', 'randomness*', 'custom_imports*'
 ]
-"""Config keys that a resumed run may change: they change no result (``rounds`` only says when to stop).
-
-Seeds are compared by themselves.
+"""Config keys that a resumed run may change: where and how it runs, and when it stops. (The number of processes and of
+loader workers changes the random augmentation of trainings to come, as in mmdet.) Seeds are compared by themselves.
 """
 
 
@@ -25,6 +24,8 @@ def flat(value, prefix: str = '') -> dict[str, str]:
         pairs = value.items()
     elif isinstance(value, (list, tuple)) and any(isinstance(v, (dict, list, tuple)) for v in value):
         pairs = enumerate(value)
+    elif value is None:  # the same as absent
+        return {}
     else:
         return {prefix: repr(tuple(value) if isinstance(value, list) else value)}
     return {k: v for key, item in pairs for k, v in flat(item, f'{prefix}.{key}' if prefix else str(key)).items()}
@@ -43,18 +44,23 @@ def differences(old: dict, new: dict) -> list[str]:
             for key in sorted(set(old) | set(new)) if old.get(key) != new.get(key)]
 
 
+def occupied(work_dir: str | Path, resume: bool) -> bool:
+    """Whether ``work_dir`` holds some run; InputError if it does and ``resume`` was not asked for."""
+    holds = (Path(work_dir) / 'run.json').exists()
+    if holds and not resume:
+        raise InputError(f'{work_dir} holds a run already. Go on with it by --resume, or choose another --work-dir.')
+    return holds
+
+
 def check(work_dir: str | Path, record: dict, resume: bool) -> bool:
     """Whether ``work_dir`` holds this very run already.
 
     Raises:
         InputError: If it holds a run and ``resume`` was not asked for, or another run than this.
     """
-    path = Path(work_dir) / 'run.json'
-    if not path.exists():
+    if not occupied(work_dir, resume):
         return False
-    if not resume:
-        raise InputError(f'{work_dir} holds a run already. Go on with it by --resume, or choose another --work-dir.')
-    changed = differences(read_json(path), record)
+    changed = differences(read_json(Path(work_dir) / 'run.json'), record)
     if changed:
         shown = '\n'.join(changed[:20] + (['  ...'] if len(changed) > 20 else []))
         raise InputError(f'Cannot resume {work_dir}: it was started with other settings.\n{shown}\n'

@@ -37,11 +37,13 @@ def test_what_cannot_be_imported_is_fatal_and_has_a_cure(monkeypatch, module, lo
     assert finding.cure
 
 
-def test_setuptools_without_pkg_resources(monkeypatch):
+def test_setuptools_without_pkg_resources(monkeypatch, versions):
     monkeypatch.setattr(check_env.importlib.util, 'find_spec', lambda name: None)
-    (finding, ) = check_env._pkg_resources()
-    assert finding.fatal
-    assert '<82' in finding.cure
+    for installed, fatal in (({'mmengine': '0.10.7'}, True), ({'onedl_mmengine': '0.10.12'}, False)):
+        versions(**installed)
+        (finding, ) = check_env._pkg_resources()
+        assert finding.fatal is fatal
+        assert '<82' in finding.cure
 
 
 def test_one_line_a_finding():

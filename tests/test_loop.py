@@ -51,6 +51,15 @@ def test_two_rounds_leave_what_the_design_lists(make_cfg, run, dataset):
     assert not read_json(work_dir / 'pool.json')['annotations']
 
 
+def test_tensorboard_shows_the_curve(make_cfg, run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    cfg = make_cfg(rounds=2, max_epochs=1, sampler=dict(type='mmal.RandomSampler'))
+    cfg.visualizer.vis_backends = [dict(type='TensorboardVisBackend')]
+    work_dir = run(cfg)
+    events = EventAccumulator(str(next(work_dir.glob('2*/vis_data')))).Reload()
+    assert [(e.step, e.value) for e in events.Scalars('images')] == [(0, 6.0), (1, 9.0)]
+
+
 def test_resume_after_every_phase_gives_the_same_result(make_cfg, run, tmp_path, monkeypatch):
     straight = outcome(run(make_cfg(tmp_path / 'straight')))
     original = RoundFolder.run
@@ -178,6 +187,7 @@ def test_an_image_that_breaks_while_scoring_is_left_out(make_cfg, run, dataset):
     work_dir = run(cfg)
     assert list(read_json(work_dir / 'unreadable.json')) == ['3']
     assert '3' not in [row['id'] for row in read_csv(work_dir / 'round_00' / 'scores.csv')]
+    assert read_json(work_dir / 'curve.json')[0]['metrics']['unreadable_images'] == 1
 
 
 def picks(image_id, seed, n):
@@ -185,10 +195,10 @@ def picks(image_id, seed, n):
     return image_id in shuffled(range(1, 15), seed, 'initial')[:n]
 
 
-def edit(dataset, change):
-    data = read_json(dataset / 'train.json')
+def edit(dataset, change, name='train'):
+    data = read_json(dataset / f'{name}.json')
     change(data)
-    (dataset / 'train.json').write_text(json.dumps(data))
+    (dataset / f'{name}.json').write_text(json.dumps(data))
 
 
 BAD_INPUT = {
@@ -202,6 +212,12 @@ BAD_INPUT = {
     'category': (lambda d, c: edit(d, lambda j: j['categories'][1].update(name='cube')), "'cube', which the config"),
     'category id': (lambda d, c: edit(d, lambda j: j['annotations'][0].update(category_id=9)), 'category id 9'),
     'strange image': (lambda d, c: edit(d, lambda j: j['annotations'][0].update(image_id=99)), 'not in its image list'),
+    'annotation twice': (lambda d, c: edit(d, lambda j: j['annotations'].append(j['annotations'][0])),
+                         'annotation id 1 stands'),
+    'reference image': (lambda d, c: (d / 'set_102.png').unlink(), '1 of 4 image files of the reference set'),
+    'test image': (lambda d, c: (d / 'set_203.png').unlink(), '1 of 4 image files of the evaluation set'),
+    'test category': (lambda d, c: edit(d, lambda j: j['categories'][1].update(name='cube'), 'test'),
+                      "test.json.*'cube'"),
     'initial': (lambda d, c: c.train_cfg.update(initial=15), 'fewer than train_cfg.initial = 15'),
     'query': (lambda d, c: c.train_cfg.update(query=15), 'fewer than train_cfg.query = 15'),
     'zero rounds': (lambda d, c: c.train_cfg.update(rounds=0), r'train_cfg.rounds: expected .* at least 1, got 0'),

@@ -40,7 +40,8 @@ def load_config(args):
         raise InputError(f'Config file not found: {e.filename or e}') from None
     cfg.launcher = args.launcher
     cfg.merge_from_dict(args.cfg_options)
-    if (cfg.get('train_cfg') or {}).get('type') != 'mmal.ActiveLoop':
+    loop = (cfg.get('train_cfg') or {}).get('type')
+    if not getattr(loop, '__name__', str(loop)).endswith('ActiveLoop'):
         raise InputError(f"{args.config}: expected train_cfg = dict(type='mmal.ActiveLoop', ...); for an ordinary "
                          "training use mmdet's tools/train.py.")
     # work_dir is determined in this priority: CLI > segment in file > filename
@@ -66,12 +67,14 @@ def main():
 
     from mmal.distributed import init_without_cuda
     from mmal.plan import plan
+    from mmal.run_record import occupied
     try:
         cfg = load_config(args)
         if args.dry_run:
             text, problems = plan(cfg)
             print(text)
             sys.exit(2 if problems else 0)
+        occupied(cfg.work_dir, cfg.resume)  # before the Runner writes its log and config there
         init_without_cuda(cfg)
         Runner.from_cfg(cfg).train()
     except InputError as e:

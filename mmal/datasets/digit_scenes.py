@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ..errors import InputError
+
 SPLITS = dict(train=400, val=80, test=200)
 """Scenes a split."""
 SHARES = dict(train=0.5, val=0.2, test=0.3)
@@ -55,7 +57,10 @@ def make_digit_scenes(root: str | Path, seed: int = 0) -> None:
 
 def _split_scans(rng: np.random.Generator) -> dict[str, list[np.ndarray]]:
     """For every split, the scans of each class: arrays of shape (n, 8, 8) in [0, 1]."""
-    from sklearn.datasets import load_digits
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError:
+        raise InputError('The digit scenes need scikit-learn: pip install scikit-learn') from None
 
     digits = load_digits()
     scans: dict[str, list[np.ndarray]] = {name: [] for name in SPLITS}

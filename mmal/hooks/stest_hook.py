@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
-import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from torch import Tensor
@@ -51,8 +50,8 @@ class StestHook(Hook):
         self.reference = reference
         try:
             self.solver = SOLVERS.build(solver or dict(type='mmal.LiSSA'))
-        except ValueError as e:
-            raise InputError(str(e)) from None
+        except (KeyError, TypeError, ValueError) as e:
+            raise InputError(f'StestHook: solver: {e.args[0] if e.args else e}') from None
         self.batch_size = batch_size
 
     def after_train(self, runner) -> None:
@@ -132,6 +131,5 @@ class StestHook(Hook):
             order += rng.sample(range(len(labeled)), len(labeled))
         order = order[:self.solver.depth * size]
         title = f'LiSSA run {repeat + 1}/{self.solver.repeats}'
-        with torch.enable_grad():
-            for batch in track(batches(labeled, order, size, workers), self.solver.depth, title, runner.logger):
-                yield items_or_raise(batch, 'labeled set')
+        for batch in track(batches(labeled, order, size, workers), self.solver.depth, title, runner.logger):
+            yield items_or_raise(batch, 'labeled set')

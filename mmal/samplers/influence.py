@@ -3,7 +3,7 @@ from __future__ import annotations
 from mmengine import dist
 
 from ..artifacts import load_tensors
-from ..influence import flatten
+from ..influence import flatten, restrict_grad
 from ..progress import track
 from ..registry import SAMPLERS
 from ..tasks.loading import Unreadable, batches
@@ -22,7 +22,8 @@ class InfluenceSampler:
     Args:
         score_thr: Predictions at least this confident are pseudo-boxes, after the detector's own ``test_cfg``
             (its score threshold and NMS). Defaults to 0.1, the first authors' value.
-        batch_size: Images to a batch. Defaults to None: that of ``val_dataloader``. Influences do not depend on it.
+        batch_size: Images to a batch. Defaults to None: that of ``val_dataloader``. It changes influences by rounding
+            errors only, but for assigners that amplify those (SimOTA).
 
     Raises:
         ValueError: If ``score_thr`` is outside 0 to 1.
@@ -55,7 +56,7 @@ class InfluenceSampler:
         direction, scores, by_row = flatten(s_test), Scores({}), {rows[i]: i for i in ids}
         batch_size = self.batch_size or query.batch_size
         stream = batches(dataset, list(by_row), batch_size, query.num_workers)
-        with task.loss_mode():
+        with task.loss_mode(), restrict_grad(task.model, params):
             for batch in track(stream, -(-len(ids) // batch_size), f'round {query.round}: scoring', query.logger):
                 good = [(by_row[r], item) for r, item in batch if not isinstance(item, Unreadable)]
                 scores.unreadable.update({by_row[r]: x.reason for r, x in batch if isinstance(x, Unreadable)})
@@ -65,4 +66,7 @@ class InfluenceSampler:
                 derivative, counts = task.pseudo_derivative(items, keys, params, direction, self.score_thr)
                 scores.value.update(zip(keys, (-derivative).tolist(), strict=True))
                 scores.pseudo_boxes.update(zip(keys, counts, strict=True))
+        if ids and len(scores.unreadable) == len(ids):
+            raise RuntimeError(f'None of {len(ids)} images could be loaded; the first says: '
+                               f'{next(iter(scores.unreadable.values()))}')
         return scores

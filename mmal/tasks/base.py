@@ -27,6 +27,9 @@ class TaskData(Protocol):
     def missing_files(self) -> list[str]:
         """Files of pool images that do not exist."""
 
+    def check_dataset(self, dataset, name: str) -> None:
+        """InputError if a reference or evaluation set lacks image files or has unknown categories."""
+
     def truth(self, image_ids) -> list[dict]:
         """Hidden ground truth of these images, for a simulated oracle only."""
 

@@ -16,6 +16,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_map
 
+from ..errors import InputError
 from ..influence import head_outputs_and_tangents, output_derivative, per_sample_derivative, unflatten
 from .modes import eval_mode, loss_mode, seeded
 
@@ -43,10 +44,15 @@ class DetectionTask:
 
     Args:
         model: The detector, wrapped (DDP) or not.
+
+    Raises:
+        InputError: If the detector has a mask head.
     """
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model.module if is_model_wrapper(model) else model
+        if getattr(self.model, 'with_mask', False) or hasattr(self.model, 'mask_head'):
+            raise InputError(f'{type(self.model).__name__} has a mask head: pseudo-labels are boxes only so far.')
         head = getattr(self.model, 'bbox_head', None)
         self.dense = (isinstance(self.model, SingleStageDetector) and type(self.model).loss is SingleStageDetector.loss
                       and type(self.model).predict is SingleStageDetector.predict
@@ -84,8 +90,12 @@ class DetectionTask:
         for rows in self._same_shape(items):
             inputs, samples = self._prepare([items[i] for i in rows])
             ids = [image_ids[i] for i in rows]
-            derivative = self._dense_derivative if fast else self._generic_derivative
-            value, count = derivative(inputs, samples, ids, params, direction, score_thr)
+            try:
+                derivative = self._dense_derivative if fast else self._generic_derivative
+                value, count = derivative(inputs, samples, ids, params, direction, score_thr)
+            except NotImplementedError:  # an operator behind the parameters that has no forward derivative
+                fast = self.dense = False
+                value, count = self._generic_derivative(inputs, samples, ids, params, direction, score_thr)
             values[rows] = value.to(values)
             for i, n in zip(rows, count, strict=True):
                 counts[i] = n

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import copy
-import json
 import os.path as osp
-from collections import Counter
 from typing import Any
-from xml.etree import ElementTree
 
 from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
-from mmengine import fileio
 
 from ..errors import InputError
+from .coco_file import check_coco, check_xml_names, read_coco
 
 
 def leaf_dataset(cfg: dict) -> dict:
@@ -36,7 +33,8 @@ def _leaves(cfg: dict) -> list[dict]:
 
 
 def _is_annotation(step: dict) -> bool:
-    return str(step['type']).rsplit('.', 1)[-1].endswith('LoadAnnotations')
+    kind = step['type']  # a name or, in new-style configs, a class
+    return getattr(kind, '__name__', str(kind)).endswith('LoadAnnotations')
 
 
 def _find_annotation_step(steps: Any) -> dict | None:
@@ -66,19 +64,6 @@ def influence_pipeline(test_pipeline: list[dict], annotation_step: dict | None) 
     return steps
 
 
-def _read_json(path: str, backend_args) -> dict:
-    try:
-        data = json.loads(fileio.get_text(path, backend_args=backend_args))
-    except FileNotFoundError:
-        raise InputError(f'Annotation file not found: {path}. Check data_root and ann_file of the config.') from None
-    except json.JSONDecodeError as e:
-        raise InputError(f'{path} is not valid JSON: {e}.') from None
-    missing = {'images', 'annotations', 'categories'} - set(data)
-    if missing:
-        raise InputError(f'{path} is not a COCO annotation file: it lacks {", ".join(sorted(missing))}.')
-    return data
-
-
 class DetectionData:
     """Reads the training dataset of a config as the pool; see :class:`~mmal.tasks.base.TaskData`.
 
@@ -104,18 +89,18 @@ class DetectionData:
         self.classes = tuple(empty.metainfo['classes'])
         self._is_coco = isinstance(empty, CocoDataset)
         content = self._read_coco(empty) if self._is_coco else self._convert(empty)
+        check_coco(content, empty.ann_file, self.classes)
         self.images, self.categories = content['images'], content['categories']
         self._truth: dict[Any, list[dict]] = {}
         for annotation in content['annotations']:
             self._truth.setdefault(annotation['image_id'], []).append(annotation)
-        self._check(empty.ann_file)
         self._by_id = {image['id']: image for image in self.images}
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
     def _read_coco(self, empty) -> dict:
         self.prefix = empty.data_prefix['img']
-        return _read_json(empty.ann_file, self.leaf.get('backend_args'))
+        return read_coco(empty.ann_file, self.leaf.get('backend_args'))
 
     def _convert(self, dataset) -> dict:
         """Ground truth of a non-COCO dataset in COCO form; category ids are 1 + the class index."""
@@ -125,49 +110,21 @@ class DetectionData:
         except FileNotFoundError as e:
             raise InputError(f'Annotation file not found: {e.filename or e}.') from None
         images, annotations = [], []
+        smallest = (self.leaf.get('filter_cfg') or {}).get('bbox_min_size') or 0  # mmdet trains with these ignored
         for i in range(len(dataset)):
             info = dataset.get_data_info(i)
-            self._check_xml_names(info.get('xml_path'))
+            if info.get('xml_path'):
+                check_xml_names(info['xml_path'], self.classes)
             path = osp.relpath(info['img_path'], self.prefix) if self.prefix else info['img_path']
             images.append(dict(id=info['img_id'], file_name=path, width=info['width'], height=info['height']))
             for instance in info['instances']:
                 x1, y1, x2, y2 = (float(c) for c in instance['bbox'])
                 annotations.append(dict(
                     id=len(annotations) + 1, image_id=info['img_id'], category_id=instance['bbox_label'] + 1,
-                    bbox=[x1, y1, x2 - x1, y2 - y1], area=(x2 - x1) * (y2 - y1), iscrowd=instance['ignore_flag']))
+                    bbox=[x1, y1, x2 - x1, y2 - y1], area=(x2 - x1) * (y2 - y1),
+                    iscrowd=int(instance['ignore_flag'] or min(x2 - x1, y2 - y1) < smallest)))
         categories = [dict(id=i + 1, name=name) for i, name in enumerate(self.classes)]
         return dict(images=images, annotations=annotations, categories=categories)
-
-    def _check_xml_names(self, path: str | None) -> None:
-        """Objects of unknown names, which mmdet would skip without a word, are an error."""
-        if path:
-            names = {node.text for node in ElementTree.parse(path).getroot().iterfind('object/name')}
-            self._refuse_unknown(names - set(self.classes), path)
-
-    def _refuse_unknown(self, names: set[str], path: str) -> None:
-        if names:
-            unknown = ', '.join(repr(n) for n in sorted(names))
-            raise InputError(f'{path} has boxes of {unknown}, which the config lacks. Its classes are '
-                             f'{", ".join(self.classes)}. Add the missing ones to metainfo.classes '
-                             'of every dataset and raise num_classes, or take those boxes out of the file.')
-
-    def _check(self, ann_file: str) -> None:
-        twice = [i for i, n in Counter(image['id'] for image in self.images).items() if n > 1]
-        if twice:
-            raise InputError(f'{ann_file}: image id {twice[0]!r} stands more than once ({len(twice)} such ids). '
-                             'Ids must be unique: renumber them.')
-        for image in self.images:
-            if not {'file_name', 'width', 'height'} <= set(image):
-                raise InputError(f'{ann_file}: image {image["id"]!r} lacks file_name, width or height.')
-        ids = {image['id'] for image in self.images}
-        strange = set(self._truth) - ids
-        if strange:
-            raise InputError(f'{ann_file}: {len(strange)} annotated image ids are not in its image list, '
-                             f'e.g. {next(iter(strange))!r}.')
-        names = {category['id']: category['name'] for category in self.categories}
-        used = {a['category_id'] for annotations in self._truth.values() for a in annotations}
-        self._refuse_unknown({str(names.get(c, f'category id {c}')) for c in used
-                              if names.get(c) not in self.classes}, ann_file)
 
     # --- what the loop asks -----------------------------------------------------------------------------------------
 
@@ -179,17 +136,34 @@ class DetectionData:
         paths = (self.image_path(image['id']) for image in self.images) if self.local else ()
         return [path for path in paths if not osp.exists(path)]
 
+    def check_dataset(self, dataset, name: str) -> None:
+        """Look for missing images and unknown categories in a built reference or evaluation set.
+
+        Raises:
+            InputError: If there are any.
+        """
+        for leaf in getattr(dataset, 'datasets', [dataset]):
+            if isinstance(leaf, CocoDataset):
+                check_coco(read_coco(leaf.ann_file, leaf.backend_args), leaf.ann_file, leaf.metainfo['classes'])
+            paths = [leaf.get_data_info(i)['img_path'] for i in range(len(leaf))] if self.local else []
+            missing = [path for path in paths if not osp.exists(path)]
+            if missing:
+                raise InputError(f'{len(missing)} of {len(paths)} image files of the {name} do not exist, e.g. '
+                                 f'{missing[0]}.')
+
     @property
     def local(self) -> bool:
         """Whether the images lie on a local file system."""
-        return not self.leaf.get('backend_args')
+        return (self.leaf.get('backend_args') or {}).get('backend', 'local') == 'local'
 
     def truth(self, image_ids) -> list[dict]:
         return [a for i in image_ids for a in self._truth.get(i, [])]
 
     def listing(self) -> dict:
         """The pool without annotations, as a COCO file."""
-        return dict(images=self.images, annotations=[], categories=self.categories)
+        keep = ('id', 'file_name', 'width', 'height')
+        images = [{k: image[k] for k in keep} for image in self.images]
+        return dict(images=images, annotations=[], categories=self.categories)
 
     def labeled(self, image_ids, annotations: list[dict]) -> dict:
         return dict(images=[self._by_id[i] for i in image_ids], annotations=annotations, categories=self.categories)
@@ -210,7 +184,7 @@ class DetectionData:
                     data_prefix=dict(img=self.prefix), filter_cfg=filter_cfg or None)
 
     def labeled_dataset(self, path: str | None):
-        leaf = dict(self.leaf) if path is None else dict(self.leaf, **self._coco_leaf(path, None))
+        leaf = dict(self.leaf, **(dict(filter_cfg=None) if path is None else self._coco_leaf(path, None)))
         return self._at_test_time(leaf, annotated=True)
 
     def pool_dataset(self, path: str):
@@ -231,7 +205,10 @@ class DetectionData:
 
     def _at_test_time(self, dataset_cfg: dict, annotated: bool):
         cfg = copy.deepcopy(dict(dataset_cfg))
-        source = self.cfg.get('val_dataloader') or self.cfg.train_dataloader
+        source = self.cfg.get('val_dataloader') or self.cfg.get('test_dataloader')
+        if source is None:
+            raise InputError('The config needs a val_dataloader or a test_dataloader: images are scored with its '
+                             'pipeline.')
         test_pipeline = _leaves(source.dataset)[0]['pipeline']
         step = _find_annotation_step(self.leaf.get('pipeline')) or dict(type='LoadAnnotations', with_bbox=True)
         for leaf in _leaves(cfg):

@@ -10,12 +10,11 @@ class DigitScenes(CocoDataset):
 
     Args:
         data_root: Where the data set lies or is to be made.
-        seed: Of its random choices. Defaults to 0.
         **kwargs: Of CocoDataset.
     """
 
     METAINFO = dict(classes=tuple(str(label) for label in range(10)))
 
-    def __init__(self, *args, data_root: str, seed: int = 0, **kwargs) -> None:
-        make_digit_scenes(data_root, seed)
+    def __init__(self, *args, data_root: str, **kwargs) -> None:
+        make_digit_scenes(data_root)
         super().__init__(*args, data_root=data_root, **kwargs)

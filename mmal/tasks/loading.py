@@ -26,8 +26,14 @@ class _Tolerant(Dataset):
     def __getitem__(self, index: int) -> tuple[int, Any]:
         try:
             return index, self.dataset[index]
+        except (KeyError, TypeError, AttributeError, NameError, ImportError):
+            raise  # a mistake in a pipeline, not in an image
         except Exception as e:  # noqa: BLE001  whatever a codec raises becomes a named, counted image
-            return index, Unreadable(f'{type(e).__name__}: {e}')
+            return index, Unreadable(f'{type(e).__name__}: {e} ({self._path(index)})')
+
+    def _path(self, index: int) -> str:
+        info = getattr(self.dataset, 'get_data_info', lambda index: {})(index)
+        return info.get('img_path', f'image number {index}')
 
 
 def batches(dataset: Dataset, order: Sequence[int], batch_size: int,
@@ -44,7 +50,7 @@ def items_or_raise(batch: list[tuple[int, Any]], what: str) -> list[Any]:
     Raises:
         RuntimeError: If one is not; the message names ``what`` set it belongs to.
     """
-    for index, item in batch:
+    for _, item in batch:
         if isinstance(item, Unreadable):
-            raise RuntimeError(f'Image number {index} of the {what} cannot be read: {item.reason}')
+            raise RuntimeError(f'An image of the {what} cannot be read: {item.reason}')
     return [item for _, item in batch]
