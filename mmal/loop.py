@@ -107,6 +107,7 @@ class ActiveLoop(BaseLoop):
             The outer Runner's model, untrained; each round's is in ``round_XX/checkpoint.pth``.
         """
         self.prepare()
+        self.runner.model.cpu()  # it is never trained; the rounds' models need the room
         labeled_file = self.work_dir / 'initial.json'
         for number in range(self.rounds):
             folder = RoundFolder(self.work_dir, number)
