@@ -85,7 +85,7 @@ def test_check_env_needs_nothing_installed(tmp_path):
 def test_two_processes_choose_as_one(config, tmp_path):
     """Same checkpoint, scored by one process and by two (gloo): the same influences and the same choice."""
     run = [ROOT / 'tools/al_train.py', config, '--launcher', 'pytorch', '--work-dir', tmp_path / 'two']
-    torchrun = [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2', '--master-port', '29631']
+    torchrun = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2']
     env = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
     done = subprocess.run(list(map(str, torchrun + run)), cwd=tmp_path, capture_output=True, text=True, env=env,
                           timeout=300)
