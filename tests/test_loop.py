@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmal.artifacts import read_csv, read_json
+from mmal.artifacts import load_tensors, read_csv, read_json
 from mmal.errors import InputError
 from mmal.round import PHASES, RoundFolder
 
@@ -259,6 +259,18 @@ def test_an_occupied_work_dir_is_refused_and_untouched(make_cfg, run):
     with pytest.raises(InputError, match='train_cfg.sampler.type: was'):
         run(cfg)
     assert outcome(work_dir, 1) == before
+
+
+def test_resume_with_load_from_trains_from_those_weights(make_cfg, run, tmp_path):
+    """mmengine would take load_from for the checkpoint of the outer Runner to resume."""
+    settings = dict(rounds=1, max_epochs=1, sampler=dict(type='mmal.RandomSampler'))
+    first = run(make_cfg(tmp_path / 'first', **settings))
+    cfg = make_cfg(tmp_path / 'second', **settings)
+    cfg.load_from, cfg.resume = str(first / 'round_00' / 'checkpoint.pth'), True
+    cfg.optim_wrapper.optimizer.lr = 0.0
+    key = 'bbox_head.conv_cls.weight'
+    a, b = (load_tensors(w / 'round_00' / 'checkpoint.pth')['state_dict'][key] for w in (first, run(cfg)))
+    assert torch.equal(a, b)
 
 
 def test_resume_with_another_pool_is_refused(make_cfg, run, dataset):

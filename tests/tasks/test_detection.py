@@ -10,6 +10,7 @@ from mmdet.utils import register_all_modules
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 
+from mmal.errors import InputError
 from mmal.influence import gradient, restrict_grad, select_parameters
 from mmal.tasks.detection import DetectionTask
 from mmal.tasks.modes import eval_mode, loss_mode
@@ -209,3 +210,36 @@ def test_focal_loss_with_one_hot_targets_is_the_same_loss():
         handle.remove()
     assert seen == [torch.Size([6, 3])]
     assert not model.loss._forward_pre_hooks
+
+
+def test_a_mask_head_is_refused_before_anything_is_computed():
+    model = build('fcos')
+    model.mask_head = torch.nn.Identity()
+    with pytest.raises(InputError, match='FCOS has a mask head'):
+        DetectionTask(model)
+
+
+class NoForwardDerivative(torch.autograd.Function):
+    """Like mmcv's compiled operators: a backward, but no jvp."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad * 2
+
+
+def test_an_operator_without_forward_derivative_takes_the_general_path():
+    model = build('fcos')
+    params = select_parameters(model, ['bbox_head.conv_cls'])
+    model.bbox_head.conv_cls.register_forward_hook(lambda m, args, out: NoForwardDerivative.apply(out))
+    s = torch.randn(sum(p.numel() for p in params.values()))
+    task, items = DetectionTask(model), [item(0, boxes=False)]
+    with task.loss_mode(), restrict_grad(model, params):
+        labeled = with_predictions(model, items, 0.25)
+        value, _ = task.pseudo_derivative(items, [0], params, s, 0.25)
+        expected = gradient(reference_losses(model, labeled)[0], params) @ s
+    torch.testing.assert_close(value[0], expected, rtol=1e-4, atol=1e-5)
+    assert not task.dense
