@@ -8,7 +8,7 @@ from pathlib import Path
 from mmengine import dist
 from mmengine.runner import BaseLoop
 
-from .analysis.curve import table, write_curve
+from .analysis.curve import points, table, write_curve
 from .artifacts import read_csv, read_json, write_csv, write_json
 from .errors import InputError
 from .hooks import StestHook
@@ -96,7 +96,8 @@ class ActiveLoop(BaseLoop):
 
     @property
     def stest_hook(self) -> StestHook | None:
-        return next((h for h in self.runner.hooks if isinstance(h, StestHook)), None)
+        """The outer Runner's, for its settings; a round's own computes."""
+        return StestHook.of(self.runner)
 
     # --- the loop ---------------------------------------------------------------------------------------------------
 
@@ -133,7 +134,7 @@ class ActiveLoop(BaseLoop):
         folder.run('evaluate', lambda path: self._evaluate(trained, labeled_file, path), logger)
         if self.sampler.needs_s_test:
             labeled = self.data.labeled_dataset
-            folder.run('s_test', lambda path: self._hook_of(trained.runner).compute(
+            folder.run('s_test', lambda path: StestHook.of(trained.runner).compute(
                 trained.runner, self.data, labeled(str(labeled_file)), path), logger)
         folder.run('score', lambda path: self._score(folder, pool, trained, path), logger)
         folder.run('select', lambda path: self._select(folder, pool, path), logger)
@@ -146,7 +147,8 @@ class ActiveLoop(BaseLoop):
             InputError: If the run cannot work or the work_dir belongs to another one.
         """
         check_input(self)
-        resuming = check(self.work_dir, self.record(), self.runner.cfg.get('resume', False))
+        record = self.record()
+        resuming = check(self.work_dir, record, self.runner.cfg.get('resume', False))
         dist.barrier()
         unreadable = {} if resuming else self._find_unreadable()
         if not resuming and dist.is_main_process():
@@ -159,7 +161,7 @@ class ActiveLoop(BaseLoop):
                                  f'{self.initial}; see {self.work_dir}/unreadable.json. If your loader reads files '
                                  'that Pillow does not, set train_cfg.check_images=False.')
             write_json(self.work_dir / 'initial.json', self.data.labeled(first, self.oracle.label(first)), indent=None)
-            claim(self.work_dir, self.record())
+            claim(self.work_dir, record)
         dist.barrier()
 
     def record(self) -> dict:
@@ -176,9 +178,6 @@ class ActiveLoop(BaseLoop):
         finite = {k: v for k, v in metrics.items() if v == v and abs(v) != float('inf')}
         if dist.is_main_process():
             write_json(path, dict(images=len(labeled['images']), boxes=len(labeled['annotations']), metrics=finite))
-
-    def _hook_of(self, runner) -> StestHook:
-        return next(h for h in runner.hooks if isinstance(h, StestHook))
 
     def _score(self, folder: RoundFolder, pool: Pool, trained: TrainedModel, path: Path) -> None:
         loader = self.runner.cfg.get('val_dataloader') or self.runner.cfg.train_dataloader
@@ -244,8 +243,7 @@ class ActiveLoop(BaseLoop):
 
     def _farewell(self) -> None:
         if dist.is_main_process():
-            curve = write_curve(self.work_dir, type(self.sampler).__name__)
-            self.runner.logger.info('The learning curve:\n' + table(curve))
+            self.runner.logger.info('The learning curve:\n' + table(points(self.work_dir)))
             self.runner.logger.info(f'Curve: {self.work_dir}/curve.png, .csv and .json. Every round: '
                                     f'{self.work_dir}/round_XX/ with checkpoint.pth, metrics.json, scores.csv, '
                                     'selected.json and labeled.json.')

@@ -54,6 +54,11 @@ class StestHook(Hook):
             raise InputError(f'StestHook: solver: {e.args[0] if e.args else e}') from None
         self.batch_size = batch_size
 
+    @classmethod
+    def of(cls, runner) -> StestHook | None:
+        """The StestHook of a Runner, or None."""
+        return next((hook for hook in runner.hooks if isinstance(hook, cls)), None)
+
     def after_train(self, runner) -> None:
         """Outside of an active loop: compute s_test for the model just trained."""
         if runner.cfg.get('active_round') is None:

@@ -38,7 +38,7 @@ def test_an_ordinary_training_ends_with_s_test_and_its_report(runner, tmp_path):
 
 
 def test_v_is_the_mean_over_the_reference_set_whatever_the_batch(runner):
-    hook = next(h for h in runner.hooks if isinstance(h, StestHook))
+    hook = StestHook.of(runner)
     data, task = build_data(runner.cfg), build_task(runner.model, runner.cfg)
     reference, params = data.reference_dataset('val'), hook.select(task.model)
     with task.loss_mode(), restrict_grad(task.model, params):
@@ -50,7 +50,7 @@ def test_v_is_the_mean_over_the_reference_set_whatever_the_batch(runner):
 
 def test_s_test_follows_the_recursion_on_the_models_own_losses(runner, tmp_path):
     """The file equals Algorithm 3 written out with the same batches, and is no multiple of v."""
-    hook = next(h for h in runner.hooks if isinstance(h, StestHook))
+    hook = StestHook.of(runner)
     data, task = build_data(runner.cfg), build_task(runner.model, runner.cfg)
     labeled, params = data.labeled_dataset(None), hook.select(task.model)
     hook.compute(runner, data, labeled, tmp_path / 's_test.pth')
@@ -70,7 +70,7 @@ def test_s_test_follows_the_recursion_on_the_models_own_losses(runner, tmp_path)
 
 
 def test_labeled_batches_use_every_image_before_any_again(runner):
-    hook = next(h for h in runner.hooks if isinstance(h, StestHook))
+    hook = StestHook.of(runner)
     hook.solver.depth, hook.solver.batch_size = 14, 3
     seen = []
 
@@ -90,7 +90,7 @@ def test_labeled_batches_use_every_image_before_any_again(runner):
 
 
 def test_a_non_finite_reference_gradient_is_an_error(runner, tmp_path):
-    hook = next(h for h in runner.hooks if isinstance(h, StestHook))
+    hook = StestHook.of(runner)
     runner.model.bbox_head.conv_cls.weight.data[0, 0, 0, 0] = torch.nan
     data = build_data(runner.cfg)
     with pytest.raises(FloatingPointError, match='reference gradient is not finite'):
