@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from mmengine import dist
 from PIL import Image
 
 from .artifacts import read_json, write_json
@@ -29,7 +30,7 @@ def defect(path: str) -> str | None:
     return None
 
 
-def find_unreadable(paths: Mapping, logger) -> dict:
+def decode_all(paths: Mapping, logger) -> dict:
     """Decode every image once.
 
     Args:
@@ -43,6 +44,18 @@ def find_unreadable(paths: Mapping, logger) -> dict:
         results = executor.map(defect, paths.values())
         found = dict(zip(paths, track(results, len(paths), 'checking images', logger), strict=True))
     return {image_id: reason for image_id, reason in found.items() if reason}
+
+
+def find_unreadable(data, logger) -> dict:
+    """Reason by image id, for the images of a pool that cannot be read; every process looks at its share.
+
+    Args:
+        data: Data side of the task.
+        logger: Where progress is said.
+    """
+    share = [i['id'] for i in data.images][dist.get_rank()::dist.get_world_size()] if data.local else []
+    found = decode_all({i: data.image_path(i) for i in share}, logger) if share else {}
+    return {i: reason for part in dist.all_gather_object(found) for i, reason in part.items()}
 
 
 class UnreadableList:

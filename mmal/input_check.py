@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import lru_cache
+
 from .errors import InputError
 from .tasks import build_task
 
@@ -34,5 +36,18 @@ def _check_hook(loop) -> None:
     if loop.stest_hook is None:
         raise InputError(f"{type(loop.sampler).__name__} needs s_test: add dict(type='mmal.StestHook', params=[...]) "
                          'to custom_hooks.')
-    loop.stest_hook.select(build_task(loop.runner.model, loop.runner.cfg).model)
-    loop.data.check_dataset(loop.data.reference_dataset(loop.stest_hook.reference), 'reference set')
+    hook = loop.stest_hook
+    if hook.reference not in ('initial', 'labeled', 'holdout'):
+        reference = loop.data.reference_dataset(hook.reference)
+        loop.data.check_dataset(reference, 'reference set')
+    if loop.holdout >= loop.initial:
+        raise InputError(f'train_cfg.holdout takes {loop.holdout} of {loop.initial} initial images; none is left to train '
+                         'on.')
+    chosen_parameters(loop)
+
+
+@lru_cache(maxsize=1)
+def chosen_parameters(loop) -> dict:
+    """Parameters that influence will be restricted to; runs the loss on one annotated image of the pool."""
+    dataset = loop.data.labeled_dataset(None)
+    return loop.stest_hook.select(build_task(loop.runner.model, loop.runner.cfg), [dataset[0]])

@@ -41,6 +41,8 @@ class ActiveLoop(BaseLoop):
         sampler: Config of a sampler.
         oracle: Config of an oracle. Defaults to ``dict(type='mmal.SimulatedOracle')``.
         unit: 'image', or 'box': the boxes that labeling revealed; the last image may overshoot. Defaults to 'image'.
+        holdout: Share of the initial images that is labeled but never trained on: the reference set of
+            ``StestHook(reference='holdout')``. Defaults to None: 0.2 if the hook asks for it, else 0.
         check_images: Decode every image of the pool once at the start, so that broken ones are left out. Defaults to
             True.
         inner_type: Type of the inner training loop. Defaults to None: by epoch with max_epochs, by iteration with
@@ -52,15 +54,17 @@ class ActiveLoop(BaseLoop):
     """
 
     def __init__(self, runner, dataloader, initial: int, query: int, rounds: int, sampler: dict,
-                 oracle: dict | None = None, unit: str = 'image', check_images: bool = True,
-                 inner_type: str | None = None, **inner) -> None:
+                 oracle: dict | None = None, unit: str = 'image', holdout: float | None = None,
+                 check_images: bool = True, inner_type: str | None = None, **inner) -> None:
         super().__init__(runner, dataloader=(None, ))  # rounds build their own; the Runner only asks for a length
         for name, value in (('initial', initial), ('query', query), ('rounds', rounds)):
             if not isinstance(value, int) or value < 1:
                 raise InputError(f'train_cfg.{name}: expected a whole number of at least 1, got {value!r}.')
         if unit not in ('image', 'box'):
             raise InputError(f"train_cfg.unit: expected 'image' or 'box', got {unit!r}.")
-        self.initial, self.query, self.rounds, self.unit = initial, query, rounds, unit
+        if holdout is not None and not 0 <= holdout < 1:
+            raise InputError(f'train_cfg.holdout: expected a share from 0 to below 1, got {holdout!r}.')
+        self.initial, self.query, self.rounds, self.unit, self._holdout = initial, query, rounds, unit, holdout
         self.check_images, self.inner = check_images, train_loop_cfg(inner, inner_type)
         self.sampler = self._build(SAMPLERS, sampler, 'sampler')
         self.oracle_cfg = oracle or dict(type='mmal.SimulatedOracle')
@@ -99,6 +103,13 @@ class ActiveLoop(BaseLoop):
         """The outer Runner's, for its settings; a round's own computes."""
         return StestHook.of(self.runner)
 
+    @property
+    def holdout(self) -> int:
+        """Number of the initial images that are never trained on."""
+        asked = self.stest_hook is not None and self.stest_hook.reference == 'holdout'
+        share = self._holdout if self._holdout is not None else 0.2 * asked
+        return max(1, round(share * self.initial)) if share else 0
+
     # --- the loop ---------------------------------------------------------------------------------------------------
 
     def run(self):
@@ -112,7 +123,7 @@ class ActiveLoop(BaseLoop):
         labeled_file = self.work_dir / 'initial.json'
         for number in range(self.rounds):
             folder = RoundFolder(self.work_dir, number)
-            pool = Pool([i['id'] for i in self.data.images], [i['id'] for i in read_json(labeled_file)['images']])
+            pool = Pool([i['id'] for i in self.data.images], self._labeled_ids(labeled_file))
             if not folder.closed:
                 self._round(folder, pool, labeled_file)
             self._publish(number)
@@ -133,9 +144,8 @@ class ActiveLoop(BaseLoop):
         folder.run('train', lambda path: train(cfg, path), logger)
         folder.run('evaluate', lambda path: self._evaluate(trained, labeled_file, path), logger)
         if self.sampler.needs_s_test:
-            labeled = self.data.labeled_dataset
             folder.run('s_test', lambda path: StestHook.of(trained.runner).compute(
-                trained.runner, self.data, labeled(str(labeled_file)), path), logger)
+                trained.runner, self.data, labeled_file, path, self.work_dir), logger)
         folder.run('score', lambda path: self._score(folder, pool, trained, path), logger)
         folder.run('select', lambda path: self._select(folder, pool, path), logger)
         folder.run('label', lambda path: self._label(folder, pool, labeled_file, path), logger)
@@ -150,7 +160,7 @@ class ActiveLoop(BaseLoop):
         record = self.record()
         resuming = check(self.work_dir, record, self.runner.cfg.get('resume', False))
         dist.barrier()
-        unreadable = {} if resuming else self._find_unreadable()
+        unreadable = find_unreadable(self.data, self.runner.logger) if self.check_images and not resuming else {}
         if not resuming and dist.is_main_process():
             write_json(self.work_dir / 'pool.json', self.data.listing(), indent=None)
             self.unreadable.write(unreadable)
@@ -160,7 +170,9 @@ class ActiveLoop(BaseLoop):
                 raise InputError(f'Only {len(first)} images of the pool can be read, fewer than train_cfg.initial = '
                                  f'{self.initial}; see {self.work_dir}/unreadable.json. If your loader reads files '
                                  'that Pillow does not, set train_cfg.check_images=False.')
-            write_json(self.work_dir / 'initial.json', self.data.labeled(first, self.oracle.label(first)), indent=None)
+            for name, part in (('holdout', first[:self.holdout]), ('initial', first[self.holdout:])):
+                if part:
+                    write_json(self.work_dir / f'{name}.json', self.data.labeled(part, self.oracle.label(part)), None)
             claim(self.work_dir, record)
         dist.barrier()
 
@@ -174,10 +186,11 @@ class ActiveLoop(BaseLoop):
     def _evaluate(self, trained: TrainedModel, labeled_file: Path, path: Path) -> None:
         metrics = {k: float(v) for k, v in trained.evaluate().items()}
         metrics['unreadable_images'] = len(self.unreadable)
-        labeled = read_json(labeled_file)
+        trained_on, held_out = (self.data.read_labeled(f) for f in (labeled_file, self.work_dir / 'holdout.json'))
         finite = {k: v for k, v in metrics.items() if v == v and abs(v) != float('inf')}
         if dist.is_main_process():
-            write_json(path, dict(images=len(labeled['images']), boxes=len(labeled['annotations']), metrics=finite))
+            write_json(path, dict(images=len(trained_on[0]) + len(held_out[0]),
+                                  boxes=len(trained_on[1]) + len(held_out[1]), metrics=finite))
 
     def _score(self, folder: RoundFolder, pool: Pool, trained: TrainedModel, path: Path) -> None:
         loader = self.runner.cfg.get('val_dataloader') or self.runner.cfg.train_dataloader
@@ -189,7 +202,7 @@ class ActiveLoop(BaseLoop):
         if dist.is_main_process():
             self.unreadable.add(scores.unreadable)
             metrics = read_json(folder.artifact('evaluate'))
-            metrics['metrics']['unreadable_images'] = len(self.unreadable)
+            metrics['metrics'].update(unreadable_images=len(self.unreadable), nonfinite_images=len(scores.nonfinite))
             write_json(folder.artifact('evaluate'), metrics)
             self._write_scores(path, [[i, scores.value[i], scores.pseudo_boxes.get(i, ''), rank, 0]
                                       for rank, i in enumerate(order)])
@@ -212,26 +225,21 @@ class ActiveLoop(BaseLoop):
     def _label(self, folder: RoundFolder, pool: Pool, labeled_file: Path, path: Path) -> None:
         if dist.is_main_process():
             selected = read_json(folder.artifact('select'))
-            annotations = read_json(labeled_file)['annotations'] + self.oracle.label(selected)
-            write_json(path, self.data.labeled(pool.labeled + selected, annotations), indent=None)
+            ids, annotations = self.data.read_labeled(labeled_file)
+            write_json(path, self.data.labeled(ids + selected, annotations + self.oracle.label(selected)), indent=None)
 
     # --- around them ------------------------------------------------------------------------------------------------
+
+    def _labeled_ids(self, labeled_file: Path) -> list:
+        return [i for file in (self.work_dir / 'holdout.json', labeled_file) for i in self.data.read_labeled(file)[0]]
 
     def _candidates(self, pool: Pool) -> list:
         return self.unreadable.without(pool.unlabeled)
 
-    def _find_unreadable(self) -> dict:
-        """Every process looks at its share of the pool."""
-        if not (self.check_images and self.data.local):
-            return {}
-        share = [i['id'] for i in self.data.images][dist.get_rank()::dist.get_world_size()]
-        found = find_unreadable({i: self.data.image_path(i) for i in share}, self.runner.logger)
-        return {i: reason for part in dist.all_gather_object(found) for i, reason in part.items()}
-
     def _pool_images(self):
         """The pool's dataset without annotations, and the row of each id in it."""
         dataset = self.data.pool_dataset(str(self.work_dir / 'pool.json'))
-        return dataset, {dataset.get_data_info(row)['img_id']: row for row in range(len(dataset))}
+        return dataset, self.data.rows(dataset)
 
     def _publish(self, number: int) -> None:
         """Renew the curve files and give the round's point to the visualizer, so that TensorBoard shows it."""

@@ -13,10 +13,9 @@ from mmengine.utils import mkdir_or_exist
 from .artifacts import write_json
 from .errors import InputError
 from .inner import round_cfg
-from .input_check import check_input
+from .input_check import chosen_parameters, check_input
 from .pool import Pool, shuffled
 from .run_record import check
-from .tasks import build_task
 
 
 def plan(cfg) -> tuple[str, list[str]]:
@@ -73,7 +72,10 @@ def _reference(loop) -> str:
     hook = loop.stest_hook
     if hook is None:
         return 'none: no StestHook in custom_hooks'
-    name = hook.reference if isinstance(hook.reference, str) else 'a dataset of its own'
+    if isinstance(hook.reference, str) and hook.reference != 'val':
+        sizes = dict(initial=loop.initial - loop.holdout, holdout=loop.holdout, labeled='all labeled')
+        return f'{hook.reference}, {sizes.get(hook.reference, "unknown")} images'
+    name = 'val' if hook.reference == 'val' else 'a dataset of its own'
     return f'{name}, {len(loop.data.reference_dataset(hook.reference))} images'
 
 
@@ -94,14 +96,14 @@ def _spent(loop) -> str:
 def _parameters(loop) -> str:
     if not loop.sampler.needs_s_test or loop.stest_hook is None:
         return 'none needed'
-    params = loop.stest_hook.select(build_task(loop.runner.model, loop.runner.cfg).model)
+    params = chosen_parameters(loop)
     return f'{sum(p.numel() for p in params.values())} values in {", ".join(params)}'
 
 
 def _first_training(loop, scratch: Path) -> str:
     """Iterations of round 0, with its own dataset, filters and batch sampler."""
     data = loop.data
-    first = shuffled(Pool([i['id'] for i in data.images]).ids, loop.seed, 'initial')[:loop.initial]
+    first = shuffled(Pool([i['id'] for i in data.images]).ids, loop.seed, 'initial')[loop.holdout:loop.initial]
     mkdir_or_exist(scratch)
     write_json(scratch / 'initial.json', data.labeled(first, data.truth(first)))
     cfg = round_cfg(loop.runner.cfg, 'plan', scratch, 0, loop.seed, dict(loop.inner))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmal.images import defect, find_unreadable
+from mmal.images import defect, decode_all
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def pictures(tmp_path):
 
 
 def test_truncated_and_foreign_files_are_found(pictures):
-    found = find_unreadable(pictures, logging.getLogger())
+    found = decode_all(pictures, logging.getLogger())
     assert sorted(found) == ['cut.jpg', 'cut.png', 'empty.png', 'text.jpg']
     assert 'truncated' in found['cut.jpg']
 

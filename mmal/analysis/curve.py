@@ -8,6 +8,9 @@ from pathlib import Path
 from ..artifacts import read_json, write_bytes, write_csv, write_json
 from ..round import PHASES, RoundFolder
 
+COUNTS = ('unreadable_images', 'nonfinite_images')
+"""Metrics that count images, and are no measure of a model."""
+
 
 def points(work_dir: str | Path) -> list[dict]:
     """One object for every closed round, in order.
@@ -32,7 +35,7 @@ def main_metric(curve: list[dict]) -> str | None:
 
     A round may lack it: mmdet reports nothing where a model detects nothing.
     """
-    names = [name for p in curve for name in p['metrics'] if name != 'unreadable_images']
+    names = [name for p in curve for name in p['metrics'] if name not in COUNTS]
     for want in ('mAP', 'AP', 'accuracy'):
         for name in names:
             if name.endswith(want):

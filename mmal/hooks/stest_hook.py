@@ -2,54 +2,74 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from random import Random
 
+import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from torch import Tensor
 
 from ..artifacts import save_tensors, write_json
 from ..errors import InputError
-from ..influence import LiSSA, cosine, gradient, hvp, restrict_grad, select_parameters, unflatten
+from ..finite import Finite
+from ..influence import CG, Dense, Identity, LiSSA, build_curvature, cosine, restrict_grad, select_parameters, unflatten
 from ..progress import track
 from ..registry import HOOKS, SOLVERS
 from ..tasks import build_data, build_task
 from ..tasks.loading import batches, items_or_raise
 
-SOLVERS.register_module(module=LiSSA)
+for solver in (CG, Dense, Identity, LiSSA):
+    SOLVERS.register_module(module=solver)
 
 SIMILAR = 0.99
 """Above this cosine between s_test and v, the Hessian has changed nothing that matters."""
+
+OF_THE_RUN = dict(initial='initial.json', holdout='holdout.json')
+"""Reference sets that an active run keeps, with their files."""
 
 
 @HOOKS.register_module()
 class StestHook(Hook):
     """Computes s_test = (H + lambda I)^-1 v after training and writes it (paper, Algorithm 3).
 
-    v is the *mean* over the reference set of the gradients of the per-image losses; H is the mean Hessian over the
-    labeled images; both on ``params`` only, by running statistics, without augmentation. ``s_test.pth`` holds a tensor
-    a parameter; ``s_test.json`` beside it the settings, the convergence trace, and cos(s_test, v): near 1, influence
-    is mere gradient similarity.
+    v is the *mean* over the reference set of the gradients of the per-sample losses; H is the mean curvature over
+    labeled samples; both on ``params`` only, by running statistics, without augmentation, in float32. ``s_test.pth``
+    holds a tensor a parameter; ``s_test.json`` beside it the settings, the convergence trace, and cos(s_test, v): near
+    1, influence is mere gradient similarity.
 
     In an :class:`~mmal.loop.ActiveLoop` the loop calls it in its own phase. In any other training it runs after the
     last iteration, on the whole training set, and writes to the work_dir.
 
+    Reference sets: 'val' (the dataset of val_dataloader, with its annotations: the paper's ISAL); 'initial' (the first
+    labeled set: ISAL_v2); 'labeled' (all that is labeled: ISAL_v3); 'holdout' (a part of the first labeled set that is
+    never trained on, see ActiveLoop's ``holdout``: the honest choice where there is no set to spare).
+
     Args:
-        params: Patterns of parameter names: a full name, a module's name, or a shell wildcard. The last layers.
-        reference: 'val' (the dataset of val_dataloader, with its annotations) or a dataset config. Defaults to 'val'.
-        solver: Config of a solver. Defaults to ``dict(type='mmal.LiSSA')``.
+        params: Patterns of parameter names: a full name, a module's name, or a shell wildcard. Defaults to None: the
+            last layers, found from the loss.
+        reference: One of the names above, or a dataset config. Defaults to 'val'.
+        solver: Config of a solver. Defaults to ``dict(type='mmal.CG')``.
         batch_size: Images to a batch of the reference gradient. Defaults to None: that of val_dataloader.
+        biases: Whether biases and other one-dimensional parameters count. Defaults to True.
+        hessian_images: Most labeled images H is taken from, drawn at random. Defaults to 1000.
+        memory_gb: Most memory for their cached layer inputs, in GiB; fewer images are taken if it is full. Defaults
+            to 4.
+        max_nonfinite: Share of images whose loss or gradient may be not finite; they are named and left out. More stop
+            the run. Defaults to 0.1.
     """
 
     priority = 'VERY_LOW'
 
-    def __init__(self, params: list[str], reference='val', solver: dict | None = None,
-                 batch_size: int | None = None) -> None:
-        self.params = [params] if isinstance(params, str) else list(params)
-        self.reference = reference
+    def __init__(self, params: list[str] | None = None, reference='val', solver: dict | None = None,
+                 batch_size: int | None = None, biases: bool = True, hessian_images: int = 1000,
+                 memory_gb: float = 4.0, max_nonfinite: float = 0.1) -> None:
+        self.params = [params] if isinstance(params, str) else params and list(params)
+        self.reference, self.biases = reference, biases
+        self.hessian_images, self.memory_gb, self.max_nonfinite = hessian_images, memory_gb, max_nonfinite
         try:
-            self.solver = SOLVERS.build(solver or dict(type='mmal.LiSSA'))
+            self.solver = SOLVERS.build(solver or dict(type='mmal.CG'))
         except (KeyError, TypeError, ValueError) as e:
             raise InputError(f'StestHook: solver: {e.args[0] if e.args else e}') from None
         self.batch_size = batch_size
@@ -62,79 +82,122 @@ class StestHook(Hook):
     def after_train(self, runner) -> None:
         """Outside of an active loop: compute s_test for the model just trained."""
         if runner.cfg.get('active_round') is None:
-            data = build_data(runner.cfg)
-            self.compute(runner, data, data.labeled_dataset(None), Path(runner.work_dir) / 's_test.pth')
+            self.compute(runner, build_data(runner.cfg), None, Path(runner.work_dir) / 's_test.pth')
 
-    def select(self, model) -> dict:
-        """The parameters that ``params`` names.
+    def select(self, task, items: list) -> dict:
+        """The chosen parameters; ``items`` are a few annotated ones to run the loss on.
 
         Raises:
-            InputError: If a pattern matches nothing.
+            InputError: If a pattern matches nothing, or only what is frozen or does not reach the loss.
         """
         try:
-            return select_parameters(model, self.params)
+            params = select_parameters(task.model, self.params or task.last_layers(items))
+            if self.params:
+                self._require_used(task, items, params)
         except ValueError as e:
             raise InputError(f'StestHook: {e}') from None
+        chosen = {name: p for name, p in params.items() if self.biases or p.dim() > 1}
+        if not chosen:
+            raise InputError('StestHook: biases=False leaves no parameter of `params`.')
+        return chosen
 
-    def compute(self, runner, data, labeled, path: Path) -> None:
+    def _require_used(self, task, items: list, params: dict) -> None:
+        with task.loss_mode(), restrict_grad(task.model, params):
+            loss = task.losses(items).sum()
+            slopes = torch.autograd.grad(loss, list(params.values()), allow_unused=True) if loss.requires_grad else [None]
+        used = {name for name, slope in zip(params, slopes, strict=False) if slope is not None}
+        for pattern in self.params:
+            if not used & set(select_parameters(task.model, [pattern])):
+                raise ValueError(f'`params` pattern {pattern!r} matches nothing that the loss depends on. Name layers '
+                                 'that are used in training, or leave params out: the last layers are found then.')
+
+    def reference_dataset(self, data, labeled_file: Path | None, run_dir: Path | None):
+        """The reference set R with its annotations.
+
+        Args:
+            data: Data side of the task.
+            labeled_file: What is labeled now; None for the whole training set.
+            run_dir: Of the active run, if there is one.
+        """
+        if self.reference == 'labeled':
+            return data.labeled_dataset(labeled_file and str(labeled_file))
+        if isinstance(self.reference, str) and self.reference in OF_THE_RUN:
+            if run_dir is None:
+                raise InputError(f'StestHook(reference={self.reference!r}) needs an mmal.ActiveLoop, which keeps that set.')
+            return data.labeled_dataset(str(run_dir / OF_THE_RUN[self.reference]))
+        return data.reference_dataset(self.reference)
+
+    def compute(self, runner, data, labeled_file: Path | None, path: Path, run_dir: Path | None = None) -> None:
         """Compute s_test of ``runner.model`` and write it to ``path`` and its report beside it.
 
         Args:
             runner: Its model, config, seed and log are used.
-            data: Data side of the task, for the reference set.
-            labeled: Dataset of labeled images with annotations, for the Hessian.
+            data: Data side of the task.
+            labeled_file: What is labeled now, for the Hessian; None for the whole training set.
             path: Where s_test goes; the report has the same name with ``.json``.
+            run_dir: Of the active run, if there is one.
 
         Raises:
-            FloatingPointError: If v or s_test is not finite; the message names the knobs.
+            FloatingPointError: If v or s_test is not finite, or too many images are not; the message names the knobs.
         """
-        start, task = time.perf_counter(), build_task(runner.model, runner.cfg)
-        params, reference = self.select(task.model), data.reference_dataset(self.reference)
-        workers = runner.cfg.val_dataloader.get('num_workers', 0) if runner.cfg.get('val_dataloader') else 0
+        start, task, solver = time.perf_counter(), build_task(runner.model, runner.cfg), self.solver
+        reference, logger = self.reference_dataset(data, labeled_file, run_dir), runner.logger
+        labeled = data.labeled_dataset(labeled_file and str(labeled_file))
+        if len(reference) == 0:
+            raise InputError('The reference set is empty: it has no image.')
+        workers = (runner.cfg.get('val_dataloader') or {}).get('num_workers', 0)
+        params = self.select(task, [reference[0]])
         with task.loss_mode(), restrict_grad(task.model, params):
-            v = self._reference_gradient(runner, task, params, reference, workers)
-            solution = self.solver.solve(
-                v, lambda batch, h: hvp(task.losses(batch).mean(), params, h),
-                lambda repeat: self._labeled_batches(runner, labeled, repeat, workers), runner.logger.warning)
+            v = self._reference_gradient(runner, Finite(task, params, 'reference set', self.max_nonfinite, logger),
+                                         reference, workers)
+            finite = Finite(task, params, 'labeled set', self.max_nonfinite, logger)
+            curvature = None if solver.samples_needed == 0 else build_curvature(
+                task.model, task.losses, self._labeled_batches(runner, finite, labeled, workers), params,
+                solver.curvature, self.memory_gb * 2**30, logger.info)
+            solution = solver.solve(v, curvature, runner.seed or 0, logger.warning, partial(track, logger=logger))
         s_test = solution.x
         if not bool(s_test.isfinite().all()):
             raise FloatingPointError('s_test is not finite. Raise solver.scale, solver.damping or solver.batch_size.')
-        similarity = cosine(s_test, v)
         report = dict(solution.report, params={n: list(p.shape) for n, p in params.items()}, n_params=v.numel(),
                       n_reference=len(reference), n_labeled=len(labeled), v_norm=float(v.norm()),
-                      s_test_norm=float(s_test.norm()), cos_s_test_v=similarity,
+                      s_test_norm=float(s_test.norm()), cos_s_test_v=cosine(s_test, v),
                       total_seconds=time.perf_counter() - start)
         if is_main_process():
             write_json(path.with_suffix('.json'), report)
             save_tensors(path, {n: t.cpu().clone() for n, t in unflatten(s_test, params).items()})
-        self._say(runner.logger, report)
+        self._say(logger, report)
 
     def _say(self, logger, report: dict) -> None:
-        logger.info(f's_test: {report["n_params"]} parameters, {report["n_reference"]} reference images, '
-                    f'{report["steps"]} Hessian products, scale {report["scale"]:g} ({report["restarts"]} restarts), '
-                    f'effective damping {report["effective_damping"]:g}, cos(s_test, v) = '
-                    f'{report["cos_s_test_v"]:.4f}, {report["total_seconds"]:.0f} s')
-        if report['cos_s_test_v'] > SIMILAR:
+        damping = report['effective_damping']
+        shown = ', '.join(f'{d:.3g}' for d in (damping if isinstance(damping, list) else [damping]) if d is not None)
+        residual = f', relative residual {report["residual"]:.2g}' if 'residual' in report else ''
+        logger.info(f's_test by {report["solver"]}: {report["n_params"]} parameters of {", ".join(report["params"])}; '
+                    f'{report["n_reference"]} reference images; {report["iterations"]} iterations, '
+                    f'{report["evaluations"]} sample-Hessian products, {report["restarts"]} restarts{residual}, damping '
+                    f'{shown or "none"}, cos(s_test, v) = {report["cos_s_test_v"]:.4f}, {report["total_seconds"]:.0f} s')
+        if report['cos_s_test_v'] > SIMILAR and report['solver'] != 'Identity':
             logger.warning(f'cos(s_test, v) > {SIMILAR}: influence is little more than gradient similarity here. '
-                           'A smaller solver.damping, or more depth, lets the Hessian have a say.')
+                           'A smaller damping of the solver, or more steps, lets the Hessian have a say.')
 
-    def _reference_gradient(self, runner, task, params, reference, workers: int) -> Tensor:
+    def _reference_gradient(self, runner, finite: Finite, reference, workers: int) -> Tensor:
         """v: mean over R of the gradients of the per-image losses, shape (P,)."""
-        if len(reference) == 0:
-            raise InputError('The reference set is empty: val_dataloader.dataset has no image.')
         size = self.batch_size or (runner.cfg.get('val_dataloader') or {}).get('batch_size', 1)
-        total = 0
         stream = batches(reference, range(len(reference)), size, workers)
         for batch in track(stream, -(-len(reference) // size), 'reference gradient', runner.logger):
-            total = total + gradient(task.losses(items_or_raise(batch, 'reference set')).sum(), params).detach()
-        return total / len(reference)
+            finite.add(items_or_raise(batch, 'reference set'))
+        v = finite.mean()
+        if not bool(v.any()):
+            raise InputError('The reference gradient is zero: no chosen parameter changes the loss of the reference set. '
+                             'Check StestHook.params and the annotations of the reference set.')
+        return v
 
-    def _labeled_batches(self, runner, labeled, repeat: int, workers: int) -> Iterator[list]:
-        """``depth`` random mini-batches, without replacement as long as the labeled images last."""
-        rng, order, size = Random(f'{runner.seed}/lissa/{repeat}'), [], self.solver.batch_size
-        while len(order) < self.solver.depth * size:
-            order += rng.sample(range(len(labeled)), len(labeled))
-        order = order[:self.solver.depth * size]
-        title = f'LiSSA run {repeat + 1}/{self.solver.repeats}'
-        for batch in track(batches(labeled, order, size, workers), self.solver.depth, title, runner.logger):
-            yield items_or_raise(batch, 'labeled set')
+    def _labeled_batches(self, runner, finite: Finite, labeled, workers: int) -> Iterator[list]:
+        """Mini-batches of labeled images in random order, each image once, as many as the solver can use."""
+        size = self.solver.batch_size or (runner.cfg.get('val_dataloader') or {}).get('batch_size', 1)
+        n = min(len(labeled), self.hessian_images, self.solver.samples_needed or len(labeled))
+        order = Random(f'{runner.seed}/hessian').sample(range(len(labeled)), n)
+        stream = batches(labeled, order, size, workers)
+        for batch in track(stream, -(-n // size), 'curvature', runner.logger):
+            items = finite.only(items_or_raise(batch, 'labeled set'))
+            if items:
+                yield items

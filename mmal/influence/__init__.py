@@ -1,14 +1,24 @@
 """Influence functions in plain torch: parameters, curvature, solvers, directional derivatives.
 
-Nothing here imports mmengine, mmcv, mmdet or any other part of mmal.
+Nothing here imports mmengine, mmcv, mmdet or any other part of mmal. :class:`Influence` is the whole of it in three
+calls; the rest are its parts.
 """
 
-from .curvature import hvp
-from .directional import head_outputs_and_tangents, output_derivative, per_sample_derivative
-from .params import flatten, gradient, restrict_grad, select_parameters, unflatten
-from .solvers import LiSSA, Solution, cosine
+from .affine import AffineTape, NotAffine
+from .affine_curvature import AffineCurvature, NotLast
+from .checks import check_model
+from .curvature import Curvature, DoubleBackward, hvp
+from .directional import agree, output_derivative, outputs_and_tangents, per_sample_derivative
+from .engine import Influence, build_curvature, mean_gradient
+from .last_layers import find_last_layers
+from .output_hessian import OutputHessian
+from .params import flatten, gradient, matches, restrict_grad, select_parameters, unflatten
+from .solvers import CG, Dense, Identity, LiSSA, Solution, cosine, largest_eigenvalue
 
 __all__ = [
-    'LiSSA', 'Solution', 'cosine', 'flatten', 'gradient', 'head_outputs_and_tangents', 'hvp', 'output_derivative',
-    'per_sample_derivative', 'restrict_grad', 'select_parameters', 'unflatten'
+    'CG', 'AffineCurvature', 'AffineTape', 'Curvature', 'Dense', 'DoubleBackward', 'Identity', 'Influence', 'LiSSA',
+    'NotAffine', 'NotLast', 'OutputHessian', 'Solution', 'agree', 'build_curvature', 'check_model', 'cosine',
+    'find_last_layers', 'flatten', 'gradient', 'hvp', 'largest_eigenvalue', 'matches', 'mean_gradient',
+    'output_derivative', 'outputs_and_tangents', 'per_sample_derivative', 'restrict_grad', 'select_parameters',
+    'unflatten'
 ]

@@ -1,6 +1,9 @@
-"""Products of the loss Hessian with a vector."""
+"""Products of the mean loss curvature with a vector, whole or a mini-batch at a time."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
@@ -22,3 +25,50 @@ def hvp(loss: Tensor, params: dict[str, nn.Parameter], vector: Tensor) -> Tensor
     if not grad.requires_grad:  # the loss is linear in the parameters or does not reach them
         return vector.new_zeros(vector.shape)
     return gradient(grad @ vector, params).detach()
+
+
+class Curvature(Protocol):
+    """The mean curvature of the per-sample losses of a set, cut into mini-batches; what solvers work on.
+
+    Attributes:
+        params: The chosen parameters, P values in all.
+        kind: 'hessian', or 'ggn' for its positive semi-definite part.
+        evaluations: Per-sample products made so far.
+    """
+    params: dict[str, nn.Parameter]
+    kind: str
+    evaluations: int
+
+    def __len__(self) -> int:
+        """Number of mini-batches."""
+
+    def product(self, vector: Tensor, batch: int | None = None) -> Tensor:
+        """Mean curvature of one mini-batch, or of the whole set (a mean over samples), times a vector of shape (P,)."""
+
+
+class DoubleBackward:
+    """The Hessian by double backward: any model and parameters; runs the model at every product.
+
+    Args:
+        losses: Per-sample losses of a batch, of shape (N,), with a graph.
+        batches: The mini-batches, kept in memory; N samples each, not 0.
+        params: Chosen parameters; they must require gradients.
+    """
+
+    kind = 'hessian'
+
+    def __init__(self, losses: Callable[[Any], Tensor], batches: Sequence[Any],
+                 params: dict[str, nn.Parameter]) -> None:
+        self._losses, self._batches, self.params, self.evaluations = losses, list(batches), params, 0
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def product(self, vector: Tensor, batch: int | None = None) -> Tensor:
+        total, n = vector.new_zeros(vector.shape), 0
+        for one in self._batches if batch is None else [self._batches[batch]]:
+            losses = self._losses(one)
+            total += hvp(losses.sum(), self.params, vector)
+            n += len(losses)
+        self.evaluations += n
+        return total / n

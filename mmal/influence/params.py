@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 
-def _matches(name: str, pattern: str) -> bool:
+def matches(name: str, pattern: str) -> bool:
+    """Whether a parameter's full name fits a pattern: the name, a module it lies in, or a shell wildcard."""
     return name == pattern or name.startswith(pattern + '.') or fnmatchcase(name, pattern)
 
 
@@ -29,7 +30,8 @@ def select_parameters(model: nn.Module, patterns: Sequence[str]) -> dict[str, nn
     """Select the parameters whose names fit any of ``patterns``.
 
     A pattern fits a parameter by its full name (``bbox_head.conv_cls.weight``), by the name of a module it lies in
-    (``bbox_head.conv_cls``), or as a shell wildcard (``*.conv_cls.*``).
+    (``bbox_head.conv_cls``), or as a shell wildcard (``*.conv_cls.*``). Parameters that are frozen (``requires_grad``
+    is False) are left out: a sample that is trained on cannot move them.
 
     Args:
         model: The unwrapped model.
@@ -39,7 +41,8 @@ def select_parameters(model: nn.Module, patterns: Sequence[str]) -> dict[str, nn
         The matched parameters by name, in the model's own order, each once.
 
     Raises:
-        ValueError: If ``patterns`` is empty or one of them fits nothing; the message lists the nearest names.
+        ValueError: If ``patterns`` is empty, or one of them fits nothing (the message lists the nearest names) or only
+            frozen parameters.
     """
     if isinstance(patterns, str):
         patterns = [patterns]
@@ -47,10 +50,14 @@ def select_parameters(model: nn.Module, patterns: Sequence[str]) -> dict[str, nn
         raise ValueError('`params` is empty: name at least one layer, e.g. params=["bbox_head.conv_cls"].')
     names = [name for name, _ in model.named_parameters()]
     for pattern in patterns:
-        if not any(_matches(name, pattern) for name in names):
+        if not any(matches(name, pattern) for name in names):
             raise ValueError(f'`params` pattern {pattern!r} matches no parameter of {type(model).__name__}. '
                              f'Nearest names: {", ".join(_nearest(pattern, names))}.')
-    return {name: p for name, p in model.named_parameters() if any(_matches(name, pat) for pat in patterns)}
+        if not any(matches(name, pattern) and p.requires_grad for name, p in model.named_parameters()):
+            raise ValueError(f'`params` pattern {pattern!r} matches frozen parameters only (requires_grad=False): training '
+                             'does not move them, so they carry no influence. Name trained layers.')
+    return {name: p for name, p in model.named_parameters()
+            if p.requires_grad and any(matches(name, pat) for pat in patterns)}
 
 
 @contextmanager
@@ -67,15 +74,16 @@ def restrict_grad(model: nn.Module, params: dict[str, nn.Parameter]) -> Iterator
             p.requires_grad_(flag)
 
 
-def gradient(loss: Tensor, params: dict[str, nn.Parameter], create_graph: bool = False) -> Tensor:
+def gradient(loss: Tensor, params: dict[str, nn.Parameter], create_graph: bool = False,
+             retain_graph: bool | None = None) -> Tensor:
     """Gradient of a scalar with respect to ``params`` as one flat vector of shape (P,).
 
     A parameter that the loss does not reach contributes zeros.
     """
     if not loss.requires_grad:
         return flatten({name: torch.zeros_like(p) for name, p in params.items()})
-    grads = torch.autograd.grad(loss, list(params.values()), create_graph=create_graph, allow_unused=True,
-                                materialize_grads=True)
+    grads = torch.autograd.grad(loss, list(params.values()), create_graph=create_graph, retain_graph=retain_graph,
+                                allow_unused=True, materialize_grads=True)
     return torch.cat([g.reshape(-1) for g in grads])
 
 

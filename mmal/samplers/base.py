@@ -42,10 +42,12 @@ class Scores:
         value: Score by id; *lower is labeled first*.
         pseudo_boxes: Number of confident predictions by id, where the sampler makes some.
         unreadable: Reason by id, for images that could not be loaded; they have no score.
+        nonfinite: Ids whose score is not finite; they rank last.
     """
     value: dict
     pseudo_boxes: dict = field(default_factory=dict)
     unreadable: dict = field(default_factory=dict)
+    nonfinite: list = field(default_factory=list)
 
 
 class Sampler(Protocol):

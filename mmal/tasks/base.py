@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch import Tensor, nn
 from torch.utils.data import Dataset
+
+
+@dataclass(frozen=True)
+class PseudoLabels:
+    """Which of a model's own predictions stand for the labels of an unlabeled image.
+
+    Attributes:
+        score_thr: Detection: predictions at least this confident.
+        max_boxes: Detection: at most so many, the most confident. None: all.
+        class_agnostic: Detection: of boxes on the same object, whatever their classes, the most confident one.
+        top_k: Classification: K of the paper's equation 3, the classes whose gradients are weighted by confidence.
+    """
+    score_thr: float = 0.1
+    max_boxes: int | None = None
+    class_agnostic: bool = False
+    top_k: int = 1
 
 
 class TaskData(Protocol):
@@ -39,6 +56,12 @@ class TaskData(Protocol):
     def labeled(self, image_ids, annotations: list[dict]) -> dict:
         """Contents of ``labeled.json``: these images with these annotations."""
 
+    def read_labeled(self, path) -> tuple[list, list[dict]]:
+        """Ids and annotations of a labeled file; none if it does not exist."""
+
+    def rows(self, dataset) -> dict:
+        """Row of each image id in a pool dataset."""
+
     def train_on(self, cfg, path: str) -> None:
         """Change ``cfg`` so that its training reads only the labeled file ``path``."""
 
@@ -57,14 +80,20 @@ class Task(Protocol):
     model: nn.Module
 
     def loss_mode(self) -> AbstractContextManager:
-        """Normalisation by running statistics, no dropout, heads as in training, losses of this process alone."""
+        """Normalisation by running statistics, no dropout, heads as in training, losses of this process alone, float32.
+        """
+
+    def last_layers(self, items: list[Any]) -> list[str]:
+        """Names of the parameters of the last layers, found from the loss of these annotated items."""
 
     def losses(self, items: list[Any]) -> Tensor:
         """Loss of each item on its own annotations, each normalised as if alone: shape (N,), with a graph."""
 
-    def pseudo_derivative(self, items, image_ids, params, direction, score_thr) -> tuple[Tensor, list[int]]:
-        """Derivative along ``direction`` of each item's loss on the model's own predictions above ``score_thr``.
+    def pseudo_derivative(self, items: list[Any], image_ids: list, params: dict[str, nn.Parameter], direction: Tensor,
+                          rule: PseudoLabels) -> tuple[Tensor, list[int]]:
+        """Derivative along ``direction`` of each item's loss on the model's own predictions.
 
         Returns:
-            direction . G_z of shape (N,), and the number of pseudo-boxes of each item.
+            direction . G_z of shape (N,), not finite where the loss or its slope is not, and the number of pseudo-labels
+            of each item.
         """

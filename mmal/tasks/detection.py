@@ -11,24 +11,17 @@ from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.models.detectors import SingleStageDetector
 from mmdet.structures import DetDataSample
 from mmengine.dataset import pseudo_collate
+from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
-from mmengine.structures import InstanceData
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_map
 
 from ..errors import InputError
-from ..influence import head_outputs_and_tangents, output_derivative, per_sample_derivative, unflatten
+from ..influence import AffineTape, NotAffine, agree, find_last_layers, gradient, unflatten
+from .base import PseudoLabels
 from .modes import eval_mode, loss_mode, seeded
-
-HEAD = 'bbox_head.'
-
-GRID = 0.25
-"""Pseudo-boxes lie on this grid, in pixels of the network input. Where a prediction is its own target a box loss has a
-kink (L1, IoU), and its slope would be the sign of rounding errors, another with every batch size."""
-
-
-def _rows(outputs: Any, i: int) -> Any:
-    return tree_map(lambda t: t[i:i + 1] if isinstance(t, Tensor) else t, outputs)
+from .pseudo_boxes import pseudo_sample
+from .sharing import SHARED, rows, shared_features
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -39,95 +32,153 @@ def _equal(a: Any, b: Any) -> bool:
 class DetectionTask:
     """Model side of detection; see :class:`~mmal.tasks.base.Task`.
 
-    A single-stage detector with an ordinary dense head runs its trunk once a batch and its head once, shared by
-    pseudo-boxes and loss. Any other detector goes through its public ``predict`` and ``loss``, image by image.
+    Directional derivatives go one of three ways, chosen on the first image, where each is compared with plain autograd:
+
+    * ``dense``: an ordinary single-stage head runs once a batch, shared by pseudo-boxes and loss;
+    * ``shared``: the public ``predict`` and ``loss``, image by image, on features computed once a batch;
+    * ``backward``: the public ``predict`` and ``loss`` and a backward pass an image; any parameters.
 
     Args:
         model: The detector, wrapped (DDP) or not.
+        log: Told which way was chosen. Defaults to mmengine's current logger.
 
     Raises:
-        InputError: If the detector has a mask head.
+        InputError: If the detector has a mask head outside a two-stage RoI head, or a semantic one.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, log: Callable[[str], None] | None = None) -> None:
         self.model = model.module if is_model_wrapper(model) else model
-        if getattr(self.model, 'with_mask', False) or hasattr(self.model, 'mask_head'):
-            raise InputError(f'{type(self.model).__name__} has a mask head: pseudo-labels are boxes only so far.')
+        if hasattr(self.model, 'mask_head') or getattr(getattr(self.model, 'roi_head', None), 'with_semantic', False):
+            raise InputError(f'{type(self.model).__name__} has a mask head: pseudo-labels are boxes. Of instance '
+                             'segmentation, two-stage detectors like Mask R-CNN work, by their box part.')
         head = getattr(self.model, 'bbox_head', None)
         self.dense = (isinstance(self.model, SingleStageDetector) and type(self.model).loss is SingleStageDetector.loss
                       and type(self.model).predict is SingleStageDetector.predict
                       and type(head).loss is BaseDenseHead.loss and type(head).predict is BaseDenseHead.predict)
+        self.method: str | None = None
+        self._log = log or (lambda text: print_log(text, logger='current'))
         self._to_prediction: Callable | None = None
 
     def loss_mode(self):
         return loss_mode(self.model)
 
+    def last_layers(self, items: list[dict]) -> list[str]:
+        with self.loss_mode():
+            return find_last_layers(self.model, lambda: self.losses(items).sum())
+
     def losses(self, items: list[dict]) -> Tensor:
         """Loss of each item, shape (N,). Call inside :meth:`loss_mode`."""
         losses: list[Tensor] = [None] * len(items)
-        for rows in self._same_shape(items):
-            inputs, samples = self._prepare([items[i] for i in rows])
-            for row, fn in zip(rows, self._loss_fns(inputs, samples), strict=True):
+        for group in self._same_shape(items):
+            inputs, samples = self._prepare([items[i] for i in group])
+            for row, fn in zip(group, self._loss_fns(inputs, samples), strict=True):
                 losses[row] = fn()
         return torch.stack(losses)
 
     def pseudo_derivative(self, items: list[dict], image_ids: list, params: dict[str, nn.Parameter],
-                          direction: Tensor, score_thr: float) -> tuple[Tensor, list[int]]:
+                          direction: Tensor, rule: PseudoLabels) -> tuple[Tensor, list[int]]:
         """Algorithm 1 without its sign: direction . G_z and the number of pseudo-boxes of each item.
 
-        An item without a prediction above ``score_thr`` has the loss of an image of background. Call inside
-        :meth:`loss_mode`.
+        An item without a confident prediction has the loss of an image of background. Call inside :meth:`loss_mode`.
 
         Args:
             items: Dataset items without annotations.
             image_ids: Their ids; they seed what the detector samples at random.
             params: The parameters, P values in all.
             direction: s, shape (P,).
-            score_thr: Predictions at least this confident become pseudo-boxes, after the detector's own ``test_cfg``.
+            rule: Which predictions become pseudo-boxes.
         """
-        fast = self.dense and all(name.startswith(HEAD) for name in params)
         values, counts = torch.zeros(len(items), device=direction.device), [0] * len(items)
-        for rows in self._same_shape(items):
-            inputs, samples = self._prepare([items[i] for i in rows])
-            ids = [image_ids[i] for i in rows]
-            try:
-                derivative = self._dense_derivative if fast else self._generic_derivative
-                value, count = derivative(inputs, samples, ids, params, direction, score_thr)
-            except NotImplementedError:  # an operator behind the parameters that has no forward derivative
-                fast = self.dense = False
-                value, count = self._generic_derivative(inputs, samples, ids, params, direction, score_thr)
-            values[rows] = value.to(values)
-            for i, n in zip(rows, count, strict=True):
+        for group in self._same_shape(items):
+            inputs, samples = self._prepare([items[i] for i in group])
+            ids = [image_ids[i] for i in group]
+            if self.method is None:
+                self.method = self._choose(inputs[:1], samples[:1], ids[:1], params, direction, rule)
+            value, count = self._ways[self.method](inputs, samples, ids, params, direction, rule)
+            values[group] = value.to(values)
+            for i, n in zip(group, count, strict=True):
                 counts[i] = n
         return values, counts
 
-    # --- one batch of equal shape -----------------------------------------------------------------------------------
+    # --- three ways to a derivative, on one batch of equal shape ----------------------------------------------------
 
-    def _dense_derivative(self, inputs, samples, ids, params, direction, score_thr):
-        head = self.model.bbox_head
-        tangent = {name[len(HEAD):]: t for name, t in unflatten(direction, params).items()}
+    @property
+    def _ways(self) -> dict[str, Callable]:
+        return dict(dense=self._by_dense_head, shared=self._by_shared_features, backward=self._by_backward)
+
+    def _choose(self, inputs, samples, ids, params, direction, rule) -> str:
+        """The first way that gives what plain autograd gives for one image; 'backward' is plain autograd."""
+        name, reasons = 'backward', []
+        if any(p.split('.')[0] in SHARED for p in params):
+            reasons.append('some parameters lie in the backbone or neck')
+        else:
+            target = self._public_targets(inputs, samples, rule)[0]
+            slope = gradient(self._image_loss(inputs, target, ids[0])(), params)
+            for way in ('dense', 'shared') if self.dense else ('shared', ):
+                try:
+                    value = self._ways[way](inputs, samples, ids, params, direction, rule)[0][0]
+                except (NotAffine, NotImplementedError) as e:
+                    reasons.append(f'not {way}: {e}')
+                    continue
+                if agree(value, slope @ direction, direction, float(slope.norm())):
+                    name = way
+                    break
+                reasons.append(f'not {way}: {float(value):.4g}, where plain autograd gives '
+                               f'{float(slope @ direction):.4g}')
+        self._log(f'Directional derivative: {name}' + (f' ({"; ".join(reasons)})' if reasons else ''))
+        return name
+
+    def _by_dense_head(self, inputs, samples, ids, params, direction, rule):
+        head, n = self.model.bbox_head, len(samples)
         with torch.no_grad():
             feats = self.model.extract_feat(inputs)
-        outs, tangents = head_outputs_and_tangents(head, (feats,), tangent)
+        with AffineTape(self.model, params) as tape:
+            outs = head(feats)
         with torch.no_grad():
             found = head.predict_by_feat(*self._prediction_outputs(feats, outs), rescale=False,
                                          batch_img_metas=[s.metainfo for s in samples])
-        targets = [self._pseudo(s, f, score_thr) for s, f in zip(samples, found, strict=True)]
-        losses = torch.stack([self._head_loss(outs, i, t) for i, t in enumerate(targets)])
-        return output_derivative(losses, outs, tangents), [len(t.gt_instances) for t in targets]
+        targets = [pseudo_sample(s, f, rule) for s, f in zip(samples, found, strict=True)]
+        losses = [self._head_loss(out, target) for out, target in zip(rows(outs, n), targets, strict=True)]
+        derivative = tape.derivative(torch.stack(losses).sum(), unflatten(direction, params), n)
+        return self._marked(derivative, losses), [len(t.gt_instances) for t in targets]
 
-    def _generic_derivative(self, inputs, samples, ids, params, direction, score_thr):
+    def _by_shared_features(self, inputs, samples, ids, params, direction, rule):
+        with torch.no_grad():
+            feats = self.model.extract_feat(inputs)
+        values, counts, tangent = [], [], unflatten(direction, params)
+        for feat, sample, key in zip(rows(feats, len(samples)), samples, ids, strict=True):
+            with AffineTape(self.model, params) as tape, shared_features(self.model, feat):
+                target = self._public_targets(inputs[:1], [sample], rule)[0]
+                loss = self._image_loss(inputs[:1], target, key)()
+            values.append(self._marked(tape.derivative(loss, tangent), [loss])[0])
+            counts.append(len(target.gt_instances))
+        return torch.stack(values), counts
+
+    def _by_backward(self, inputs, samples, ids, params, direction, rule):
+        targets, values = self._public_targets(inputs, samples, rule), []
+        for i, (target, key) in enumerate(zip(targets, ids, strict=True)):
+            loss = self._image_loss(inputs[i:i + 1], target, key)()
+            values.append(self._marked(gradient(loss, params)[None] @ direction, [loss])[0])
+        return torch.stack(values), [len(t.gt_instances) for t in targets]
+
+    @staticmethod
+    def _marked(values: Tensor, losses: list[Tensor]) -> Tensor:
+        """Not a number where the loss is none: a slope may be finite there."""
+        finite = torch.stack([loss.detach() for loss in losses]).isfinite()
+        return torch.where(finite, values, torch.full_like(values, float('nan')))
+
+    # --- losses and predictions -------------------------------------------------------------------------------------
+
+    def _public_targets(self, inputs, samples, rule) -> list[DetDataSample]:
         with torch.no_grad(), eval_mode(self.model):
             found = self.model.predict(inputs, copy.deepcopy(samples), rescale=False)
-        targets = [self._pseudo(s, f.pred_instances, score_thr) for s, f in zip(samples, found, strict=True)]
-        fns = [self._image_loss(inputs[i:i + 1], t, key) for i, (t, key) in enumerate(zip(targets, ids, strict=True))]
-        return per_sample_derivative(fns, params, direction), [len(t.gt_instances) for t in targets]
+        return [pseudo_sample(s, f.pred_instances, rule) for s, f in zip(samples, found, strict=True)]
 
     def _loss_fns(self, inputs, samples) -> list[Callable[[], Tensor]]:
         if not self.dense:
             return [self._image_loss(inputs[i:i + 1], s, s.img_id) for i, s in enumerate(samples)]
-        outs = self.model.bbox_head(self.model.extract_feat(inputs))
-        return [lambda i=i, s=s: self._head_loss(outs, i, s) for i, s in enumerate(samples)]
+        outs = rows(self.model.bbox_head(self.model.extract_feat(inputs)), len(samples))
+        return [lambda out=out, s=s: self._head_loss(out, s) for out, s in zip(outs, samples, strict=True)]
 
     def _image_loss(self, inputs: Tensor, sample: DetDataSample, key) -> Callable[[], Tensor]:
         def loss() -> Tensor:
@@ -135,8 +186,8 @@ class DetectionTask:
                 return self.model.parse_losses(self.model.loss(inputs, [copy.deepcopy(sample)]))[0]
         return loss
 
-    def _head_loss(self, outs: tuple, i: int, sample: DetDataSample) -> Tensor:
-        losses = self.model.bbox_head.loss_by_feat(*_rows(outs, i), [sample.gt_instances], [sample.metainfo],
+    def _head_loss(self, outs: tuple, sample: DetDataSample) -> Tensor:
+        losses = self.model.bbox_head.loss_by_feat(*outs, [sample.gt_instances], [sample.metainfo],
                                                    [sample.get('ignored_instances')])
         return self.model.parse_losses(losses)[0]
 
@@ -162,15 +213,6 @@ class DetectionTask:
         if not getattr(head, 'norm_on_bbox', False) or len(outs) < 2:
             return outs
         return (outs[0], [box * s for box, s in zip(outs[1], head.strides, strict=True)], *outs[2:])
-
-    @staticmethod
-    def _pseudo(sample: DetDataSample, found: InstanceData, score_thr: float) -> DetDataSample:
-        boxes = (found.bboxes.detach() / GRID).round() * GRID
-        wide = (boxes[:, 2:] - boxes[:, :2]).amin(1) >= 1 if len(boxes) else found.scores > 1
-        keep = (found.scores >= score_thr) & wide  # mmdet's datasets drop thinner boxes as well
-        target = DetDataSample(metainfo=sample.metainfo)
-        target.gt_instances = InstanceData(bboxes=boxes[keep], labels=found.labels[keep])
-        return target
 
     @staticmethod
     def _same_shape(items: list[dict]) -> list[list[int]]:

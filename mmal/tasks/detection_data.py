@@ -9,6 +9,7 @@ from typing import Any
 from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
 
+from ..artifacts import read_json
 from ..errors import InputError
 from .coco_file import check_coco, check_xml_names, read_coco
 
@@ -150,6 +151,9 @@ class DetectionData:
             if missing:
                 raise InputError(f'{len(missing)} of {len(paths)} image files of the {name} do not exist, e.g. '
                                  f'{missing[0]}.')
+        if not any(dataset.get_data_info(i)['instances'] for i in range(len(dataset))):
+            raise InputError(f'The {name} has no box at all. Check its annotation file, and that the classes of its '
+                             'metainfo are those of the file.')
 
     @property
     def local(self) -> bool:
@@ -167,6 +171,19 @@ class DetectionData:
 
     def labeled(self, image_ids, annotations: list[dict]) -> dict:
         return dict(images=[self._by_id[i] for i in image_ids], annotations=annotations, categories=self.categories)
+
+    @staticmethod
+    def read_labeled(path) -> tuple[list, list[dict]]:
+        """Ids and annotations of a labeled file; none if it does not exist."""
+        if not osp.exists(path):
+            return [], []
+        content = read_json(path)
+        return [image['id'] for image in content['images']], content['annotations']
+
+    @staticmethod
+    def rows(dataset) -> dict:
+        """Row of each image id in a pool dataset."""
+        return {dataset.get_data_info(row)['img_id']: row for row in range(len(dataset))}
 
     def train_on(self, cfg, path: str) -> None:
         leaf = leaf_dataset(cfg.train_dataloader.dataset)
@@ -197,7 +214,8 @@ class DetectionData:
                 raise InputError("StestHook(reference='val') needs a val_dataloader in the config.")
             reference = self.cfg.val_dataloader.dataset
         elif not isinstance(reference, dict):
-            raise InputError(f"StestHook: expected reference='val' or a dataset config, got {reference!r}.")
+            raise InputError("StestHook: expected reference='val', 'initial', 'labeled', 'holdout' or a dataset config, "
+                             f'got {reference!r}.')
         try:
             return self._at_test_time(reference, annotated=True)
         except FileNotFoundError as e:

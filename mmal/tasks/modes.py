@@ -71,18 +71,37 @@ def _alone() -> Iterator[None]:
 
 
 @contextmanager
+def _box_part(model: nn.Module) -> Iterator[None]:
+    """Take the mask head out of a two-stage detector: pseudo-labels are boxes."""
+    roi_head = getattr(model, 'roi_head', None)
+    mask_head = getattr(roi_head, 'mask_head', None)
+    if mask_head is None:
+        yield
+        return
+    roi_head.mask_head = None
+    try:
+        yield
+    finally:
+        roi_head.mask_head = mask_head
+
+
+@contextmanager
 def loss_mode(model: nn.Module) -> Iterator[None]:
     """The state in which a detector's loss has a meaning for influence.
 
     Heads (children named ``*head*``) and the detector itself are in train mode, since outside it some heads rescale
     their outputs; normalisation uses running statistics, and nothing drops out. Losses are this process's own: mmdet
     averages its normalisers over ranks when ``torch.distributed.is_initialized()``, which would tie images together.
+    A two-stage detector's mask head is left out; autocast is off.
     """
     heads = {m for name, child in model.named_children() if 'head' in name for m in child.modules()} | {model}
     with ExitStack() as stack:
         stack.enter_context(_training_flags(model, lambda m: m in heads and not _fixed(m)))
         stack.enter_context(_double_differentiable(model))
+        stack.enter_context(_box_part(model))
         stack.enter_context(_alone())
+        for device in ('cpu', 'cuda'):  # a second derivative needs float32, whatever the training's precision
+            stack.enter_context(torch.autocast(device, enabled=False))
         yield
 
 

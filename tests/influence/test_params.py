@@ -39,9 +39,9 @@ def test_no_pattern_is_an_error(model):
 
 
 def test_restrict_grad_restores_also_after_an_error(model):
+    params = select_parameters(model, ['neck'])
     model.neck.weight.requires_grad_(False)
     before = {n: p.requires_grad for n, p in model.named_parameters()}
-    params = select_parameters(model, ['neck'])
     with pytest.raises(RuntimeError), restrict_grad(model, params):  # noqa: PT012
         assert [n for n, p in model.named_parameters() if p.requires_grad] == ['neck.weight', 'neck.bias']
         raise RuntimeError
@@ -63,3 +63,11 @@ def test_flatten_and_unflatten_are_inverse(model):
     assert all(torch.equal(back[n], p) for n, p in params.items())
     with pytest.raises(ValueError, match='Expected a vector of'):
         unflatten(torch.zeros(3), params)
+
+
+def test_frozen_parameters_are_left_out_and_a_wholly_frozen_pattern_is_refused(model):
+    model.neck.weight.requires_grad_(False)
+    assert list(select_parameters(model, ['neck'])) == ['neck.bias']
+    model.neck.bias.requires_grad_(False)
+    with pytest.raises(ValueError, match="'neck' matches frozen parameters only"):
+        select_parameters(model, ['bbox_head', 'neck'])

@@ -4,96 +4,37 @@ import copy
 
 import pytest
 import torch
-from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
-from mmdet.utils import register_all_modules
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 
 from mmal.errors import InputError
 from mmal.influence import gradient, restrict_grad, select_parameters
+from mmal.tasks.base import PseudoLabels
 from mmal.tasks.detection import DetectionTask
-from mmal.tasks.modes import eval_mode, loss_mode
+from mmal.tasks.modes import loss_mode
+from mmal.tasks.pseudo_boxes import pseudo_sample
 from tests.conftest import ROOT
+from tests.tasks.test_detectors import item, public, public_loss, with_predictions
+from tests.tasks.zoo import build_detector
 
-PARAMS = dict(
-    fcos=['bbox_head.conv_cls', 'bbox_head.conv_reg', 'bbox_head.conv_centerness'],
-    fcos_exp=['bbox_head.conv_cls', 'bbox_head.conv_reg', 'bbox_head.conv_centerness'],
-    retinanet=['bbox_head.retina_cls', 'bbox_head.retina_reg'],
-    faster_rcnn=['rpn_head.rpn_cls', 'roi_head.bbox_head.fc_cls', 'roi_head.bbox_head.fc_reg'])
-
-
-def fcos(norm_on_bbox=True):
-    cfg = Config.fromfile(ROOT / 'configs' / '_base_' / 'fcos_tiny.py').model
-    cfg.backbone.update(base_channels=8, stem_channels=8)
-    cfg.neck.update(in_channels=[16, 32, 64], out_channels=16)
-    cfg.bbox_head.update(num_classes=3, in_channels=16, feat_channels=16, stacked_convs=1, norm_on_bbox=norm_on_bbox)
-    return cfg
-
-
-def of_mmdet(name):
-    from mmengine.hub import get_config
-    cfg = get_config(f'mmdet::{name}').model
-    cfg.backbone.update(depth=18, init_cfg=None, base_channels=8, stem_channels=8)
-    cfg.neck.update(in_channels=[8, 16, 32, 64], out_channels=16)
-    return cfg
+FCOS = ['bbox_head.conv_cls', 'bbox_head.conv_reg', 'bbox_head.conv_centerness']
+RULE = PseudoLabels(score_thr=0.25)
 
 
 def build(name):
-    register_all_modules(init_default_scope=True)
-    torch.manual_seed(0)
-    if name.startswith('fcos'):
-        cfg = fcos(norm_on_bbox=name == 'fcos')
-    elif name == 'retinanet':
-        cfg = of_mmdet('retinanet/retinanet_r50_fpn_1x_coco.py')
-        cfg.bbox_head.update(num_classes=3, in_channels=16, feat_channels=16, stacked_convs=1)
-    else:
-        cfg = of_mmdet('faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py')
-        cfg.rpn_head.update(in_channels=16, feat_channels=16)
-        cfg.roi_head.bbox_roi_extractor.out_channels = 16
-        cfg.roi_head.bbox_head.update(in_channels=16, fc_out_channels=32, num_classes=3)
-        cfg.test_cfg.rpn.update(nms_pre=50, max_per_img=20)
-        cfg.train_cfg.rpn_proposal.update(nms_pre=50, max_per_img=20)
-    cfg.test_cfg.get('rcnn', cfg.test_cfg).update(score_thr=0.0, max_per_img=4)
-    model = MODELS.build(cfg)
-    for p in model.parameters():  # away from zero biases and tiny initial weights
-        p.data += 0.03 * torch.randn_like(p)
-    return model.train()
+    if name == 'retinanet':
+        return build_detector(name)
+    cfg = Config.fromfile(ROOT / 'configs' / '_base_' / 'fcos_tiny.py').model
+    cfg.backbone.update(base_channels=8, stem_channels=8)
+    cfg.neck.update(in_channels=[16, 32, 64], out_channels=16)
+    cfg.bbox_head.update(num_classes=3, in_channels=16, feat_channels=16, stacked_convs=1,
+                         norm_on_bbox=name == 'fcos')
+    return build_detector(cfg)
 
 
-def item(seed, shape=(64, 64), boxes=True):
-    g = torch.Generator().manual_seed(seed)
-    sample = DetDataSample(metainfo=dict(img_id=seed, img_shape=shape, ori_shape=shape, scale_factor=(1.0, 1.0)))
-    corner = torch.randint(0, 24, (2, 2), generator=g).float()
-    if boxes:
-        sample.gt_instances = InstanceData(bboxes=torch.cat([corner, corner + 28], 1), labels=torch.tensor([0, 2]))
-    return dict(inputs=torch.randint(0, 255, (3, *shape), generator=g, dtype=torch.uint8), data_samples=sample)
-
-
-def reference_losses(model, items):
-    """One image at a time through the public loss()."""
-    losses = []
-    for it in items:
-        data = model.data_preprocessor(dict(inputs=[it['inputs']], data_samples=[copy.deepcopy(it['data_samples'])]),
-                                       False)
-        losses.append(model.parse_losses(model.loss(data['inputs'], data['data_samples']))[0])
-    return losses
-
-
-def with_predictions(model, items, thr):
-    """The items with the model's own eval-mode predictions above thr as annotations."""
-    labeled = []
-    for it in items:
-        data = model.data_preprocessor(dict(inputs=[it['inputs']], data_samples=[copy.deepcopy(it['data_samples'])]),
-                                       False)
-        with eval_mode(model), torch.no_grad():
-            found = model.predict(data['inputs'], data['data_samples'], rescale=False)[0].pred_instances
-        sample = copy.deepcopy(it['data_samples'])
-        boxes = (found.bboxes * 4).round() / 4
-        keep = (found.scores >= thr) & ((boxes[:, 2] - boxes[:, 0]) >= 1) & ((boxes[:, 3] - boxes[:, 1]) >= 1)
-        sample.gt_instances = InstanceData(bboxes=boxes[keep], labels=found.labels[keep])
-        labeled.append(dict(inputs=it['inputs'], data_samples=sample))
-    return labeled
+def direction(params):
+    return torch.randn(sum(p.numel() for p in params.values()), generator=torch.Generator().manual_seed(1))
 
 
 @pytest.mark.parametrize('name', ['fcos', 'fcos_exp', 'retinanet'])
@@ -103,42 +44,40 @@ def test_losses_of_a_mixed_batch_equal_those_of_single_images(name):
     assert task.dense
     with task.loss_mode(), torch.no_grad():
         together = task.losses(items)
-        torch.testing.assert_close(together, torch.stack(reference_losses(model, items)), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(together, torch.stack([public_loss(model, it) for it in items]), rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(together, torch.cat([task.losses([it]) for it in items]), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize('name', PARAMS)
+@pytest.mark.parametrize('name', ['fcos', 'fcos_exp', 'retinanet'])
 def test_influence_agrees_with_per_image_autograd(name):
+    """Whatever the batch and its order; FCOS with and without norm_on_bbox."""
     model = build(name)
-    task, items = DetectionTask(model), [item(s, boxes=False) for s in range(3)]
-    params = select_parameters(model, PARAMS[name])
-    s = torch.randn(sum(p.numel() for p in params.values()), generator=torch.Generator().manual_seed(1))
-    thr = 0.0 if name == 'faster_rcnn' else 0.25
+    task, items = DetectionTask(model), [item(s, (64, 64 + 32 * (s == 1)), boxes=False) for s in range(4)]
+    params = select_parameters(model, task.last_layers([item(0)]))
+    s = direction(params)
     with task.loss_mode(), restrict_grad(model, params):
-        labeled = with_predictions(model, items, thr)
-        values, counts = task.pseudo_derivative(items, [0, 1, 2], params, s, thr)
-        if task.dense:
-            expected = torch.stack([gradient(loss, params) @ s for loss in reference_losses(model, labeled)])
-        else:  # random sampling: the losses the task seeds by image
-            expected = torch.stack([gradient(task.losses([it])[0], params) @ s for it in labeled])
-        again, _ = task.pseudo_derivative(items[::-1], [2, 1, 0], params, s, thr)
-    torch.testing.assert_close(values, expected, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(again.flip(0), values, rtol=1e-4, atol=1e-5)
+        labeled = [with_predictions(model, it, RULE) for it in items]
+        expected = torch.stack([gradient(public_loss(model, it), params) @ s for it in labeled])
+        together, counts = task.pseudo_derivative(items, [0, 1, 2, 3], params, s, RULE)
+        backwards, _ = task.pseudo_derivative(items[::-1], [3, 2, 1, 0], params, s, RULE)
+        alone = torch.cat([task.pseudo_derivative([it], [i], params, s, RULE)[0] for i, it in enumerate(items)])
+    assert task.method == 'dense'
+    for values in (together, backwards.flip(0), alone):
+        torch.testing.assert_close(values, expected, rtol=1e-4, atol=1e-5)
     assert counts == [len(it['data_samples'].gt_instances) for it in labeled]
     assert max(counts) > 0
-    assert task.dense == (name != 'faster_rcnn')
-    assert values.abs().min() > 0
+    assert together.abs().min() > 0
 
 
 def test_head_runs_once_for_pseudo_boxes_and_loss():
     model = build('fcos')
     task, items = DetectionTask(model), [item(s, boxes=False) for s in range(3)]
-    params = select_parameters(model, PARAMS['fcos'])
-    s, calls = torch.ones(sum(p.numel() for p in params.values())), []
-    with task.loss_mode():
-        task.pseudo_derivative(items, [0, 1, 2], params, s, 0.1)  # finds out how to undo the stride
+    params = select_parameters(model, FCOS)
+    s, calls = direction(params), []
+    with task.loss_mode(), restrict_grad(model, params):
+        task.pseudo_derivative(items, [0, 1, 2], params, s, PseudoLabels())  # finds out how to undo the stride
         model.bbox_head.register_forward_hook(lambda *args: calls.append(1))
-        task.pseudo_derivative(items, [0, 1, 2], params, s, 0.1)
+        task.pseudo_derivative(items, [0, 1, 2], params, s, PseudoLabels())
     assert len(calls) == 1
 
 
@@ -146,11 +85,11 @@ def test_an_image_without_confident_prediction_is_scored_as_background():
     model = build('fcos')
     task, items = DetectionTask(model), [item(0, boxes=False)]
     params = select_parameters(model, ['bbox_head.conv_cls'])
-    s = torch.randn(sum(p.numel() for p in params.values()))
+    s = direction(params)
     empty = copy.deepcopy(items)
     empty[0]['data_samples'].gt_instances = InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0).long())
     with task.loss_mode():
-        value, count = task.pseudo_derivative(items, [0], params, s, 1.0)
+        value, count = task.pseudo_derivative(items, [0], params, s, PseudoLabels(score_thr=1.0))
         expected = gradient(task.losses(empty)[0], params) @ s
     assert count == [0]
     torch.testing.assert_close(value[0], expected, rtol=1e-4, atol=1e-6)
@@ -159,24 +98,25 @@ def test_an_image_without_confident_prediction_is_scored_as_background():
 
 def test_annotations_of_an_item_do_not_reach_its_score():
     model = build('fcos')
-    task, params = DetectionTask(model), select_parameters(model, PARAMS['fcos'])
-    s = torch.randn(sum(p.numel() for p in params.values()))
+    task, params = DetectionTask(model), select_parameters(model, FCOS)
+    s = direction(params)
     with task.loss_mode():
-        without, _ = task.pseudo_derivative([item(0, boxes=False)], [0], params, s, 0.2)
-        with_boxes, _ = task.pseudo_derivative([item(0, boxes=True)], [0], params, s, 0.2)
+        without, _ = task.pseudo_derivative([item(0, boxes=False)], [0], params, s, PseudoLabels(score_thr=0.2))
+        with_boxes, _ = task.pseudo_derivative([item(0, boxes=True)], [0], params, s, PseudoLabels(score_thr=0.2))
     assert torch.equal(without, with_boxes)
 
 
-def test_parameters_outside_the_head_take_the_general_path():
+def test_parameters_outside_the_head_take_the_backward_way():
     model = build('fcos')
     task, items = DetectionTask(model), [item(0, boxes=False)]
     params = select_parameters(model, ['neck.fpn_convs.0.conv', 'bbox_head.conv_cls'])
-    s = torch.randn(sum(p.numel() for p in params.values()))
+    s = direction(params)
     with task.loss_mode(), restrict_grad(model, params):
-        labeled = with_predictions(model, items, 0.25)
-        value, _ = task.pseudo_derivative(items, [0], params, s, 0.25)
-        expected = gradient(reference_losses(model, labeled)[0], params) @ s
+        labeled = with_predictions(model, items[0], RULE)
+        value, _ = task.pseudo_derivative(items, [0], params, s, RULE)
+        expected = gradient(public_loss(model, labeled), params) @ s
     torch.testing.assert_close(value[0], expected, rtol=1e-4, atol=1e-5)
+    assert task.method == 'backward'
 
 
 def test_loss_mode_freezes_statistics_and_restores_every_flag():
@@ -212,7 +152,7 @@ def test_focal_loss_with_one_hot_targets_is_the_same_loss():
     assert not model.loss._forward_pre_hooks
 
 
-def test_a_mask_head_is_refused_before_anything_is_computed():
+def test_a_single_stage_mask_head_is_refused_before_anything_is_computed():
     model = build('fcos')
     model.mask_head = torch.nn.Identity()
     with pytest.raises(InputError, match='FCOS has a mask head'):
@@ -231,15 +171,96 @@ class NoForwardDerivative(torch.autograd.Function):
         return grad * 2
 
 
-def test_an_operator_without_forward_derivative_takes_the_general_path():
+def test_an_operator_without_forward_derivative_is_no_obstacle():
     model = build('fcos')
     params = select_parameters(model, ['bbox_head.conv_cls'])
     model.bbox_head.conv_cls.register_forward_hook(lambda m, args, out: NoForwardDerivative.apply(out))
-    s = torch.randn(sum(p.numel() for p in params.values()))
+    s = direction(params)
     task, items = DetectionTask(model), [item(0, boxes=False)]
     with task.loss_mode(), restrict_grad(model, params):
-        labeled = with_predictions(model, items, 0.25)
-        value, _ = task.pseudo_derivative(items, [0], params, s, 0.25)
-        expected = gradient(reference_losses(model, labeled)[0], params) @ s
+        labeled = with_predictions(model, items[0], RULE)
+        value, _ = task.pseudo_derivative(items, [0], params, s, RULE)
+        expected = gradient(public_loss(model, labeled), params) @ s
     torch.testing.assert_close(value[0], expected, rtol=1e-4, atol=1e-5)
-    assert not task.dense
+
+
+class BehindTheBack(torch.nn.Module):
+
+    def __init__(self, conv):
+        super().__init__()
+        self.conv = conv
+
+    def forward(self, x):
+        return torch.nn.functional.conv2d(x, self.conv.weight, self.conv.bias, padding=1)
+
+
+def test_a_way_that_gives_another_number_is_not_taken():
+    """A weight used behind its layer's back: no hook sees it."""
+    model, log = build('fcos'), []
+    model.bbox_head.conv_cls = BehindTheBack(model.bbox_head.conv_cls)
+    params = select_parameters(model, FCOS)
+    s = direction(params)
+    task, items = DetectionTask(model, log.append), [item(0, boxes=False), item(1, boxes=False)]
+    with task.loss_mode(), restrict_grad(model, params):
+        values, _ = task.pseudo_derivative(items, [0, 1], params, s, RULE)
+        labeled = [with_predictions(model, it, RULE) for it in items]
+        expected = torch.stack([gradient(public_loss(model, it), params) @ s for it in labeled])
+    torch.testing.assert_close(values, expected, rtol=1e-3, atol=1e-5)
+    assert task.method == 'backward'
+    assert 'where plain autograd gives' in log[0]
+
+
+def test_one_image_that_is_not_finite_does_not_touch_its_neighbours():
+    model = build('fcos')
+    task, items = DetectionTask(model), [item(s, boxes=False) for s in range(3)]
+    params = select_parameters(model, FCOS)
+    s = direction(params)
+    with task.loss_mode(), restrict_grad(model, params):
+        clean, _ = task.pseudo_derivative(items, [0, 1, 2], params, s, RULE)
+        items[1]['inputs'] = torch.full_like(items[1]['inputs'], torch.nan, dtype=torch.float)
+        dirty, _ = task.pseudo_derivative(items, [0, 1, 2], params, s, RULE)
+    assert dirty[1].isnan()
+    torch.testing.assert_close(dirty[[0, 2]], clean[[0, 2]])
+
+
+def test_autocast_and_a_train_mode_left_behind_change_nothing():
+    model = build('fcos')
+    task, items = DetectionTask(model), [item(s, boxes=False) for s in range(2)]
+    params = select_parameters(model, FCOS)
+    s, found = direction(params), []
+    for mode in (model.eval, model.train):
+        mode()
+        for autocast in (False, True):
+            with torch.autocast('cpu', torch.bfloat16, enabled=autocast), task.loss_mode(), restrict_grad(model, params):
+                found.append(task.pseudo_derivative(items, [0, 1], params, s, RULE)[0])
+    assert all(torch.equal(values, found[0]) for values in found)
+
+
+def test_mask_r_cnn_counts_by_its_box_part_and_gets_its_mask_head_back():
+    model = build_detector('mask_rcnn')
+    with DetectionTask(model).loss_mode():
+        assert not model.roi_head.with_mask
+        losses = model.loss(*public(model, item(0)))
+    assert 'loss_mask' not in losses
+    assert model.roi_head.with_mask
+
+
+SAMPLE = DetDataSample(metainfo=dict(img_shape=(64, 64)))
+FOUND = InstanceData(
+    bboxes=torch.tensor([[0, 0, 20.1, 20], [1, 0, 21, 20], [30, 30, 50, 50], [40, 0, 40.4, 9], [5, 40, 9, 60.0]]),
+    scores=torch.tensor([0.3, 0.6, 0.5, 0.9, 0.2]), labels=torch.tensor([0, 1, 1, 0, 2]))
+
+
+@pytest.mark.parametrize(('rule', 'expected'), [
+    (PseudoLabels(0.25), [0, 1, 2]),
+    (PseudoLabels(0.1), [0, 1, 2, 4]),
+    (PseudoLabels(0.25, max_boxes=2), [1, 2]),
+    (PseudoLabels(0.1, class_agnostic=True), [1, 2, 4]),
+    (PseudoLabels(0.25, max_boxes=1, class_agnostic=True), [1]),
+    (PseudoLabels(1.0), []),
+])
+def test_which_predictions_become_pseudo_boxes(rule, expected):
+    """Index 3 is narrower than a pixel; 0 and 1 are one object of two classes."""
+    found = pseudo_sample(SAMPLE, FOUND, rule).gt_instances
+    assert found.labels.tolist() == FOUND.labels[expected].tolist()
+    torch.testing.assert_close(found.bboxes, (FOUND.bboxes[expected] * 4).round() / 4)

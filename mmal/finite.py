@@ -1,0 +1,73 @@
+"""Keep what is not finite out of means, name it, and stop where there is too much of it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .influence import gradient
+
+CAUSES = ('Likely causes: training diverged (look for NaN in its log, lower optim_wrapper.optimizer.lr, set clip_grad), '
+          'broken annotations (boxes of no size), or pixels that are not finite.')
+
+
+def require_few(bad: list, n: int, share: float, what: str) -> None:
+    """FloatingPointError if more than ``share`` of n images are in ``bad``; ``what`` set they belong to."""
+    if len(bad) > share * n:
+        raise FloatingPointError(f'{len(bad)} of {n} images of the {what} have a loss or gradient that is not finite '
+                                 f'(first: {bad[0]}), more than max_nonfinite = {share:g}. {CAUSES}')
+
+
+class Finite:
+    """Mean gradient over the images whose loss and gradient are finite.
+
+    Args:
+        task: Model side of the task; call inside its loss mode.
+        params: Chosen parameters; they must require gradients.
+        what: Set the images belong to, for messages.
+        share: Of images that may be left out.
+        logger: Each image left out is named once.
+    """
+
+    def __init__(self, task, params: dict, what: str, share: float, logger) -> None:
+        self._task, self._params, self._what, self._share, self._logger = task, params, what, share, logger
+        self._total: Tensor | float = 0.0
+        self._good, self._bad = 0, []
+
+    def add(self, items: list) -> None:
+        """Add the gradients of these items."""
+        found = gradient(self._task.losses(items).sum(), self._params).detach()
+        if bool(found.isfinite().all()):
+            self._total, self._good = self._total + found, self._good + len(items)
+        elif len(items) == 1:
+            self._name(items[0])
+        else:
+            for item in items:
+                self.add([item])
+
+    def only(self, items: list) -> list:
+        """Those of the items whose loss is finite."""
+        with torch.no_grad():
+            finite = self._task.losses(items).isfinite().tolist()
+        for item, good in zip(items, finite, strict=True):
+            if good:
+                self._good += 1
+            else:
+                self._name(item)
+        require_few(self._bad, max(self._good + len(self._bad), 20), self._share, self._what)
+        return [item for item, good in zip(items, finite, strict=True) if good]
+
+    def mean(self) -> Tensor:
+        """The mean over the images added.
+
+        Raises:
+            FloatingPointError: If too many were left out.
+        """
+        require_few(self._bad, self._good + len(self._bad), self._share, self._what)
+        return self._total / self._good
+
+    def _name(self, item) -> None:
+        sample = item['data_samples']
+        name = sample.get('img_path') or sample.get('img_id') or sample.get('sample_id')
+        self._bad.append(name)
+        self._logger.warning(f'Image {name} of the {self._what} is left out: its loss or gradient is not finite.')

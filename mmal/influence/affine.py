@@ -1,0 +1,122 @@
+r"""Layers that are affine in their own parameters, and a tape of their uses in one forward pass.
+
+A linear or convolutional layer computes :math:`z = x * w + b`. Whatever else a model does, the derivative of a loss
+along a direction s of such parameters is :math:`\sum_c \langle dl/dz_c, \; x_c * s \rangle`, the sum running over the
+uses c of the layers (a detector's head is used once a pyramid level): no gradient of the parameters is ever formed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+AFFINE = (nn.Linear, nn.modules.conv._ConvNd)
+
+
+class NotAffine(ValueError):
+    """Some of the chosen parameters do not belong to an affine layer."""
+
+
+@dataclass
+class Use:
+    """One use of a layer.
+
+    Attributes:
+        layer: The layer.
+        names: Name of the chosen parameter by its name in the layer, e.g. {'weight': 'head.fc.weight'}.
+        x: Its input, cut off from the graph.
+        out: Its output, part of the graph.
+    """
+    layer: nn.Module
+    names: dict[str, str]
+    x: Tensor
+    out: Tensor | None
+
+    @property
+    def channel_dim(self) -> int:
+        """Dimension of ``out`` that holds the channels."""
+        return -1 if isinstance(self.layer, nn.Linear) else -1 - len(self.layer.kernel_size)
+
+    def tangent(self, direction: dict[str, Tensor]) -> Tensor:
+        """x * s: what the layer would output with ``direction`` in place of its parameters (zero where not chosen)."""
+        values = {local: direction[self.names[local]] if local in self.names else torch.zeros_like(p)
+                  for local, p in self.layer.named_parameters(recurse=False)}
+        return functional_call(self.layer, values, (self.x, ))
+
+
+def affine_owners(model: nn.Module, params: dict[str, nn.Parameter]) -> dict[nn.Module, dict[str, str]]:
+    """Every module that owns one of ``params``, with the chosen names; a shared parameter has several owners.
+
+    Raises:
+        NotAffine: If a parameter is owned by anything but a linear or convolutional layer.
+    """
+    names = {id(p): name for name, p in params.items()}
+    owners = {}
+    for module in model.modules():
+        mine = {local: names[id(p)] for local, p in module.named_parameters(recurse=False, remove_duplicate=False)
+                if id(p) in names}
+        if mine and not isinstance(module, AFFINE):
+            raise NotAffine(f'{next(iter(mine.values()))} belongs to a {type(module).__name__}.')
+        if mine:
+            owners[module] = mine
+    return owners
+
+
+class AffineTape:
+    """Records every use of the layers that own ``params`` while gradients are enabled.
+
+    >>> with AffineTape(model, params) as tape:
+    ...     losses = loss(model(x))
+    >>> tape.derivative(losses.sum(), direction, len(losses))
+
+    Args:
+        model: The model.
+        params: Chosen parameters; they must require gradients.
+
+    Raises:
+        NotAffine: If a parameter is owned by anything but a linear or convolutional layer.
+    """
+
+    def __init__(self, model: nn.Module, params: dict[str, nn.Parameter]) -> None:
+        self._owners = affine_owners(model, params)
+        self.uses: list[Use] = []
+        self._handles: list = []
+
+    def __enter__(self) -> AffineTape:
+        self.uses = []
+        self._handles = [layer.register_forward_hook(self._record) for layer in self._owners]
+        return self
+
+    def __exit__(self, *exc) -> None:
+        for handle in self._handles:
+            handle.remove()
+
+    def _record(self, layer: nn.Module, args: tuple, out: Tensor) -> Tensor | None:
+        if not (torch.is_grad_enabled() and out.requires_grad):
+            return None
+        self.uses.append(Use(layer, self._owners[layer], args[0].detach(), out))
+        return out.clone()  # the model may change what it gets in place
+
+    def derivative(self, loss: Tensor, direction: dict[str, Tensor], n: int = 1) -> Tensor:
+        """Directional derivatives of the per-sample losses that sum to ``loss``.
+
+        Args:
+            loss: Sum of n per-sample losses, with a graph.
+            direction: s by parameter name.
+            n: Samples; with more than one, every recorded output has them in dimension 0.
+
+        Returns:
+            s . grad l(z_i), of shape (n,).
+        """
+        total = loss.new_zeros(n)
+        if not (self.uses and loss.requires_grad):
+            return total
+        slopes = torch.autograd.grad(loss, [use.out for use in self.uses], allow_unused=True)
+        with torch.no_grad():
+            for use, slope in zip(self.uses, slopes, strict=True):
+                if slope is not None:
+                    total += (slope * use.tangent(direction)).reshape(n, -1).sum(1)
+        return total

@@ -1,0 +1,122 @@
+"""Closed-form curvature of last layers, on cached layer inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .affine import AffineTape, Use
+from .curvature import hvp
+from .output_hessian import OutputHessian
+from .params import flatten, unflatten
+
+
+@dataclass
+class _Batch:
+    n: int
+    uses: list[Use]
+    hessian: OutputHessian
+
+    @property
+    def nbytes(self) -> int:
+        inputs = {use.x.data_ptr(): use.x.nbytes for use in self.uses}
+        return sum(inputs.values()) + self.hessian.nbytes
+
+
+class NotLast(ValueError):
+    """The chosen layers are not last: the loss is not a function of their outputs alone."""
+
+
+class AffineCurvature:
+    r"""The exact Hessian of affine last layers, or its positive semi-definite part, without double backward.
+
+    The outputs :math:`z = J \theta` of a last layer are affine in its parameters, so the Hessian *is*
+    :math:`J^T H_{out} J`. A product with a vector h is: :math:`t_c = x_c * h` for every use of a layer on its cached
+    input, :math:`u = H_{out} t`, and the weight gradient of :math:`x_c` with :math:`u_c`, summed over the uses. The
+    model itself runs once, when a batch is added. With ``kind='ggn'`` the blocks of :math:`H_{out}` are clamped to
+    their positive semi-definite part.
+
+    The first batch is compared with double backward.
+
+    Args:
+        model: The model.
+        params: Chosen parameters, all of linear or convolutional last layers; they must require gradients.
+        kind: 'hessian' or 'ggn'.
+
+    Raises:
+        NotAffine: If a parameter is owned by anything but a linear or convolutional layer.
+    """
+
+    def __init__(self, model: nn.Module, params: dict[str, nn.Parameter], kind: str = 'hessian') -> None:
+        self.params, self.kind, self.evaluations = params, kind, 0
+        self.clamped, self.nbytes = True, 0
+        self._tape, self._batches = AffineTape(model, params), []
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def add(self, losses: Callable[[Any], Tensor], batch: Any) -> None:
+        """Run the model on one batch, and keep what products need.
+
+        Args:
+            losses: Per-sample losses of a batch, of shape (N,), with a graph.
+            batch: Its argument.
+
+        Raises:
+            NotLast: If the first batch's product differs from that of double backward: a chosen layer feeds another,
+                is used behind the module's back, or is not affine after all.
+        """
+        with self._tape as tape:
+            per_sample = losses(batch)
+        loss, uses = per_sample.sum(), tape.uses
+        if not self._batches:
+            self._compare(loss, uses, lambda: losses(batch).sum())
+        hessian = self._hessian(loss, uses, self.kind == 'ggn')
+        self.clamped &= hessian.clamped
+        # the graph goes; a product needs inputs and blocks alone
+        kept = _Batch(len(per_sample), [Use(u.layer, u.names, u.x, None) for u in uses], hessian)
+        self._batches.append(kept)
+        self.nbytes += kept.nbytes
+
+    def product(self, vector: Tensor, batch: int | None = None) -> Tensor:
+        chosen = self._batches if batch is None else [self._batches[batch]]
+        n = sum(b.n for b in chosen)
+        self.evaluations += n
+        direction = {k: t.clone().requires_grad_() for k, t in unflatten(vector, self.params).items()}
+        total = {k: torch.zeros_like(t) for k, t in direction.items()}
+        for b in chosen:
+            for name, part in _product(b.uses, b.hessian, direction).items():
+                total[name] += part
+        return flatten(total) / n
+
+    @staticmethod
+    def _hessian(loss: Tensor, uses: list[Use], psd: bool) -> OutputHessian:
+        return OutputHessian(loss, [u.out for u in uses], [u.channel_dim for u in uses], psd)
+
+    def _compare(self, loss: Tensor, uses: list[Use], again: Callable[[], Tensor]) -> None:
+        generator = torch.Generator().manual_seed(0)
+        h = torch.randn(sum(p.numel() for p in self.params.values()), generator=generator).to(loss)
+        expected = hvp(again(), self.params, h)
+        direction = {k: t.clone().requires_grad_() for k, t in unflatten(h, self.params).items()}
+        parts = _product(uses, self._hessian(loss, uses, False), direction) if uses else {}
+        found = flatten({k: parts.get(k, torch.zeros_like(t)) for k, t in direction.items()})
+        if not (found - expected).norm() <= 1e-2 * expected.norm():
+            raise NotLast(f'the closed form gives {float(found.norm()):.4g} where double backward gives '
+                          f'{float(expected.norm()):.4g} in norm, {float((found - expected).norm()):.4g} apart')
+
+
+def _product(uses: list[Use], hessian: OutputHessian, direction: dict[str, Tensor]) -> dict[str, Tensor]:
+    """J^T H_out J h by parameter name; the layers are linear in h, so their transpose is one backward pass."""
+    with torch.enable_grad():
+        tangents = [use.tangent(direction) for use in uses]
+    curved = [(t, u) for t, u in zip(tangents, hessian.product([t.detach() for t in tangents]), strict=True)
+              if u is not None]
+    if not curved:
+        return {}
+    wanted = list(direction.values())
+    parts = torch.autograd.grad([t for t, _ in curved], wanted, [u for _, u in curved], allow_unused=True)
+    return {name: part for name, part in zip(direction, parts, strict=True) if part is not None}

@@ -1,0 +1,195 @@
+"""Influence in three calls, for any torch model and per-sample loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .affine import AffineTape, NotAffine
+from .affine_curvature import AffineCurvature, NotLast
+from .checks import check_model
+from .curvature import Curvature, DoubleBackward
+from .directional import agree, outputs_and_tangents
+from .last_layers import find_last_layers
+from .params import gradient, restrict_grad, select_parameters, unflatten
+from .solvers import CG, Solution
+from .solvers.base import Progress, Solver
+
+
+def mean_gradient(losses: Callable[[Any], Tensor], batches: Iterable[Any], params: dict[str, nn.Parameter]) -> Tensor:
+    """v: mean over all samples of the gradients of their losses, shape (P,).
+
+    Args:
+        losses: Per-sample losses of a batch, of shape (N,), with a graph.
+        batches: Their arguments.
+        params: Chosen parameters; they must require gradients.
+    """
+    total, n = 0, 0
+    for batch in batches:
+        per_sample = losses(batch)
+        total = total + gradient(per_sample.sum(), params).detach()
+        n += len(per_sample)
+    if not n:
+        raise ValueError('The set is empty: there is no gradient of nothing.')
+    return total / n
+
+
+def build_curvature(model: nn.Module, losses: Callable[[Any], Tensor], batches: Iterable[Any],
+                    params: dict[str, nn.Parameter], kind: str = 'hessian', max_bytes: float = float('inf'),
+                    log: Callable[[str], None] = print) -> Curvature:
+    """The cheapest curvature that is right: closed form for affine last layers, else double backward.
+
+    Args:
+        model: The model.
+        losses: Per-sample losses of a batch, of shape (N,), with a graph.
+        batches: Mini-batches; taken until they end or ``max_bytes`` are kept.
+        params: Chosen parameters; they must require gradients.
+        kind: 'hessian' or 'ggn' (closed form only; double backward gives the Hessian and says so).
+        max_bytes: Of cached layer inputs and blocks.
+        log: Told which one was chosen and why.
+    """
+    batches = iter(batches)
+    first = next(batches, None)
+    if first is None:
+        raise ValueError('The labeled set is empty: there is no curvature of nothing.')
+    try:
+        curvature = AffineCurvature(model, params, kind)
+        curvature.add(losses, first)
+    except (NotAffine, NotLast, NotImplementedError) as reason:
+        log(f'Curvature by double backward: {reason}'
+            + (" 'ggn' is not available, the Hessian is used." if kind == 'ggn' else ''))
+        return DoubleBackward(losses, [first, *batches], params)
+    for batch in batches:
+        if curvature.nbytes >= max_bytes:
+            log(f'Curvature from the first {len(curvature)} mini-batches: {max_bytes / 2**30:.1f} GiB are full.')
+            break
+        curvature.add(losses, batch)
+    log(f'Curvature ({kind}) in closed form on cached inputs of the last layers, '
+        f'{curvature.nbytes / 2**20:.0f} MiB.' + ('' if curvature.clamped else
+            ' The loss is not a sum over locations, or too wide: its Hessian is used as it is.'))
+    return curvature
+
+
+class _Losses(nn.Module):
+    """The losses as a module, so that its parameters can be exchanged."""
+
+    def __init__(self, model: nn.Module, losses: Callable[[nn.Module, Any], Tensor]) -> None:
+        super().__init__()
+        self.model, self._losses = model, losses
+
+    def forward(self, batch: Any) -> Tensor:
+        return self._losses(self.model, batch)
+
+
+class Influence:
+    """Which samples would lower the loss of a reference set if they were trained on?
+
+    >>> influence = Influence(model, lambda model, b: F.cross_entropy(model(b[0]), b[1], reduction='none'))
+    >>> influence.fit(train_batches, reference_batches)
+    >>> influence.scores((images, labels))          # I(z) = -s_test . grad l(z), shape (N,)
+
+    *More negative is more helpful.* In units of the loss: adding z with weight eps to the *mean* training loss changes
+    the mean reference loss by eps I(z), to first order and for a trained model (paper, section 3.2).
+
+    Args:
+        model: Any module, in eval mode.
+        losses: ``losses(model, batch)`` gives the loss of each sample, shape (N,), sample i depending on itself alone.
+        params: Patterns of parameter names. Defaults to None: the last layers, found from the loss.
+        solver: Of s_test. Defaults to None: ``CG()``.
+        log: Told what was chosen. Defaults to print.
+
+    Raises:
+        ValueError: If a pattern fits nothing, or the model is not ready (batch normalisation in train mode, half
+            precision).
+    """
+
+    def __init__(self, model: nn.Module, losses: Callable[[nn.Module, Any], Tensor],
+                 params: list[str] | None = None, solver: Solver | None = None,
+                 log: Callable[[str], None] = print) -> None:
+        self.model, self._losses, self._patterns = model, losses, params
+        self.solver, self._log = solver or CG(), log
+        self.params: dict[str, nn.Parameter] = {}
+        self.solution: Solution | None = None
+        self.method: str | None = None
+
+    def fit(self, train: Iterable[Any], reference: Iterable[Any], seed: int = 0,
+            progress: Progress | None = None) -> Solution:
+        """Compute s_test = (H + lambda I)^-1 v.
+
+        Args:
+            train: Batches of labeled samples, for the mean Hessian H.
+            reference: Batches of the reference set, for the mean gradient v.
+            seed: Of the solver's random choices.
+            progress: See :data:`~mmal.influence.solvers.base.Progress`.
+
+        Returns:
+            s_test and the solver's report; also kept as :attr:`solution`.
+        """
+        train = iter(train)
+        first = next(train, None)
+        if first is None:
+            raise ValueError('The labeled set is empty: there is no curvature of nothing.')
+        patterns = self._patterns or find_last_layers(self.model, lambda: self._losses(self.model, first).sum())
+        self.params, self.method = select_parameters(self.model, patterns), None
+        check_model(self.model, self.params)
+
+        def losses(batch):
+            return self._losses(self.model, batch)
+
+        def all_of_it():
+            yield first
+            yield from train
+
+        with restrict_grad(self.model, self.params):
+            v = mean_gradient(losses, reference, self.params)
+            curvature = None if self.solver.samples_needed == 0 else build_curvature(
+                self.model, losses, all_of_it(), self.params, self.solver.curvature, log=self._log)
+            self.solution = self.solver.solve(v, curvature, seed, self._log, progress)
+        return self.solution
+
+    def scores(self, batch: Any) -> Tensor:
+        """I(z) of each sample of a batch, shape (N,); the labels in it may be the model's own.
+
+        Raises:
+            RuntimeError: If :meth:`fit` was not called.
+        """
+        if self.solution is None:
+            raise RuntimeError('Influence.scores needs s_test: call fit() first.')
+        check_model(self.model, self.params)
+        with restrict_grad(self.model, self.params):
+            return -self._derivative(batch, self.solution.x)
+
+    def _derivative(self, batch: Any, s: Tensor) -> Tensor:
+        methods = dict(output=self._by_output, forward=self._by_forward, backward=self._by_backward)
+        if self.method is not None:
+            return methods[self.method](batch, s)
+        losses = self._losses(self.model, batch)
+        slow_gradient = gradient(losses[0], self.params)
+        for name, method in methods.items():
+            try:
+                values = method(batch, s)
+            except (NotAffine, NotImplementedError, RuntimeError) as reason:
+                self._log(f'Directional derivative: not by {name} ({str(reason).splitlines()[0]})')
+                continue
+            if agree(values[0], slow_gradient @ s, s, float(slow_gradient.norm())):
+                self.method = name
+                self._log(f'Directional derivative: by {name}')
+                return values
+            self._log(f'Directional derivative: not by {name} (differs from plain autograd on the first sample)')
+        raise RuntimeError('No method gives the derivative of plain autograd: is the loss deterministic?')
+
+    def _by_output(self, batch: Any, s: Tensor) -> Tensor:
+        with AffineTape(self.model, self.params) as tape:
+            losses = self._losses(self.model, batch)
+        return tape.derivative(losses.sum(), unflatten(s, self.params), len(losses))
+
+    def _by_forward(self, batch: Any, s: Tensor) -> Tensor:
+        direction = {f'model.{name}': t for name, t in unflatten(s, self.params).items()}
+        return outputs_and_tangents(_Losses(self.model, self._losses), (batch, ), direction)[1]
+
+    def _by_backward(self, batch: Any, s: Tensor) -> Tensor:
+        losses = self._losses(self.model, batch)
+        return torch.stack([gradient(loss, self.params, retain_graph=True) @ s for loss in losses])
