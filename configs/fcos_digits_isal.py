@@ -4,7 +4,7 @@ _base_ = [
 ]
 
 train_cfg = dict(**_base_.active_loop, initial=80, query=40, rounds=3, max_epochs=30, val_interval=30)
-custom_hooks = [dict(_base_.stest_hook, solver=dict(_base_.lissa, depth=100, batch_size=4, repeats=2))]
+custom_hooks = [_base_.stest_hook]
 
 optim_wrapper = dict(
     type='OptimWrapper',

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from .influence import gradient
 
-CAUSES = ('Likely causes: training diverged (look for NaN in its log, lower optim_wrapper.optimizer.lr, set clip_grad), '
-          'broken annotations (boxes of no size), or pixels that are not finite.')
+CAUSES = ('Likely causes: training diverged (look for NaN in its log, lower optim_wrapper.optimizer.lr, set '
+          'clip_grad), broken annotations (boxes of no size), or pixels that are not finite.')
 
 
 def require_few(bad: list, n: int, share: float, what: str) -> None:

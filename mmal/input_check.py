@@ -41,8 +41,8 @@ def _check_hook(loop) -> None:
         reference = loop.data.reference_dataset(hook.reference)
         loop.data.check_dataset(reference, 'reference set')
     if loop.holdout >= loop.initial:
-        raise InputError(f'train_cfg.holdout takes {loop.holdout} of {loop.initial} initial images; none is left to train '
-                         'on.')
+        raise InputError(f'train_cfg.holdout takes {loop.holdout} of {loop.initial} initial images; none is left to '
+                         'train on.')
     chosen_parameters(loop)
 
 

@@ -13,7 +13,7 @@ from mmengine.utils import mkdir_or_exist
 from .artifacts import write_json
 from .errors import InputError
 from .inner import round_cfg
-from .input_check import chosen_parameters, check_input
+from .input_check import check_input, chosen_parameters
 from .pool import Pool, shuffled
 from .run_record import check
 

@@ -22,7 +22,8 @@ def _build(cfg: dict, registry: Registry, default_args: dict | None = None):
 
 LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope='mmal', locations=['mmal.loop'])
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='mmal', locations=['mmal.hooks'])
-DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope='mmal', locations=['mmal.tasks.digit_scenes'])
+DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope='mmal',
+                    locations=['mmal.tasks.digit_scenes', 'mmal.tasks.digits', 'mmal.tasks.subset'])
 SAMPLERS = Registry('sampler', scope='mmal', build_func=_build, locations=['mmal.samplers'])
 ORACLES = Registry('oracle', scope='mmal', build_func=_build, locations=['mmal.oracles'])
 SOLVERS = Registry('solver', scope='mmal', build_func=_build, locations=['mmal.hooks.stest_hook'])

@@ -85,7 +85,7 @@ def make_cfg(dataset, tmp_path):
         cfg.train_cfg.update(dict(initial=6, query=3, rounds=2, max_epochs=2, val_interval=10) | train_cfg)
         if cfg.train_cfg.sampler.type == 'mmal.InfluenceSampler':
             cfg.train_cfg.sampler.setdefault('score_thr', 0.005)
-        cfg.custom_hooks[0].solver.update(depth=3, batch_size=2, repeats=1)
+        cfg.custom_hooks[0].solver = dict(type='mmal.CG', max_iter=3, tol=0.5)
         cfg.param_scheduler = [dict(type='MultiStepLR', milestones=[1], by_epoch=True)]
         cfg.default_hooks.checkpoint.update(interval=10)
         cfg.work_dir, cfg.launcher = str(work_dir or tmp_path / 'run'), 'none'

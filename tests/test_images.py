@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmal.images import defect, decode_all
+from mmal.images import decode_all, defect
 
 
 @pytest.fixture

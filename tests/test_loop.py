@@ -8,6 +8,7 @@ import torch
 
 from mmal.artifacts import load_tensors, read_csv, read_json
 from mmal.errors import InputError
+from mmal.pool import shuffled
 from mmal.round import PHASES, RoundFolder
 
 
@@ -282,3 +283,79 @@ def test_resume_with_another_pool_is_refused(make_cfg, run, dataset):
     cfg.resume = True
     with pytest.raises(InputError, match=r'pool.images: was 14, now 13'):
         run(cfg)
+
+
+def test_a_holdout_is_labeled_and_never_trained_on(make_cfg, run, monkeypatch):
+    cfg = make_cfg()
+    cfg.custom_hooks[0].reference = 'holdout'
+    cfg.train_cfg.update(holdout=0.34)
+    work_dir = run(cfg)
+    held = [i['id'] for i in read_json(work_dir / 'holdout.json')['images']]
+    assert len(held) == 2
+    for r in range(2):
+        folder = work_dir / f'round_{r:02d}'
+        trained_on = [i['id'] for i in read_json(folder / 'labeled.json')['images']]
+        assert not set(held) & set(trained_on)
+        assert not {str(i) for i in held} & {row['id'] for row in read_csv(folder / 'scores.csv')}
+        assert read_json(folder / 's_test.json')['n_reference'] == 2
+    curve = read_json(work_dir / 'curve.json')
+    assert [p['images'] for p in curve] == [6, 9], 'they were labeled, so they count'
+    boxes = sum(len(read_json(work_dir / f'{name}.json')['annotations']) for name in ('initial', 'holdout'))
+    assert curve[0]['boxes'] == boxes
+
+
+@pytest.mark.parametrize(('reference', 'sizes'), [('initial', [6, 6]), ('labeled', [6, 9])])
+def test_other_reference_sets_of_the_run(make_cfg, run, reference, sizes):
+    cfg = make_cfg(max_epochs=1)
+    cfg.custom_hooks[0].reference = reference
+    work_dir = run(cfg)
+    assert [read_json(work_dir / f'round_{r:02d}' / 's_test.json')['n_reference'] for r in range(2)] == sizes
+
+
+def test_a_holdout_out_of_range_is_refused(make_cfg, run):
+    with pytest.raises(InputError, match='train_cfg.holdout'):
+        run(make_cfg(holdout=1.0))
+
+
+def test_an_influence_that_is_not_finite_is_ranked_last_counted_and_named(make_cfg, run, monkeypatch):
+    from mmal.tasks.detection import DetectionTask
+    original, bad = DetectionTask.pseudo_derivative, shuffled(range(1, 15), 0, 'initial')[-1]
+
+    def broken(self, items, image_ids, *args):
+        values, counts = original(self, items, image_ids, *args)
+        values[[i == bad for i in image_ids]] = torch.nan
+        return values, counts
+
+    monkeypatch.setattr(DetectionTask, 'pseudo_derivative', broken)
+    work_dir = run(make_cfg(rounds=1, initial=2, max_epochs=1))
+    last = read_csv(work_dir / 'round_00' / 'scores.csv')[-1]
+    assert (last['id'], last['influence'], last['selected']) == (str(bad), 'nan', '0')
+    assert read_json(work_dir / 'curve.json')[0]['metrics']['nonfinite_images'] == 1
+    assert f'Image {bad} is ranked last' in next(work_dir.glob('2*/*.log')).read_text()
+    cfg = make_cfg(work_dir.parent / 'strict', rounds=1, initial=2, max_epochs=1)
+    cfg.train_cfg.sampler.max_nonfinite = 0.05
+    with pytest.raises(FloatingPointError, match='1 of 12 images of the pool.*max_nonfinite = 0.05.*Likely causes'):
+        run(cfg)
+
+
+def test_classification_runs_resumes_and_trains_on_what_was_labeled(run, tmp_path):
+    from mmengine.config import Config
+
+    from tests.conftest import ROOT
+    cfg = Config.fromfile(ROOT / 'configs' / 'resnet_digits_isal.py')
+    cfg.train_cfg.update(initial=20, query=10, rounds=2, max_epochs=2, val_interval=2)
+    cfg.param_scheduler = [dict(type='ConstantLR', factor=1.0)]
+    cfg.work_dir, cfg.launcher, cfg.visualizer.name = str(tmp_path / 'run'), 'none', str(tmp_path)
+    work_dir = run(cfg)
+    curve, labeled = read_json(work_dir / 'curve.json'), read_json(work_dir / 'round_01' / 'labeled.json')
+    assert [(p['images'], p['boxes']) for p in curve] == [(20, 20), (30, 30)]
+    assert 'accuracy/top1' in curve[0]['metrics']
+    assert len(labeled) == 40
+    assert set(labeled[0]) == {'id', 'label'}
+    assert len({e['id'] for e in labeled}) == 40
+    values = [float(row['influence']) for row in read_csv(work_dir / 'round_00' / 'scores.csv')]
+    assert values == sorted(values)
+    assert len(values) == 980
+    cfg.resume = True
+    cfg.train_cfg.rounds = 3
+    assert len(read_json(run(cfg) / 'curve.json')) == 3

@@ -77,6 +77,7 @@ fi
 
 say "installing the rest: about a minute"
 pip install -q -r requirements/onedl.txt -r requirements/runtime.txt -r requirements/tests.txt -r requirements/torch.txt
+pip install -q --no-deps -r requirements/tests-no-deps.txt
 sees 'import cv2' || pip install -q --force-reinstall --no-deps opencv-python-headless  # needs no libGL
 pip install -q --no-build-isolation --no-deps -e .
 [ "${CUDA:-}" = 0 ] && export CUDA_VISIBLE_DEVICES=

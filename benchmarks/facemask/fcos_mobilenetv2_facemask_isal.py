@@ -6,7 +6,8 @@ import os
 
 size = (288, 288)
 train_cfg = dict(initial=100, query=50, rounds=4, max_epochs=12, val_interval=12)
-custom_hooks = [dict(_base_.stest_hook, solver=dict(_base_.lissa, depth=100, batch_size=2, repeats=2))]
+custom_hooks = [dict(_base_.stest_hook, solver=dict(type='mmal.LiSSA', damping=0.1, scale=1000.0, depth=100,
+                                                    batch_size=2, repeats=2))]
 
 model = dict(
     data_preprocessor=dict(mean=[127.5] * 3, std=[127.5] * 3, bgr_to_rgb=True),

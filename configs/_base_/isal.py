@@ -7,13 +7,6 @@ active_loop = dict(
     oracle=dict(type='mmal.SimulatedOracle'),
     unit='image')
 
-# The last convolutions of FCOS (paper, section 4.2). Its Hessian is indefinite (the box loss): damping * scale, the
-# damping in units of the Hessian, must exceed the most negative eigenvalue, and 1 / damping steps must fit into depth.
-lissa = dict(type='mmal.LiSSA', damping=0.1, scale=1000.0, depth=150, batch_size=8, repeats=4)
-stest_hook = dict(
-    type='mmal.StestHook',
-    reference='val',
-    params=['bbox_head.conv_cls', 'bbox_head.conv_reg', 'bbox_head.conv_centerness'],
-    solver=lissa)
-
-randomness = dict(seed=0)
+# The last layers are found from the loss, and s_test is solved for by mmal.CG; params=[...] and solver=dict(...) change
+# that.
+stest_hook = dict(type='mmal.StestHook', reference='val')

@@ -104,8 +104,10 @@ class StestHook(Hook):
     def _require_used(self, task, items: list, params: dict) -> None:
         with task.loss_mode(), restrict_grad(task.model, params):
             loss = task.losses(items).sum()
-            slopes = torch.autograd.grad(loss, list(params.values()), allow_unused=True) if loss.requires_grad else [None]
-        used = {name for name, slope in zip(params, slopes, strict=False) if slope is not None}
+            slopes = [None] * len(params)
+            if loss.requires_grad:
+                slopes = torch.autograd.grad(loss, list(params.values()), allow_unused=True)
+        used = {name for name, slope in zip(params, slopes, strict=True) if slope is not None}
         for pattern in self.params:
             if not used & set(select_parameters(task.model, [pattern])):
                 raise ValueError(f'`params` pattern {pattern!r} matches nothing that the loss depends on. Name layers '
@@ -123,7 +125,8 @@ class StestHook(Hook):
             return data.labeled_dataset(labeled_file and str(labeled_file))
         if isinstance(self.reference, str) and self.reference in OF_THE_RUN:
             if run_dir is None:
-                raise InputError(f'StestHook(reference={self.reference!r}) needs an mmal.ActiveLoop, which keeps that set.')
+                raise InputError(f'StestHook(reference={self.reference!r}) needs an mmal.ActiveLoop, which keeps that '
+                                 'set.')
             return data.labeled_dataset(str(run_dir / OF_THE_RUN[self.reference]))
         return data.reference_dataset(self.reference)
 
@@ -173,8 +176,9 @@ class StestHook(Hook):
         residual = f', relative residual {report["residual"]:.2g}' if 'residual' in report else ''
         logger.info(f's_test by {report["solver"]}: {report["n_params"]} parameters of {", ".join(report["params"])}; '
                     f'{report["n_reference"]} reference images; {report["iterations"]} iterations, '
-                    f'{report["evaluations"]} sample-Hessian products, {report["restarts"]} restarts{residual}, damping '
-                    f'{shown or "none"}, cos(s_test, v) = {report["cos_s_test_v"]:.4f}, {report["total_seconds"]:.0f} s')
+                    f'{report["evaluations"]} sample-Hessian products, {report["restarts"]} restarts{residual}, '
+                    f'damping {shown or "none"}, cos(s_test, v) = {report["cos_s_test_v"]:.4f}, '
+                    f'{report["total_seconds"]:.0f} s')
         if report['cos_s_test_v'] > SIMILAR and report['solver'] != 'Identity':
             logger.warning(f'cos(s_test, v) > {SIMILAR}: influence is little more than gradient similarity here. '
                            'A smaller damping of the solver, or more steps, lets the Hessian have a say.')
@@ -187,8 +191,8 @@ class StestHook(Hook):
             finite.add(items_or_raise(batch, 'reference set'))
         v = finite.mean()
         if not bool(v.any()):
-            raise InputError('The reference gradient is zero: no chosen parameter changes the loss of the reference set. '
-                             'Check StestHook.params and the annotations of the reference set.')
+            raise InputError('The reference gradient is zero: no chosen parameter changes the loss of the reference '
+                             'set. Check StestHook.params and the annotations of the reference set.')
         return v
 
     def _labeled_batches(self, runner, finite: Finite, labeled, workers: int) -> Iterator[list]:

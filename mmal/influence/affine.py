@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-AFFINE = (nn.Linear, nn.modules.conv._ConvNd)
+AFFINE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
 class NotAffine(ValueError):
@@ -41,7 +41,7 @@ class Use:
         return -1 if isinstance(self.layer, nn.Linear) else -1 - len(self.layer.kernel_size)
 
     def tangent(self, direction: dict[str, Tensor]) -> Tensor:
-        """x * s: what the layer would output with ``direction`` in place of its parameters (zero where not chosen)."""
+        """X * s: what the layer would output with ``direction`` in place of its parameters (zero where not chosen)."""
         values = {local: direction[self.names[local]] if local in self.names else torch.zeros_like(p)
                   for local, p in self.layer.named_parameters(recurse=False)}
         return functional_call(self.layer, values, (self.x, ))
@@ -87,17 +87,17 @@ class AffineTape:
 
     def __enter__(self) -> AffineTape:
         self.uses = []
-        self._handles = [layer.register_forward_hook(self._record) for layer in self._owners]
+        self._handles = [layer.register_forward_hook(self._record, with_kwargs=True) for layer in self._owners]
         return self
 
     def __exit__(self, *exc) -> None:
         for handle in self._handles:
             handle.remove()
 
-    def _record(self, layer: nn.Module, args: tuple, out: Tensor) -> Tensor | None:
+    def _record(self, layer: nn.Module, args: tuple, kwargs: dict, out: Tensor) -> Tensor | None:
         if not (torch.is_grad_enabled() and out.requires_grad):
             return None
-        self.uses.append(Use(layer, self._owners[layer], args[0].detach(), out))
+        self.uses.append(Use(layer, self._owners[layer], (args[0] if args else kwargs['input']).detach(), out))
         return out.clone()  # the model may change what it gets in place
 
     def derivative(self, loss: Tensor, direction: dict[str, Tensor], n: int = 1) -> Tensor:

@@ -11,24 +11,26 @@ gradient need be formed. Three ways, the cheapest that can first:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import torch
 import torch.autograd.forward_ad as forward_ad
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .params import gradient
 
 
 def outputs_and_tangents(module: nn.Module, inputs: tuple, direction: dict[str, Tensor],
-                         **kwargs) -> tuple[Tensor, Tensor]:
+                         plain_attention: bool = False) -> tuple[Tensor, Tensor]:
     """Run ``module`` once by forward-mode AD: its output, and the output's tangent along ``direction``.
 
     Args:
         module: A module that returns one tensor.
         inputs: Its positional arguments, not differentiated.
         direction: s by parameter name as in ``module.named_parameters()``.
-        **kwargs: Keyword arguments of the module.
+        plain_attention: Run attention as matrix products; fused attention has no forward derivative. Defaults to False.
 
     Returns:
         Output and tangent, of one shape, both without a graph.
@@ -37,9 +39,10 @@ def outputs_and_tangents(module: nn.Module, inputs: tuple, direction: dict[str, 
         NotImplementedError: If an operator on the way has no forward derivative.
     """
     parameters = dict(module.named_parameters())
-    with torch.no_grad(), forward_ad.dual_level():
+    attention = sdpa_kernel(SDPBackend.MATH) if plain_attention else nullcontext()
+    with torch.no_grad(), forward_ad.dual_level(), attention:
         duals = {name: forward_ad.make_dual(parameters[name].detach(), t) for name, t in direction.items()}
-        output, tangent = forward_ad.unpack_dual(functional_call(module, duals, inputs, kwargs))
+        output, tangent = forward_ad.unpack_dual(functional_call(module, duals, inputs))
         return output.clone(), torch.zeros_like(output) if tangent is None else tangent.clone()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -69,8 +70,11 @@ def build_curvature(model: nn.Module, losses: Callable[[Any], Tensor], batches: 
         curvature.add(losses, batch)
     log(f'Curvature ({kind}) in closed form on cached inputs of the last layers, '
         f'{curvature.nbytes / 2**20:.0f} MiB.' + ('' if curvature.clamped else
-            ' The loss is not a sum over locations, or too wide: its Hessian is used as it is.'))
+            ' Some outputs have no blocks to clamp; their Hessian is used as it is.'))
     return curvature
+
+
+PLAIN = 'forward, attention not fused'
 
 
 class _Losses(nn.Module):
@@ -114,7 +118,9 @@ class Influence:
         self.params: dict[str, nn.Parameter] = {}
         self.solution: Solution | None = None
         self.method: str | None = None
+        self._sure = False
 
+    @torch.enable_grad()
     def fit(self, train: Iterable[Any], reference: Iterable[Any], seed: int = 0,
             progress: Progress | None = None) -> Solution:
         """Compute s_test = (H + lambda I)^-1 v.
@@ -132,8 +138,9 @@ class Influence:
         first = next(train, None)
         if first is None:
             raise ValueError('The labeled set is empty: there is no curvature of nothing.')
+        check_model(self.model, {})
         patterns = self._patterns or find_last_layers(self.model, lambda: self._losses(self.model, first).sum())
-        self.params, self.method = select_parameters(self.model, patterns), None
+        self.params, self.method, self._sure = select_parameters(self.model, patterns), None, False
         check_model(self.model, self.params)
 
         def losses(batch):
@@ -150,6 +157,7 @@ class Influence:
             self.solution = self.solver.solve(v, curvature, seed, self._log, progress)
         return self.solution
 
+    @torch.enable_grad()
     def scores(self, batch: Any) -> Tensor:
         """I(z) of each sample of a batch, shape (N,); the labels in it may be the model's own.
 
@@ -163,32 +171,41 @@ class Influence:
             return -self._derivative(batch, self.solution.x)
 
     def _derivative(self, batch: Any, s: Tensor) -> Tensor:
-        methods = dict(output=self._by_output, forward=self._by_forward, backward=self._by_backward)
-        if self.method is not None:
+        methods = {'output': self._by_output, 'forward': self._by_forward,
+                   PLAIN: partial(self._by_forward, plain_attention=True), 'backward': self._by_backward}
+        if self._sure:
             return methods[self.method](batch, s)
-        losses = self._losses(self.model, batch)
-        slow_gradient = gradient(losses[0], self.params)
+        slopes = self._some_gradients(batch)
         for name, method in methods.items():
             try:
                 values = method(batch, s)
             except (NotAffine, NotImplementedError, RuntimeError) as reason:
                 self._log(f'Directional derivative: not by {name} ({str(reason).splitlines()[0]})')
                 continue
-            if agree(values[0], slow_gradient @ s, s, float(slow_gradient.norm())):
+            if all(agree(values[i], slope @ s, s, float(slope.norm())) for i, slope in slopes.items()):
+                # one sample, or nothing but zeros, shows nothing about the order of samples in the outputs
+                self._sure = sum(bool(g.isfinite().all() and g.any()) for g in slopes.values()) > 1
+                if name != self.method:
+                    self._log(f'Directional derivative: by {name}')
                 self.method = name
-                self._log(f'Directional derivative: by {name}')
                 return values
-            self._log(f'Directional derivative: not by {name} (differs from plain autograd on the first sample)')
+            self._log(f'Directional derivative: not by {name} (differs from plain autograd)')
         raise RuntimeError('No method gives the derivative of plain autograd: is the loss deterministic?')
+
+    def _some_gradients(self, batch: Any) -> dict[int, Tensor]:
+        """Plain gradients of up to eight samples of a batch, by their row."""
+        losses = self._losses(self.model, batch)
+        chosen = range(0, len(losses), max(1, len(losses) // 8))
+        return {i: gradient(losses[i], self.params, retain_graph=True) for i in chosen}
 
     def _by_output(self, batch: Any, s: Tensor) -> Tensor:
         with AffineTape(self.model, self.params) as tape:
             losses = self._losses(self.model, batch)
         return tape.derivative(losses.sum(), unflatten(s, self.params), len(losses))
 
-    def _by_forward(self, batch: Any, s: Tensor) -> Tensor:
+    def _by_forward(self, batch: Any, s: Tensor, plain_attention: bool = False) -> Tensor:
         direction = {f'model.{name}': t for name, t in unflatten(s, self.params).items()}
-        return outputs_and_tangents(_Losses(self.model, self._losses), (batch, ), direction)[1]
+        return outputs_and_tangents(_Losses(self.model, self._losses), (batch, ), direction, plain_attention)[1]
 
     def _by_backward(self, batch: Any, s: Tensor) -> Tensor:
         losses = self._losses(self.model, batch)

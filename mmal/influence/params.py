@@ -54,8 +54,8 @@ def select_parameters(model: nn.Module, patterns: Sequence[str]) -> dict[str, nn
             raise ValueError(f'`params` pattern {pattern!r} matches no parameter of {type(model).__name__}. '
                              f'Nearest names: {", ".join(_nearest(pattern, names))}.')
         if not any(matches(name, pattern) and p.requires_grad for name, p in model.named_parameters()):
-            raise ValueError(f'`params` pattern {pattern!r} matches frozen parameters only (requires_grad=False): training '
-                             'does not move them, so they carry no influence. Name trained layers.')
+            raise ValueError(f'`params` pattern {pattern!r} matches frozen parameters only (requires_grad=False): '
+                             'training does not move them, so they carry no influence. Name trained layers.')
     return {name: p for name, p in model.named_parameters()
             if p.requires_grad and any(matches(name, pat) for pat in patterns)}
 

@@ -1,27 +1,32 @@
-"""The only place that knows mmdet: everything a loop, hook or sampler asks of it goes through here."""
+"""The only place that knows mmdet and mmpretrain: everything a loop, hook or sampler asks of it goes through here."""
 
 from __future__ import annotations
 
 from ..errors import InputError
 
 
-def _check_scope(cfg) -> None:
+def _is_classification(cfg) -> bool:
     scope = cfg.get('default_scope', 'mmengine')
-    if scope != 'mmdet':
-        raise InputError(f"mmal knows the task of default_scope 'mmdet', but this config has {scope!r}. "
-                         "Inherit from an mmdet config, or set default_scope = 'mmdet'.")
+    if scope not in ('mmdet', 'mmpretrain'):
+        raise InputError(f"mmal knows the tasks of default_scope 'mmdet' and 'mmpretrain', but this config has "
+                         f'{scope!r}. Inherit from a config of mmdet or mmpretrain, or set default_scope.')
+    return scope == 'mmpretrain'
 
 
 def build_data(cfg):
     """The data side of the task a config describes; see :class:`~mmal.tasks.base.TaskData`."""
-    _check_scope(cfg)
+    if _is_classification(cfg):
+        from .classification_data import ClassificationData
+        return ClassificationData(cfg)
     from .detection_data import DetectionData
     return DetectionData(cfg)
 
 
 def build_task(model, cfg):
     """The model side of the task a config describes; see :class:`~mmal.tasks.base.Task`."""
-    _check_scope(cfg)
+    if _is_classification(cfg):
+        from .classification import ClassificationTask
+        return ClassificationTask(model)
     from .detection import DetectionTask
     return DetectionTask(model)
 

@@ -80,8 +80,7 @@ class Task(Protocol):
     model: nn.Module
 
     def loss_mode(self) -> AbstractContextManager:
-        """Normalisation by running statistics, no dropout, heads as in training, losses of this process alone, float32.
-        """
+        """Running statistics, no dropout, heads as in training, losses of this process alone, float32."""
 
     def last_layers(self, items: list[Any]) -> list[str]:
         """Names of the parameters of the last layers, found from the loss of these annotated items."""
@@ -94,6 +93,6 @@ class Task(Protocol):
         """Derivative along ``direction`` of each item's loss on the model's own predictions.
 
         Returns:
-            direction . G_z of shape (N,), not finite where the loss or its slope is not, and the number of pseudo-labels
-            of each item.
+            direction . G_z of shape (N,), not finite where the loss or its slope is not, and the number of
+            pseudo-labels of each item.
         """

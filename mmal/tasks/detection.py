@@ -19,9 +19,9 @@ from torch.utils._pytree import tree_flatten, tree_map
 from ..errors import InputError
 from ..influence import AffineTape, NotAffine, agree, find_last_layers, gradient, unflatten
 from .base import PseudoLabels
-from .modes import eval_mode, loss_mode, seeded
+from .detection_modes import SHARED, loss_mode, shared_features
+from .modes import eval_mode, rows, same_shape, seeded
 from .pseudo_boxes import pseudo_sample
-from .sharing import SHARED, rows, shared_features
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -69,7 +69,7 @@ class DetectionTask:
     def losses(self, items: list[dict]) -> Tensor:
         """Loss of each item, shape (N,). Call inside :meth:`loss_mode`."""
         losses: list[Tensor] = [None] * len(items)
-        for group in self._same_shape(items):
+        for group in same_shape(items):
             inputs, samples = self._prepare([items[i] for i in group])
             for row, fn in zip(group, self._loss_fns(inputs, samples), strict=True):
                 losses[row] = fn()
@@ -89,7 +89,7 @@ class DetectionTask:
             rule: Which predictions become pseudo-boxes.
         """
         values, counts = torch.zeros(len(items), device=direction.device), [0] * len(items)
-        for group in self._same_shape(items):
+        for group in same_shape(items):
             inputs, samples = self._prepare([items[i] for i in group])
             ids = [image_ids[i] for i in group]
             if self.method is None:
@@ -213,14 +213,6 @@ class DetectionTask:
         if not getattr(head, 'norm_on_bbox', False) or len(outs) < 2:
             return outs
         return (outs[0], [box * s for box, s in zip(outs[1], head.strides, strict=True)], *outs[2:])
-
-    @staticmethod
-    def _same_shape(items: list[dict]) -> list[list[int]]:
-        """Row numbers grouped by image shape: padding to a common size would change the loss."""
-        groups: dict[tuple, list[int]] = {}
-        for i, item in enumerate(items):
-            groups.setdefault(tuple(item['inputs'].shape), []).append(i)
-        return list(groups.values())
 
     def _prepare(self, items: list[dict]) -> tuple[Tensor, list[DetDataSample]]:
         data = self.model.data_preprocessor(pseudo_collate(items), False)

@@ -12,25 +12,7 @@ from mmdet.registry import DATASETS
 from ..artifacts import read_json
 from ..errors import InputError
 from .coco_file import check_coco, check_xml_names, read_coco
-
-
-def leaf_dataset(cfg: dict) -> dict:
-    """The one dataset inside wrappers such as RepeatDataset.
-
-    Raises:
-        InputError: If there are several.
-    """
-    if 'datasets' in cfg:
-        if len(cfg['datasets']) != 1:
-            raise InputError(f'The pool is one dataset, but train_dataloader.dataset is a {cfg["type"]} of '
-                             f'{len(cfg["datasets"])}. Merge their annotation files into one and use a single dataset.')
-        return leaf_dataset(cfg['datasets'][0])
-    return leaf_dataset(cfg['dataset']) if 'dataset' in cfg else cfg
-
-
-def _leaves(cfg: dict) -> list[dict]:
-    inner = cfg.get('datasets') or ([cfg['dataset']] if 'dataset' in cfg else [])
-    return [leaf for c in inner for leaf in _leaves(c)] if inner else [cfg]
+from .dataset_cfg import leaf_dataset, leaves, pool_leaf, reference_cfg, test_pipeline
 
 
 def _is_annotation(step: dict) -> bool:
@@ -49,17 +31,17 @@ def _find_annotation_step(steps: Any) -> dict | None:
     return None
 
 
-def influence_pipeline(test_pipeline: list[dict], annotation_step: dict | None) -> list[dict]:
+def influence_pipeline(steps: list[dict], annotation_step: dict | None) -> list[dict]:
     """The test pipeline with annotations loaded right behind the image, or not at all.
 
     mmdet's test pipelines load boxes *after* Resize, so that evaluation sees original coordinates; a loss needs them
     resized with the image.
 
     Args:
-        test_pipeline: Of the validation dataset.
+        steps: The test pipeline.
         annotation_step: A LoadAnnotations config, or None for a pipeline that cannot see annotations.
     """
-    steps = [copy.deepcopy(step) for step in test_pipeline if not _is_annotation(step)]
+    steps = [copy.deepcopy(step) for step in steps if not _is_annotation(step)]
     if annotation_step is not None:
         steps.insert(1, copy.deepcopy(annotation_step))
     return steps
@@ -80,9 +62,7 @@ class DetectionData:
 
     def __init__(self, cfg) -> None:
         self.cfg = cfg
-        self.leaf = leaf_dataset(cfg.train_dataloader.dataset)
-        if self.leaf.get('indices') is not None:
-            raise InputError('train_dataloader.dataset.indices would hide a part of the pool: remove it.')
+        self.leaf = pool_leaf(cfg)
         try:
             empty = DATASETS.build(dict(self.leaf, pipeline=[], filter_cfg=None, test_mode=True, lazy_init=True))
         except FileNotFoundError as e:
@@ -209,28 +189,17 @@ class DetectionData:
 
     def reference_dataset(self, reference):
         """R: 'val' for the dataset of val_dataloader, or a dataset config of one's own."""
-        if reference == 'val':
-            if self.cfg.get('val_dataloader') is None:
-                raise InputError("StestHook(reference='val') needs a val_dataloader in the config.")
-            reference = self.cfg.val_dataloader.dataset
-        elif not isinstance(reference, dict):
-            raise InputError("StestHook: expected reference='val', 'initial', 'labeled', 'holdout' or a dataset config, "
-                             f'got {reference!r}.')
         try:
-            return self._at_test_time(reference, annotated=True)
+            return self._at_test_time(reference_cfg(self.cfg, reference), annotated=True)
         except FileNotFoundError as e:
             raise InputError(f'Reference set: file not found: {e.filename or e}.') from None
 
     def _at_test_time(self, dataset_cfg: dict, annotated: bool):
         cfg = copy.deepcopy(dict(dataset_cfg))
-        source = self.cfg.get('val_dataloader') or self.cfg.get('test_dataloader')
-        if source is None:
-            raise InputError('The config needs a val_dataloader or a test_dataloader: images are scored with its '
-                             'pipeline.')
-        test_pipeline = _leaves(source.dataset)[0]['pipeline']
         step = _find_annotation_step(self.leaf.get('pipeline')) or dict(type='LoadAnnotations', with_bbox=True)
-        for leaf in _leaves(cfg):
-            leaf.update(pipeline=influence_pipeline(test_pipeline, step if annotated else None), test_mode=True)
+        for leaf in leaves(cfg):
+            steps = influence_pipeline(test_pipeline(self.cfg), step if annotated else None)
+            leaf.update(pipeline=steps, test_mode=True)
             for key in ('img_subdir', 'ann_subdir') if leaf['type'] == 'CocoDataset' else ():
                 leaf.pop(key, None)
         return DATASETS.build(cfg)

@@ -1,16 +1,16 @@
-"""Restoring contexts that put a detector into the state influence needs."""
+"""Restoring contexts that put a model into the state influence needs, whatever the host library."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
-import torch.nn.functional as F
-from mmdet.models.losses import FocalLoss
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 _STOCHASTIC = (nn.modules.dropout._DropoutNd, nn.MultiheadAttention)
 
@@ -21,7 +21,7 @@ def _fixed(module: nn.Module) -> bool:
 
 
 @contextmanager
-def _training_flags(model: nn.Module, flag_of) -> Iterator[None]:
+def _training_flags(model: nn.Module, flag_of: Callable[[nn.Module], bool]) -> Iterator[None]:
     before = {m: m.training for m in model.modules()}
     try:
         for m in before:
@@ -38,30 +38,8 @@ def eval_mode(model: nn.Module):
 
 
 @contextmanager
-def _double_differentiable(model: nn.Module) -> Iterator[None]:
-    """Give focal losses one-hot targets.
-
-    mmdet then takes its Python formula, which is the same function; mmcv's CUDA operator has no second derivative.
-    """
-
-    def one_hot(module, args, kwargs):
-        pred, target, *rest = args
-        if pred.dim() != target.dim():
-            target = F.one_hot(target, pred.size(1) + 1)[:, :pred.size(1)]
-        return (pred, target, *rest), kwargs
-
-    handles = [m.register_forward_pre_hook(one_hot, with_kwargs=True) for m in model.modules()
-               if isinstance(m, FocalLoss)]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-@contextmanager
 def _alone() -> Iterator[None]:
-    """Let this process answer that it is not part of a group, which is what mmdet's ``reduce_mean`` asks."""
+    """Let this process answer that it is not part of a group, which is what the hosts' ``reduce_mean`` asks."""
     asked = torch.distributed.is_initialized
     torch.distributed.is_initialized = lambda: False
     try:
@@ -71,36 +49,18 @@ def _alone() -> Iterator[None]:
 
 
 @contextmanager
-def _box_part(model: nn.Module) -> Iterator[None]:
-    """Take the mask head out of a two-stage detector: pseudo-labels are boxes."""
-    roi_head = getattr(model, 'roi_head', None)
-    mask_head = getattr(roi_head, 'mask_head', None)
-    if mask_head is None:
-        yield
-        return
-    roi_head.mask_head = None
-    try:
-        yield
-    finally:
-        roi_head.mask_head = mask_head
+def heads_mode(model: nn.Module) -> Iterator[None]:
+    """Heads (children named ``*head*``) and the model itself in train mode, in which their losses have a meaning.
 
-
-@contextmanager
-def loss_mode(model: nn.Module) -> Iterator[None]:
-    """The state in which a detector's loss has a meaning for influence.
-
-    Heads (children named ``*head*``) and the detector itself are in train mode, since outside it some heads rescale
-    their outputs; normalisation uses running statistics, and nothing drops out. Losses are this process's own: mmdet
-    averages its normalisers over ranks when ``torch.distributed.is_initialized()``, which would tie images together.
-    A two-stage detector's mask head is left out; autocast is off.
+    Normalisation uses running statistics, and nothing drops out. Losses are this process's own: mmdet averages its
+    normalisers over ranks when ``torch.distributed.is_initialized()``, which would tie images together. Autocast is
+    off: a second derivative needs float32, whatever the training's precision.
     """
     heads = {m for name, child in model.named_children() if 'head' in name for m in child.modules()} | {model}
     with ExitStack() as stack:
         stack.enter_context(_training_flags(model, lambda m: m in heads and not _fixed(m)))
-        stack.enter_context(_double_differentiable(model))
-        stack.enter_context(_box_part(model))
         stack.enter_context(_alone())
-        for device in ('cpu', 'cuda'):  # a second derivative needs float32, whatever the training's precision
+        for device in ('cpu', 'cuda'):
             stack.enter_context(torch.autocast(device, enabled=False))
         yield
 
@@ -113,3 +73,30 @@ def seeded(key) -> Iterator[None]:
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
+
+
+@contextmanager
+def returning(module: nn.Module, method: str, value: Any) -> Iterator[None]:
+    """Inside the context ``module.method(...)`` is ``value``, whatever its arguments."""
+    setattr(module, method, lambda *args, **kwargs: value)
+    try:
+        yield
+    finally:
+        delattr(module, method)
+
+
+def rows(outputs: Any, n: int) -> list[Any]:
+    """A nest of tensors with n samples in dimension 0, cut into n nests; one backward node a tensor."""
+    if n == 1:
+        return [outputs]
+    leaves, spec = tree_flatten(outputs)
+    pieces = [leaf.split(1) if isinstance(leaf, Tensor) else (leaf, ) * n for leaf in leaves]
+    return [tree_unflatten([piece[i] for piece in pieces], spec) for i in range(n)]
+
+
+def same_shape(items: list[dict]) -> list[list[int]]:
+    """Row numbers grouped by image shape: padding to a common size would change the loss."""
+    groups: dict[tuple, list[int]] = {}
+    for i, item in enumerate(items):
+        groups.setdefault(tuple(item['inputs'].shape), []).append(i)
+    return list(groups.values())

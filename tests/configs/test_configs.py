@@ -68,9 +68,11 @@ def test_the_papers_numbers():
     assert (cfg.train_dataloader.batch_size, cfg.optim_wrapper.optimizer.lr) == (8, 0.01)
     assert (cfg.optim_wrapper.optimizer.momentum, cfg.optim_wrapper.optimizer.weight_decay) == (0.9, 0.0001)
     assert cfg.param_scheduler[1].milestones == [8, 11]
-    solver = cfg.custom_hooks[0].solver
-    assert (solver.repeats, cfg.custom_hooks[0].reference) == (4, 'val')
-    assert solver.depth * solver.batch_size * solver.repeats <= 5000
+    assert cfg.custom_hooks[0].reference == 'val'
+    cifar = Config.fromfile(ROOT / 'configs' / 'resnet18_cifar10_isal.py')
+    solver = cifar.custom_hooks[0].solver
+    assert (solver.depth, solver.repeats, cifar.custom_hooks[0].params) == (250, 4, ['*'])
+    assert cifar.val_dataloader.dataset.split == 'test'
     voc = Config.fromfile(ROOT / 'configs' / 'fcos_voc2012_isal.py')
     assert (voc.train_cfg.initial, voc.train_cfg.query, voc.train_cfg.rounds) == (500, 500, 10)
     assert voc.model.bbox_head.num_classes == 20
@@ -93,6 +95,7 @@ def test_custom_plan_reads_classes_from_the_data(dataset, tmp_path, monkeypatch)
     assert not problems
     assert 'pool:            14 images, 2 classes' in text
     assert 'evaluation:      4 images' in text
+    assert 'reference set:   holdout, 1 images' in text
 
 
 def test_custom_plan_without_data_says_what_is_missing(tmp_path, monkeypatch):
@@ -108,3 +111,32 @@ def test_digits_plan(tmp_path, monkeypatch):
     assert not problems
     assert 'pool:            90 images, 10 classes' in text
     assert 'bbox_head.conv_centerness.bias' in text
+
+
+def test_classification_plan(tmp_path, monkeypatch):
+    text, problems = planned('resnet_digits_isal.py', monkeypatch, tmp_path)
+    assert not problems
+    assert 'pool:            1000 images, 10 classes' in text
+    assert '1290 values in head.fc.weight, head.fc.bias' in text
+
+
+def test_cifar10_plan(tmp_path, monkeypatch):
+    """On tiny stand-ins in CIFAR-10's own format; their checksums are of course others."""
+    import pickle
+
+    import mmpretrain.datasets.cifar as cifar
+    import numpy as np
+    folder = tmp_path / 'data' / 'cifar10' / 'cifar-10-batches-py'
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name in [f'data_batch_{i}' for i in range(1, 6)] + ['test_batch']:
+        entry = dict(data=rng.integers(0, 255, (4, 3072), dtype=np.uint8), labels=[0, 1, 2, 9])
+        (folder / name).write_bytes(pickle.dumps(entry))
+    monkeypatch.setattr(cifar, 'check_md5', lambda *args, **kwargs: True)
+    text, problems = planned('resnet18_cifar10_isal.py', monkeypatch, tmp_path,
+                             **{'train_cfg.initial': 5, 'train_cfg.query': 1})
+    assert not problems
+    assert 'pool:            20 images, 10 classes' in text
+    assert 'reference set:   val, 4 images' in text
+    assert '200 epochs of 1' in text
+    assert '11173962 values' in text

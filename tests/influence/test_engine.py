@@ -5,7 +5,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from mmal.influence import CG, Identity, Influence, LiSSA, gradient, restrict_grad
+from mmal.influence import (
+    CG,
+    Identity,
+    Influence,
+    LiSSA,
+    build_curvature,
+    gradient,
+    restrict_grad,
+    select_parameters,
+)
 
 
 class Net(nn.Module):
@@ -31,6 +40,12 @@ def losses(net, batch):
     return total
 
 
+def plain(net, influence, s):
+    """I(z) by one backward pass a sample."""
+    with restrict_grad(net, influence.params):
+        return torch.stack([-(gradient(loss, influence.params, retain_graph=True) @ s) for loss in losses(net, (X, T))])
+
+
 X, T = torch.randn(7, 1, 6, 6, dtype=torch.double), torch.rand(7, dtype=torch.double)
 TRAIN = [(X[:4], T[:4]), (X[4:], T[4:])]
 EXPECTED = dict(last=(None, 'output'), inner=(['body.0', 'cls'], 'output'), norm=(['body'], 'forward'),
@@ -44,8 +59,7 @@ def test_scores_are_minus_s_test_times_the_gradient(case, solver):
     net, log = Net(), []
     influence = Influence(net, losses, params, solver, log.append)
     s = influence.fit(TRAIN, [(X, T)]).x
-    with restrict_grad(net, influence.params):
-        expected = torch.stack([-(gradient(loss, influence.params, retain_graph=True) @ s) for loss in losses(net, (X, T))])
+    expected = plain(net, influence, s)
     torch.testing.assert_close(influence.scores((X, T)), expected, rtol=1e-9, atol=1e-10)
     assert influence.method == method
     assert f'Directional derivative: by {method}' in log
@@ -71,8 +85,7 @@ def test_an_operator_without_forward_derivative_takes_the_backward_way():
     net.body.register_forward_hook(lambda m, args, out: Opaque.apply(out))
     influence = Influence(net, losses, ['body'], Identity(), log.append)
     s = influence.fit(TRAIN, [(X, T)]).x
-    with restrict_grad(net, influence.params):
-        expected = torch.stack([-(gradient(loss, influence.params, retain_graph=True) @ s) for loss in losses(net, (X, T))])
+    expected = plain(net, influence, s)
     torch.testing.assert_close(influence.scores((X, T)), expected)
     assert influence.method == 'backward'
     assert any('not by forward' in line for line in log)
@@ -91,8 +104,7 @@ def test_weights_used_behind_a_layers_back_are_noticed():
     influence = Influence(net, losses, ['cls', 'box'], CG(damping=50.0), log.append)
     s = influence.fit(TRAIN, [(X, T)]).x
     assert 'Curvature by double backward' in log[0]
-    with restrict_grad(net, influence.params):
-        expected = torch.stack([-(gradient(loss, influence.params, retain_graph=True) @ s) for loss in losses(net, (X, T))])
+    expected = plain(net, influence, s)
     torch.testing.assert_close(influence.scores((X, T)), expected)
     assert influence.method == 'forward'
     assert any('differs from plain autograd' in line for line in log)
@@ -114,3 +126,69 @@ def test_fit_restores_every_flag_and_leaves_no_gradient():
     assert [n for n, p in net.named_parameters() if not p.requires_grad] == ['body.0.weight']
     assert all(p.grad is None for p in net.parameters())
     assert not any(m._forward_hooks for m in net.modules())
+
+
+def test_no_grad_around_it_changes_nothing():
+    net = Net()
+    influence = Influence(net, losses, log=lambda text: None)
+    with torch.no_grad():
+        s = influence.fit(TRAIN, [(X, T)]).x
+        scores = influence.scores((X, T))
+    torch.testing.assert_close(scores, plain(net, influence, s))
+    assert scores.abs().min() > 0
+
+
+class SequenceFirst(nn.Module):
+    """Its layer's output has the samples in dimension 1."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.fc(x.transpose(0, 1)).transpose(0, 1)
+
+
+def test_a_first_batch_of_one_sample_settles_nothing():
+    net, x, log = SequenceFirst().double().eval(), torch.randn(6, 4, 3).double(), []
+    influence = Influence(net, lambda net, b: F.softplus(net(b)).sum((1, 2)), log=log.append)
+    s = influence.fit([x], [x]).x
+    influence.scores(x[:1])
+    assert influence.method == 'output'
+    with restrict_grad(net, influence.params):
+        per_sample = F.softplus(net(x)).sum((1, 2))
+        expected = torch.stack([-(gradient(loss, influence.params, retain_graph=True) @ s) for loss in per_sample])
+    torch.testing.assert_close(influence.scores(x), expected)
+    assert influence.method == 'forward'
+
+
+class Gated(nn.Module):
+    """Some batches do not reach layer a."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.a, self.b = nn.Linear(3, 1), nn.Linear(3, 1)
+
+    def forward(self, x):
+        return F.softplus((self.a if x.sum() > 0 else self.b)(input=x))[:, 0]
+
+
+def test_batches_that_do_not_reach_the_layers_count_in_the_mean():
+    net = Gated().double()
+    params = select_parameters(net, ['a'])
+    with restrict_grad(net, params):
+        both = build_curvature(net, net, [torch.ones(2, 3).double(), -torch.ones(2, 3).double()], params,
+                               log=lambda text: None)
+        one = build_curvature(net, net, [torch.ones(2, 3).double()], params, log=lambda text: None)
+    h = torch.randn(4).double()
+    torch.testing.assert_close(both.product(h), one.product(h) / 2)
+
+
+def test_an_unready_model_is_left_as_it_was():
+    net = Net()
+    net.train()
+    before = net.body[1].running_mean.clone()
+    with pytest.raises(ValueError, match='train mode'):
+        Influence(net, losses).fit(TRAIN, [(X, T)])
+    assert torch.equal(net.body[1].running_mean, before)

@@ -35,7 +35,7 @@ def test_the_sign_more_negative_is_more_helpful(ask):  # noqa: F811
         def loss_mode(self):
             return nullcontext()
 
-        def pseudo_derivative(self, items, image_ids, params, direction, score_thr):
+        def pseudo_derivative(self, items, image_ids, params, direction, rule):
             return direction.sum() * torch.tensor([float(i) for i in image_ids]), [0] * len(items)
 
     s_test = {'bbox_head.weight': torch.full((1, 1), 2.0)}

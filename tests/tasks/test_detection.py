@@ -12,7 +12,7 @@ from mmal.errors import InputError
 from mmal.influence import gradient, restrict_grad, select_parameters
 from mmal.tasks.base import PseudoLabels
 from mmal.tasks.detection import DetectionTask
-from mmal.tasks.modes import loss_mode
+from mmal.tasks.detection_modes import loss_mode
 from mmal.tasks.pseudo_boxes import pseudo_sample
 from tests.conftest import ROOT
 from tests.tasks.test_detectors import item, public, public_loss, with_predictions
@@ -44,7 +44,8 @@ def test_losses_of_a_mixed_batch_equal_those_of_single_images(name):
     assert task.dense
     with task.loss_mode(), torch.no_grad():
         together = task.losses(items)
-        torch.testing.assert_close(together, torch.stack([public_loss(model, it) for it in items]), rtol=1e-5, atol=1e-6)
+        expected = torch.stack([public_loss(model, it) for it in items])
+        torch.testing.assert_close(together, expected, rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(together, torch.cat([task.losses([it]) for it in items]), rtol=1e-5, atol=1e-6)
 
 
@@ -231,7 +232,8 @@ def test_autocast_and_a_train_mode_left_behind_change_nothing():
     for mode in (model.eval, model.train):
         mode()
         for autocast in (False, True):
-            with torch.autocast('cpu', torch.bfloat16, enabled=autocast), task.loss_mode(), restrict_grad(model, params):
+            low = torch.autocast('cpu', torch.bfloat16, enabled=autocast)
+            with low, task.loss_mode(), restrict_grad(model, params):
                 found.append(task.pseudo_derivative(items, [0, 1], params, s, RULE)[0])
     assert all(torch.equal(values, found[0]) for values in found)
 

@@ -96,3 +96,49 @@ def build_detector(name_or_cfg, noise=0.03):
     for p in model.parameters():
         p.data += noise * torch.randn_like(p)
     return model.train()
+
+CLASSIFIERS = dict(
+    resnet_cifar='resnet/resnet18_8xb16_cifar10.py',
+    resnet='resnet/resnet18_8xb32_in1k.py',
+    mobilenet_v2='mobilenet_v2/mobilenet-v2_8xb32_in1k.py',
+    mobilenet_v3='mobilenet_v3/mobilenet-v3-small_8xb128_in1k.py',
+    vit='vision_transformer/vit-base-p16_64xb64_in1k-384px.py',
+    swin='swin_transformer/swin-tiny_16xb64_in1k.py',
+    convnext='convnext/convnext-tiny_32xb128_in1k.py')
+
+
+def classifier_cfg(name):
+    """A small version of an mmpretrain config, with 5 classes and images of 32 x 32."""
+    cfg = get_config(f'mmpretrain::{CLASSIFIERS[name]}').model
+    if name.startswith('resnet'):
+        cfg.backbone.update(base_channels=8, stem_channels=8)
+        cfg.head.in_channels = 64
+    elif name == 'vit':
+        cfg.backbone.update(arch=dict(embed_dims=16, num_layers=2, num_heads=2, feedforward_channels=32), img_size=32,
+                            patch_size=8)
+        cfg.head.in_channels = 16
+    elif name == 'swin':
+        cfg.backbone.update(arch=dict(embed_dims=8, depths=[2, 2], num_heads=[1, 2]), img_size=32, window_size=4,
+                            out_indices=(1, ))
+        cfg.head.in_channels = 16
+    elif name == 'convnext':
+        cfg.backbone.update(arch=dict(depths=[1, 1, 1, 1], channels=[8, 16, 24, 32]))
+        cfg.head.in_channels = 32
+    cfg.head.num_classes = 5
+    cfg.head.pop('topk', None)
+    cfg.data_preprocessor = dict(type='ClsDataPreprocessor', num_classes=5, mean=[127.5] * 3, std=[127.5] * 3)
+    cfg.train_cfg = None
+    return cfg
+
+
+def build_classifier(name_or_cfg, noise=0.03):
+    """A classifier in train mode with random weights."""
+    from mmpretrain.registry import MODELS
+    from mmpretrain.utils import register_all_modules
+    register_all_modules(init_default_scope=True)
+    torch.manual_seed(0)
+    cfg = classifier_cfg(name_or_cfg) if isinstance(name_or_cfg, str) else name_or_cfg
+    model = MODELS.build(cfg)
+    for p in model.parameters():
+        p.data += noise * torch.randn_like(p)
+    return model.train()

@@ -68,6 +68,12 @@ def cosine(a: Tensor, b: Tensor) -> float:
     return float(a @ b) / norms if norms else 0.0
 
 
+def require_kind(solver: Solver) -> None:
+    """ValueError if a solver asks for a curvature that there is not."""
+    if solver.curvature not in ('ggn', 'hessian'):
+        raise ValueError(f"{type(solver).__name__}: expected curvature 'ggn' or 'hessian', got {solver.curvature!r}.")
+
+
 def require_finite(v: Tensor) -> None:
     """FloatingPointError if the reference gradient is not finite."""
     if not bool(v.isfinite().all()):

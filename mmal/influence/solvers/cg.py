@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..curvature import Curvature
-from .base import Account, Progress, Solution, require_finite, unseen
+from .base import Account, Progress, Solution, require_finite, require_kind, unseen
 from .power_iteration import largest_eigenvalue
 
 
@@ -42,10 +42,9 @@ class CG:
             raise ValueError(f'CG: expected damping >= 0 and relative_damping > 0, got {damping}, {relative_damping}.')
         if not 0 < tol < 1 or max_iter < 1:
             raise ValueError(f'CG: expected 0 < tol < 1 and max_iter >= 1, got {tol}, {max_iter}.')
-        if curvature not in ('ggn', 'hessian'):
-            raise ValueError(f"CG: expected curvature 'ggn' or 'hessian', got {curvature!r}.")
         self.damping, self.relative_damping, self.tol = damping, relative_damping, tol
         self.max_iter, self.curvature, self.max_restarts = max_iter, curvature, max_restarts
+        require_kind(self)
 
     def solve(self, v: Tensor, curvature: Curvature, seed: int = 0, log: Callable[[str], None] = print,
               progress: Progress | None = None) -> Solution:
@@ -76,8 +75,8 @@ class CG:
                 damping = 2 * (damping or 1e-6)
         residual = float((v - curvature.product(x) - damping * x).norm() / v.norm().clamp(min=1e-30))
         if residual > self.tol:
-            log(f'CG stopped after {len(trace)} iterations at a relative residual of {residual:.2g}, above solver.tol = '
-                f'{self.tol:g}. Raise solver.max_iter or solver.damping.')
+            log(f'CG stopped after {len(trace)} iterations at a relative residual of {residual:.2g}, above solver.tol '
+                f'= {self.tol:g}. Raise solver.max_iter or solver.damping.')
         return Solution(x, account.report(self, iterations=len(trace), effective_damping=damping, restarts=restarts,
                                           trace=trace, residual=residual, converged=residual <= self.tol,
                                           largest_eigenvalue=top))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..curvature import Curvature
-from .base import Account, Progress, Solution, require_finite, unseen
+from .base import Account, Progress, Solution, require_finite, require_kind, unseen
 
 
 class Dense:
@@ -27,12 +27,13 @@ class Dense:
         if damping < 0:
             raise ValueError(f'Dense: expected damping >= 0, got {damping}.')
         self.damping, self.curvature, self.max_size = damping, curvature, max_size
+        require_kind(self)
 
     def matrix(self, v: Tensor, curvature: Curvature, progress: Progress | None = None) -> Tensor:
         """The P x P curvature, float64, made symmetric."""
         if v.numel() > self.max_size:
-            raise ValueError(f'Dense: {v.numel()} parameters are more than max_size = {self.max_size}; the matrix would '
-                             f'take {v.numel()**2 * 8 / 2**30:.1f} GiB. Use CG.')
+            raise ValueError(f'Dense: {v.numel()} parameters are more than max_size = {self.max_size}; the matrix '
+                             f'would take {v.numel()**2 * 8 / 2**30:.1f} GiB. Use CG.')
         columns = []
         for i in (progress or unseen)(range(v.numel()), v.numel(), 'dense curvature'):
             unit = torch.zeros_like(v)

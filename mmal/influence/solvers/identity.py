@@ -15,7 +15,7 @@ class Identity:
 
     def solve(self, v: Tensor, curvature: Curvature | None = None, seed: int = 0,
               log: Callable[[str], None] = print, progress: Progress | None = None) -> Solution:
-        """v itself; the curvature is not asked."""
+        """V itself; the curvature is not asked."""
         require_finite(v)
         return Solution(v.clone(), Account(curvature).report(self, iterations=0, effective_damping=None, restarts=0,
                                                              trace=[]))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..curvature import Curvature
 from ..params import matches
-from .base import Account, Progress, Solution, require_finite, unseen
+from .base import Account, Progress, Solution, require_finite, require_kind, unseen
 from .power_iteration import largest_eigenvalue
 
 PRESETS = dict(
@@ -36,14 +36,14 @@ class LiSSA:
     the last h of ``repeats`` runs, *divided by scale*, is returned. Its fixed point is
     :math:`(H + \text{damping} \cdot \text{scale} \cdot I)^{-1} v`, so lambda is the product of the two.
 
-    While every step is a contraction, :math:`|h_i| \le (i + 1) |v|` (in the norm weighted by the scale, if that is one a
-    layer). Beyond that bound the recursion explodes, mostly without reaching a NaN: the run is restarted with a doubled
-    scale.
+    While every step is a contraction, :math:`|h_i| \le (i + 1) |v|` (in the norm weighted by the scale, if that is one
+    a layer). Beyond that bound the recursion explodes, mostly without reaching a NaN: the run is restarted with a
+    doubled scale.
 
-    Presets: ``paper`` is Algorithm 3 to the letter (damping 0, scale 1), 250 steps of one sample, 4 repeats. ``official``
-    is the first authors' code: damping 0.01, a scale a layer, 1000 steps of one sample, 4 repeats, and no division by
-    scale; its fixed point :math:`(S^{-1} H + 0.01 I)^{-1} v` is close to 100 v. (They also sum v over the reference
-    set, which changes no ranking, and leave out biases: StestHook's ``biases=False``.)
+    Presets: ``paper`` is Algorithm 3 to the letter (damping 0, scale 1), 250 steps of one sample, 4 repeats.
+    ``official`` is the first authors' code: damping 0.01, a scale a layer, 1000 steps of one sample, 4 repeats, and
+    no division by scale; its fixed point :math:`(S^{-1} H + 0.01 I)^{-1} v` is close to 100 v. (They also sum v over
+    the reference set, which changes no ranking, and leave out biases: StestHook's ``biases=False``.)
 
     Args:
         damping: Share of h forgotten each step; 0 to below 1. Defaults to 0.01.
@@ -51,7 +51,7 @@ class LiSSA:
             of parameter names (the first that fits). Defaults to None: found by power iteration on ten mini-batches,
             and doubled for safety.
         depth: Steps of one run (k in the paper). Defaults to 1000.
-        batch_size: Samples to a mini-batch. Defaults to 1.
+        batch_size: Samples to a mini-batch, for whoever makes the curvature. Defaults to 1.
         repeats: Runs that are averaged (p in the paper). Defaults to 4.
         divide: Divide by scale at the end. Defaults to True.
         preset: 'paper' or 'official'; what is given beside it wins. Defaults to None.
@@ -73,6 +73,7 @@ class LiSSA:
         self.damping, self.scale, self.divide = chosen['damping'], chosen['scale'], chosen['divide']
         self.depth, self.batch_size, self.repeats = chosen['depth'], chosen['batch_size'], chosen['repeats']
         self.preset, self.curvature, self.max_restarts = preset, curvature, max_restarts
+        require_kind(self)
         if not 0 <= self.damping < 1:
             raise ValueError(f'LiSSA: expected 0 <= damping < 1, got {self.damping}.')
         for value in self.scale.values() if isinstance(self.scale, dict) else [self.scale or 1.0]:
@@ -120,7 +121,7 @@ class LiSSA:
         damping = self.damping * scale
         return Solution(x, account.report(
             self, preset=self.preset, damping=self.damping, scale=_plain(scale), effective_damping=_plain(damping),
-            depth=self.depth, batch_size=self.batch_size, repeats=self.repeats, restarts=restarts,
+            depth=self.depth, repeats=self.repeats, restarts=restarts,
             iterations=self.depth * self.repeats, trace=trace))
 
     def _start_scale(self, v: Tensor, curvature: Curvature, seed: int) -> Tensor:

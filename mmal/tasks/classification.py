@@ -1,0 +1,186 @@
+"""Classifiers: per-image losses, pseudo-labels, directional derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmpretrain.models.heads import ClsHead, MultiLabelClsHead
+from mmpretrain.structures import DataSample
+from torch import Tensor, nn
+
+from ..influence import agree, find_last_layers, gradient, output_derivative, outputs_and_tangents, unflatten
+from .base import PseudoLabels
+from .modes import eval_mode, heads_mode, returning, rows, same_shape
+
+PLAIN = 'forward, attention not fused'
+
+
+class ClassificationTask:
+    """Model side of classification; see :class:`~mmal.tasks.base.Task`.
+
+    Directional derivatives go one of two ways, chosen on the first image, where ``forward`` is compared with plain
+    autograd: ``forward`` runs the model once a batch by forward-mode AD, which costs next to nothing more than
+    inference if the parameters are the last layer's; ``backward`` makes a backward pass an image.
+
+    With K = 1 the pseudo-label is the most confident class (paper, Algorithm 1). With K > 1 the gradients of the K most
+    confident classes are weighted by their confidence (equation 3). Heads for several labels (sigmoid) take what the
+    head itself predicts.
+
+    Args:
+        model: The classifier, wrapped (DDP) or not.
+        log: Told which way was chosen. Defaults to mmengine's current logger.
+    """
+
+    def __init__(self, model: nn.Module, log: Callable[[str], None] | None = None) -> None:
+        self.model = model.module if is_model_wrapper(model) else model
+        head = self.model.head
+        self.multi_label = isinstance(head, MultiLabelClsHead)
+        # the head's loss is a function of its scores, so that these can be computed once
+        self.from_scores = type(head).loss in (ClsHead.loss, MultiLabelClsHead.loss)
+        self.method: str | None = None
+        self._mean_over_samples: bool | None = None
+        self._log = log or (lambda text: print_log(text, logger='current'))
+
+    def loss_mode(self):
+        return heads_mode(self.model)
+
+    def last_layers(self, items: list[dict]) -> list[str]:
+        with self.loss_mode():
+            return find_last_layers(self.model, lambda: self.losses(items).sum())
+
+    def losses(self, items: list[dict]) -> Tensor:
+        """Loss of each item, shape (N,). Call inside :meth:`loss_mode`."""
+        losses: list[Tensor] = [None] * len(items)
+        for group in same_shape(items):
+            inputs, samples = self._prepare([items[i] for i in group])
+            feats = self.model.extract_feat(inputs)
+            if self.from_scores:
+                found = self._losses_from(self.model.head(feats), samples)
+            else:
+                found = [self._head_loss(f, [s]) for f, s in zip(rows(feats, len(samples)), samples, strict=True)]
+            for i, loss in zip(group, found, strict=True):
+                losses[i] = loss
+        return torch.stack(losses)
+
+    def pseudo_derivative(self, items: list[dict], image_ids: list, params: dict[str, nn.Parameter],
+                          direction: Tensor, rule: PseudoLabels) -> tuple[Tensor, list[int]]:
+        """Direction . G_z and the number of pseudo-labels of each item. Call inside :meth:`loss_mode`.
+
+        Args:
+            items: Dataset items without annotations.
+            image_ids: Not used: nothing is random here.
+            params: The parameters, P values in all.
+            direction: s, shape (P,).
+            rule: ``top_k`` counts.
+        """
+        values, counts = torch.zeros(len(items), device=direction.device), [0] * len(items)
+        for group in same_shape(items):
+            inputs, _ = self._prepare([items[i] for i in group])
+            if self.method is None:
+                self.method = self._choose(inputs[:1], params, direction, rule)
+            value, count = self._ways[self.method](inputs, params, direction, rule)
+            values[group] = value.to(values)
+            for i, n in zip(group, count, strict=True):
+                counts[i] = n
+        return values, counts
+
+    # --- two ways to a derivative -----------------------------------------------------------------------------------
+
+    def _choose(self, inputs, params, direction, rule) -> str:
+        """The first way that gives what plain autograd gives for one image; 'backward' is plain autograd."""
+        reasons = [] if self.from_scores else ['the head has a loss of its own']
+        slow = self._by_backward(inputs, params, direction, rule)[0][0]
+        slope = sum(w * gradient(loss, params, retain_graph=True) for w, loss in self._weighted(inputs, rule))
+        for name in ('forward', PLAIN) if self.from_scores else ():
+            try:
+                fast = self._ways[name](inputs, params, direction, rule)[0][0]
+            except NotImplementedError as e:
+                reasons.append(f'not {name}: {str(e).splitlines()[0]}')
+                continue
+            if agree(fast, slow, direction, float(slope.norm())):
+                break
+            reasons.append(f'not {name}: {float(fast):.4g}, where plain autograd gives {float(slow):.4g}')
+        else:
+            name = 'backward'
+        self._log(f'Directional derivative: {name}' + (f' ({"; ".join(reasons)})' if reasons else ''))
+        return name
+
+    @property
+    def _ways(self) -> dict[str, Callable]:
+        return {'forward': self._by_forward, PLAIN: partial(self._by_forward, plain_attention=True),
+                'backward': self._by_backward}
+
+    def _by_forward(self, inputs, params, direction, rule, plain_attention=False):
+        tangents = unflatten(direction, params)
+        scores, tangent = outputs_and_tangents(self.model, (inputs, ), tangents, plain_attention)
+        total = torch.zeros(len(inputs)).to(direction)
+        choices = self._pseudo_samples(scores, rule)
+        for weights, samples in choices:
+            total += weights * output_derivative(lambda z, s=samples: self._summed_loss(z, s), scores, tangent)
+        return total, self._counts(choices)
+
+    def _by_backward(self, inputs, params, direction, rule):
+        values, counts = [], []
+        for i in range(len(inputs)):
+            pairs = self._weighted(inputs[i:i + 1], rule)
+            values.append(sum(w * (gradient(loss, params, retain_graph=True) @ direction) for w, loss in pairs))
+            counts.append(len(pairs))
+        return torch.stack(values), counts
+
+    def _weighted(self, inputs: Tensor, rule: PseudoLabels) -> list[tuple[Tensor, Tensor]]:
+        """Weight and loss, with a graph, of each pseudo-label of one image."""
+        feats = self.model.extract_feat(inputs)
+        with torch.no_grad(), eval_mode(self.model.head):
+            choices = self._pseudo_samples(self.model.head(feats), rule)
+        return [(weights[0], self._head_loss(feats, samples)) for weights, samples in choices]
+
+    # --- pseudo-labels and losses -----------------------------------------------------------------------------------
+
+    def _pseudo_samples(self, scores: Tensor, rule: PseudoLabels) -> list[tuple[Tensor, list[DataSample]]]:
+        """For each of K choices: weights of shape (N,), and N samples with that choice as their label."""
+        n = len(scores)
+        with torch.no_grad(), returning(self.model.head, 'forward', scores.detach()):
+            found = self.model.head.predict(None, [DataSample() for _ in range(n)])
+        p = torch.stack([f.pred_score for f in found])
+        one = torch.ones(n).to(p)
+        if self.multi_label:
+            labels = [torch.zeros_like(f.pred_score).index_fill_(0, f.pred_label, 1.0) for f in found]
+            return [(one, [DataSample().set_gt_score(label) for label in labels])]
+        top, classes = p.topk(min(rule.top_k, p.shape[1]), 1)
+        weights = [one] if rule.top_k == 1 else top.unbind(1)
+        return [(w, [DataSample().set_gt_label(c) for c in column])
+                for w, column in zip(weights, classes.unbind(1), strict=True)]
+
+    def _counts(self, choices) -> list[int]:
+        if self.multi_label:
+            return [int(s.gt_score.sum()) for s in choices[0][1]]
+        return [len(choices)] * len(choices[0][1])
+
+    def _summed_loss(self, scores: Tensor, samples: list[DataSample]) -> Tensor:
+        """Sum of the per-sample losses: at once if the batch's loss is their mean, which the first batch shows."""
+        n = len(samples)
+        with returning(self.model.head, 'forward', scores):
+            together = n * self._head_loss(None, samples)
+        if n > 1 and self._mean_over_samples is None:
+            apart = sum(self._losses_from(scores, samples))
+            self._mean_over_samples = not bool(apart.isfinite()) or torch.allclose(together, apart, rtol=1e-4)
+        return together if n == 1 or self._mean_over_samples else sum(self._losses_from(scores, samples))
+
+    def _losses_from(self, scores: Tensor, samples: list[DataSample]) -> list[Tensor]:
+        losses = []
+        for row, sample in zip(rows(scores, len(samples)), samples, strict=True):
+            with returning(self.model.head, 'forward', row):
+                losses.append(self._head_loss(None, [sample]))
+        return losses
+
+    def _head_loss(self, feats, samples: list[DataSample]) -> Tensor:
+        return self.model.parse_losses(self.model.head.loss(feats, samples))[0]
+
+    def _prepare(self, items: list[dict]) -> tuple[Tensor, list[DataSample]]:
+        data = self.model.data_preprocessor(pseudo_collate(items), False)
+        return data['inputs'], data['data_samples']

@@ -1,0 +1,127 @@
+"""The data side of classification: the pool, its hidden labels, and datasets made from the user's config."""
+
+from __future__ import annotations
+
+import copy
+import os.path as osp
+from typing import Any
+
+from mmengine.registry import DATASETS
+
+from ..artifacts import read_json
+from ..errors import InputError
+from .dataset_cfg import leaves, pool_leaf, reference_cfg, test_pipeline
+from .subset import PoolSubset, image_ids
+
+
+def _plain(label: Any) -> int | list[int]:
+    return [int(x) for x in label] if hasattr(label, '__len__') else int(label)
+
+
+class ClassificationData:
+    """Reads the training dataset of a config as the pool; see :class:`~mmal.tasks.base.TaskData`.
+
+    Any mmpretrain dataset whose items have ``gt_label``: a class index, or a list of them for several labels.
+
+    Args:
+        cfg: The whole config.
+
+    Raises:
+        InputError: If a file is missing, an image stands twice, or an image has no label.
+    """
+
+    def __init__(self, cfg) -> None:
+        self.cfg, self.leaf = cfg, pool_leaf(cfg)
+        dataset = self._build(dict(self.leaf, pipeline=[]), 'training set')
+        self.classes = tuple(dataset.metainfo.get('classes') or ())
+        ids = image_ids(dataset)
+        self._paths, self._truth = {}, {}
+        for row, image_id in enumerate(ids):
+            info = dataset.get_data_info(row)
+            self._paths[image_id] = info.get('img_path', '')
+            if 'gt_label' in info:
+                self._truth[image_id] = _plain(info['gt_label'])
+        self.images = [dict(id=i, file_name=osp.basename(self._paths[i])) for i in ids]
+
+    @staticmethod
+    def _build(cfg: dict, name: str):
+        try:
+            dataset = DATASETS.build(cfg)
+            dataset.full_init()
+        except FileNotFoundError as e:
+            raise InputError(f'Cannot open the {name}: file not found: {e.filename or e}. Check data_root.') from None
+        if not len(dataset):
+            raise InputError(f'The {name} has no image. Check data_root and data_prefix.')
+        return dataset
+
+    @property
+    def local(self) -> bool:
+        """Whether the images are files of a local file system."""
+        return all(osp.isabs(p) or '://' not in p for p in self._paths.values()) and any(self._paths.values())
+
+    def image_path(self, image_id) -> str:
+        return self._paths[image_id]
+
+    def missing_files(self) -> list[str]:
+        return [p for p in self._paths.values() if p and not osp.exists(p)] if self.local else []
+
+    def check_dataset(self, dataset, name: str) -> None:
+        """InputError if a reference or evaluation set lacks files or labels, or has labels beyond the classes."""
+        infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+        missing = [i['img_path'] for i in infos if self.local and 'img_path' in i and not osp.exists(i['img_path'])]
+        if missing:
+            raise InputError(f'{len(missing)} of {len(infos)} image files of the {name} do not exist, e.g. '
+                             f'{missing[0]}.')
+        if not any('gt_label' in i or 'gt_score' in i for i in infos):
+            raise InputError(f'The {name} has no label at all. Check its annotation file.')
+        theirs = tuple(dataset.metainfo.get('classes') or self.classes)
+        if self.classes and theirs != self.classes:
+            raise InputError(f'The {name} has other classes than the pool ({len(theirs)}: {", ".join(theirs[:5])} ...; '
+                             f'the pool {len(self.classes)}: {", ".join(self.classes[:5])} ...).')
+
+    def truth(self, image_ids) -> list[dict]:
+        lacking = [i for i in image_ids if i not in self._truth]
+        if lacking:
+            raise InputError(f'{lacking[0]} has no label in the training set, so a simulated oracle cannot reveal it.')
+        return [dict(id=i, label=self._truth[i]) for i in image_ids]
+
+    def listing(self) -> list[dict]:
+        return [dict(id=image['id']) for image in self.images]
+
+    def labeled(self, image_ids, annotations: list[dict]) -> list[dict]:
+        by_id = {a['id']: a['label'] for a in annotations}
+        return [dict(id=i, label=by_id[i]) for i in image_ids]
+
+    @staticmethod
+    def read_labeled(path) -> tuple[list, list[dict]]:
+        content = read_json(path) if osp.exists(path) else []
+        return [entry['id'] for entry in content], content
+
+    @staticmethod
+    def rows(dataset: PoolSubset) -> dict:
+        return {image_id: row for row, image_id in enumerate(dataset.ids)}
+
+    def train_on(self, cfg, path: str) -> None:
+        leaf = pool_leaf(cfg)
+        whole = copy.deepcopy(leaf)
+        leaf.clear()  # in place: wrappers around it keep it
+        for key, value in self._subset(whole, path).items():
+            leaf[key] = value
+
+    @staticmethod
+    def _subset(dataset: dict, path: str | None) -> dict:
+        return dict(type='mmal.PoolSubset', dataset=dataset, ann_file=path and osp.abspath(path))
+
+    def labeled_dataset(self, path: str | None) -> PoolSubset:
+        return self._build(self._subset(self._at_test_time(self.leaf), path), 'labeled set')
+
+    pool_dataset = labeled_dataset
+
+    def reference_dataset(self, reference):
+        return self._build(self._at_test_time(reference_cfg(self.cfg, reference)), 'reference set')
+
+    def _at_test_time(self, dataset: dict) -> dict:
+        cfg = copy.deepcopy(dict(dataset))
+        for leaf in leaves(cfg):
+            leaf['pipeline'] = test_pipeline(self.cfg)
+        return cfg
