@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..influence import agree, find_last_layers, gradient, output_derivative, outputs_and_tangents, unflatten
 from .base import PseudoLabels
-from .modes import eval_mode, heads_mode, returning, rows, same_shape
+from .modes import eval_mode, fast_layout, heads_mode, returning, rows, same_shape
 
 PLAIN = 'forward, attention not fused'
 
@@ -117,7 +117,7 @@ class ClassificationTask:
 
     def _by_forward(self, inputs, params, direction, rule, plain_attention=False):
         tangents = unflatten(direction, params)
-        scores, tangent = outputs_and_tangents(self.model, (inputs, ), tangents, plain_attention)
+        scores, tangent = outputs_and_tangents(self.model, (fast_layout(inputs), ), tangents, plain_attention)
         total = torch.zeros(len(inputs)).to(direction)
         choices = self._pseudo_samples(scores, rule)
         for weights, samples in choices:

@@ -20,7 +20,7 @@ from ..errors import InputError
 from ..influence import AffineTape, NotAffine, agree, find_last_layers, gradient, unflatten
 from .base import PseudoLabels
 from .detection_modes import SHARED, loss_mode, shared_features
-from .modes import eval_mode, rows, same_shape, seeded
+from .modes import eval_mode, fast_layout, rows, same_shape, seeded
 from .pseudo_boxes import pseudo_sample
 
 
@@ -131,7 +131,7 @@ class DetectionTask:
     def _by_dense_head(self, inputs, samples, ids, params, direction, rule):
         head, n = self.model.bbox_head, len(samples)
         with torch.no_grad():
-            feats = self.model.extract_feat(inputs)
+            feats = self.model.extract_feat(fast_layout(inputs))
         with AffineTape(self.model, params) as tape:
             outs = head(feats)
         with torch.no_grad():
@@ -144,7 +144,7 @@ class DetectionTask:
 
     def _by_shared_features(self, inputs, samples, ids, params, direction, rule):
         with torch.no_grad():
-            feats = self.model.extract_feat(inputs)
+            feats = self.model.extract_feat(fast_layout(inputs))
         values, counts, tangent = [], [], unflatten(direction, params)
         for feat, sample, key in zip(rows(feats, len(samples)), samples, ids, strict=True):
             with AffineTape(self.model, params) as tape, shared_features(self.model, feat):

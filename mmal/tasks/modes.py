@@ -100,3 +100,10 @@ def same_shape(items: list[dict]) -> list[list[int]]:
     for i, item in enumerate(items):
         groups.setdefault(tuple(item['inputs'].shape), []).append(i)
     return list(groups.values())
+
+
+def fast_layout(inputs: Tensor) -> Tensor:
+    """Images with the channels last in memory where that is faster: convolutions of a processor reorder less then."""
+    if inputs.dim() == 4 and inputs.device.type == 'cpu':
+        return inputs.contiguous(memory_format=torch.channels_last)
+    return inputs
