@@ -1,5 +1,5 @@
-# make demo | test | lint | setup. PYTHON=/path/to/python uses that environment as it is, instead of making .venv.
-.PHONY: demo test lint setup check
+# make demo | demo-classification | test | bench | lint | setup. PYTHON=/path/to/python uses that environment as it is, instead of making .venv.
+.PHONY: demo demo-classification test bench lint setup check
 
 ifdef PYTHON
 PY := PYTHONPATH=$(CURDIR):$$PYTHONPATH $(PYTHON)
@@ -13,6 +13,12 @@ endif
 
 demo: setup
 	$(PY) tools/al_train.py configs/fcos_digits_isal.py --work-dir work_dirs/demo --resume
+
+demo-classification: setup
+	$(PY) tools/al_train.py configs/resnet_digits_isal.py --work-dir work_dirs/demo-classification --resume
+
+bench: setup
+	$(PY) -m benchmarks.run
 
 test: setup
 	$(PY) -m pytest

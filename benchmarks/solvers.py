@@ -13,7 +13,7 @@ from mmal.influence import CG, Dense, LiSSA, build_curvature, cosine, mean_gradi
 
 DAMPING = 0.01
 COSINE = 0.99
-PYDVL_STEPS = 48
+PYDVL_STEPS = 28
 """What takes pyDVL's CG to the accuracy ours is asked for; its own tolerance stops it much later."""
 
 

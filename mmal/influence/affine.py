@@ -42,9 +42,28 @@ class Use:
 
     def tangent(self, direction: dict[str, Tensor]) -> Tensor:
         """X * s: what the layer would output with ``direction`` in place of its parameters (zero where not chosen)."""
+        if isinstance(self.layer, nn.Linear) and 'weight' in self.names:
+            bias = direction[self.names['bias']] if 'bias' in self.names else None
+            with torch.no_grad():  # pullback needs no graph here
+                return nn.functional.linear(self.x, direction[self.names['weight']], bias)
         values = {local: direction[self.names[local]] if local in self.names else torch.zeros_like(p)
                   for local, p in self.layer.named_parameters(recurse=False)}
         return functional_call(self.layer, values, (self.x, ))
+
+    def pullback(self, u: Tensor, tangent: Tensor, direction: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The transpose of :meth:`tangent`: the parameters' gradient of <u, x * s>, by parameter name.
+
+        Args:
+            u: In the shape of the output.
+            tangent: Result of :meth:`tangent`, with its graph.
+            direction: Its argument, requiring gradients.
+        """
+        if not isinstance(self.layer, nn.Linear):
+            parts = torch.autograd.grad(tangent, [direction[name] for name in self.names.values()], u)
+            return dict(zip(self.names.values(), parts, strict=True))
+        rows = u.reshape(-1, u.shape[-1])
+        found = dict(weight=lambda: rows.T @ self.x.reshape(-1, self.x.shape[-1]), bias=lambda: rows.sum(0))
+        return {name: found[local]() for local, name in self.names.items()}
 
 
 def affine_owners(model: nn.Module, params: dict[str, nn.Parameter]) -> dict[nn.Module, dict[str, str]]:

@@ -94,12 +94,15 @@ class AffineCurvature:
         chosen = self._batches if batch is None else [self._batches[batch]]
         n = sum(b.n for b in chosen)
         self.evaluations += n
-        direction = {k: t.clone().requires_grad_() for k, t in unflatten(vector, self.params).items()}
+        direction = self._direction(vector)
         total = {k: torch.zeros_like(t) for k, t in direction.items()}
         for b in (b for b in chosen if b.uses):
             for name, part in _product(b.uses, b.hessian, direction).items():
                 total[name] += part
         return flatten(total) / n
+
+    def _direction(self, vector: Tensor) -> dict[str, Tensor]:
+        return {k: t.detach().requires_grad_() for k, t in unflatten(vector, self.params).items()}
 
     @staticmethod
     def _hessian(loss: Tensor, uses: list[Use], psd: bool) -> OutputHessian:
@@ -110,7 +113,7 @@ class AffineCurvature:
         h = torch.randn(sum(p.numel() for p in self.params.values()), generator=generator).to(loss)
         with sdpa_kernel(SDPBackend.MATH):  # fused attention has no second derivative
             expected = hvp(again(), self.params, h)
-        direction = {k: t.clone().requires_grad_() for k, t in unflatten(h, self.params).items()}
+        direction = self._direction(h)
         parts = _product(uses, self._hessian(loss, uses, False), direction) if uses else {}
         found = flatten({k: parts.get(k, torch.zeros_like(t)) for k, t in direction.items()})
         if not (found - expected).norm() <= AGREEMENT * expected.norm():
@@ -119,13 +122,12 @@ class AffineCurvature:
 
 
 def _product(uses: list[Use], hessian: OutputHessian, direction: dict[str, Tensor]) -> dict[str, Tensor]:
-    """J^T H_out J h by parameter name; the layers are linear in h, so their transpose is one backward pass."""
+    """J^T H_out J h by parameter name."""
     with torch.enable_grad():
         tangents = [use.tangent(direction) for use in uses]
-    curved = [(t, u) for t, u in zip(tangents, hessian.product([t.detach() for t in tangents]), strict=True)
-              if u is not None]
-    if not curved:
-        return {}
-    wanted = list(direction.values())
-    parts = torch.autograd.grad([t for t, _ in curved], wanted, [u for _, u in curved], allow_unused=True)
-    return {name: part for name, part in zip(direction, parts, strict=True) if part is not None}
+    curved = hessian.product([t.detach() for t in tangents])
+    total: dict[str, Tensor] = {}
+    for use, tangent, u in zip(uses, tangents, curved, strict=True):
+        for name, part in (use.pullback(u, tangent, direction) if u is not None else {}).items():
+            total[name] = total[name] + part if name in total else part
+    return total

@@ -137,19 +137,21 @@ class _Blocks:
         self._dim = dim
         if blocks is None:
             matrices = torch.stack([c.movedim(dim, -1).flatten(0, -2) for c in columns], -1)
-            rows = matrices.flatten(1).any(1).nonzero()[:, 0]
-            blocks = matrices[rows]
+            some = matrices.flatten(1).any(1)
+            rows = None if bool(some.all()) else some.nonzero()[:, 0]  # None: at every location
+            blocks = matrices if rows is None else matrices[rows]
         self._rows, self._blocks = rows, blocks
 
     @property
     def nbytes(self) -> int:
-        return self._rows.nbytes + self._blocks.nbytes
+        return self._blocks.nbytes + (0 if self._rows is None else self._rows.nbytes)
 
     def product(self, u: Tensor) -> Tensor:
         last = u.movedim(self._dim, -1)
         flat = last.flatten(0, -2)
-        result = torch.zeros_like(flat)
-        result[self._rows] = torch.einsum('lij,lj->li', self._blocks, flat[self._rows])
+        at = flat if self._rows is None else flat[self._rows]
+        product = torch.bmm(self._blocks, at[..., None])[..., 0]
+        result = product if self._rows is None else torch.zeros_like(flat).index_copy_(0, self._rows, product)
         return result.view(last.shape).movedim(-1, self._dim)
 
     def clamp(self) -> _Blocks:

@@ -144,7 +144,7 @@ class DetectionTask:
 
     def _by_shared_features(self, inputs, samples, ids, params, direction, rule):
         with torch.no_grad():
-            feats = self.model.extract_feat(fast_layout(inputs))
+            feats = self.model.extract_feat(inputs)  # as they are: other rounding errors would be other proposals
         values, counts, tangent = [], [], unflatten(direction, params)
         for feat, sample, key in zip(rows(feats, len(samples)), samples, ids, strict=True):
             with AffineTape(self.model, params) as tape, shared_features(self.model, feat):

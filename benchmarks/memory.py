@@ -1,0 +1,68 @@
+"""Peak memory of a scoring process, for pools of two sizes: python -m benchmarks.memory N prints it in MiB."""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from logging import getLogger
+from pathlib import Path
+
+import torch
+
+from benchmarks.harness import record
+
+
+def measure(n: int) -> float:
+    """Score n images of 64 x 64 with a small detector, as a round does; peak resident memory in MiB."""
+    from mmdet.structures import DetDataSample
+    from mmengine.config import Config
+
+    from mmal.artifacts import save_tensors
+    from mmal.samplers import InfluenceSampler, Query
+    from mmal.tasks.detection import DetectionTask
+
+    class Pool(torch.utils.data.Dataset):
+
+        def __len__(self):
+            return n
+
+        def __getitem__(self, i):
+            generator = torch.Generator().manual_seed(i)
+            sample = DetDataSample(metainfo=dict(img_id=i, img_shape=(64, 64), ori_shape=(64, 64),
+                                                 scale_factor=(1.0, 1.0)))
+            pixels = torch.randint(0, 255, (3, 64, 64), generator=generator, dtype=torch.uint8)
+            return dict(inputs=pixels, data_samples=sample)
+
+    from mmdet.registry import MODELS
+    from mmdet.utils import register_all_modules
+    register_all_modules(init_default_scope=True)
+    torch.manual_seed(0)
+    model = MODELS.build(Config.fromfile('configs/_base_/fcos_tiny.py').model)
+    task = DetectionTask(model, print)
+    with tempfile.TemporaryDirectory() as folder:
+        params = {k: p for k, p in model.named_parameters() if 'bbox_head.conv_' in k}
+        save_tensors(Path(folder) / 's_test.pth', {k: torch.randn_like(p) for k, p in params.items()})
+        query = Query(0, 0, list(range(n)), Path(folder), lambda: (Pool(), {i: i for i in range(n)}), lambda: task, 8, 0,
+                      getLogger())
+        InfluenceSampler().score(query)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def records(n: int) -> list[dict]:
+    peaks: dict[int, list[float]] = {200: [], 2000: []}
+    for _ in range(n):
+        for size in peaks:
+            out = subprocess.run([sys.executable, '-m', 'benchmarks.memory', str(size)], capture_output=True, text=True,
+                                 check=True)
+            peaks[size].append(float(out.stdout.split()[-1]))
+    medians = {size: statistics.median(found) for size, found in peaks.items()}
+    return [record('peak memory while scoring, pool of 2000 / pool of 200', medians[2000] / medians[200],
+                   '0.95 to 1.05', n, median_mib={str(k): round(v) for k, v in medians.items()},
+                   model='configs/_base_/fcos_tiny.py, 64 x 64')]
+
+
+if __name__ == '__main__':
+    print(measure(int(sys.argv[1])))
