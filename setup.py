@@ -22,7 +22,7 @@ exec((HERE / 'mmal' / 'version.py').read_text(), version)
 setup(
     name='mmal',
     version=version['__version__'],
-    description='Active learning for mmdetection by influence selection (ISAL, ICCV 2021)',
+    description='Active learning for mmdetection and mmpretrain by influence selection (ISAL, ICCV 2021)',
     long_description=(HERE / 'README.md').read_text(),
     long_description_content_type='text/markdown',
     license='Apache-2.0',

@@ -45,8 +45,8 @@ def measure(n: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         params = {k: p for k, p in model.named_parameters() if 'bbox_head.conv_' in k}
         save_tensors(Path(folder) / 's_test.pth', {k: torch.randn_like(p) for k, p in params.items()})
-        query = Query(0, 0, list(range(n)), Path(folder), lambda: (Pool(), {i: i for i in range(n)}), lambda: task, 8, 0,
-                      getLogger())
+        ids = list(range(n))
+        query = Query(0, 0, ids, Path(folder), lambda: (Pool(), {i: i for i in ids}), lambda: task, 8, 0, getLogger())
         InfluenceSampler().score(query)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 

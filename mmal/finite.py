@@ -13,13 +13,16 @@ CAUSES = ('Likely causes: training diverged (look for NaN in its log, lower opti
 
 def require_few(bad: list, n: int, share: float, what: str) -> None:
     """FloatingPointError if more than ``share`` of n images are in ``bad``; ``what`` set they belong to."""
-    if len(bad) > share * n:
+    if bad and (len(bad) > share * n or len(bad) == n):
         raise FloatingPointError(f'{len(bad)} of {n} images of the {what} have a loss or gradient that is not finite '
                                  f'(first: {bad[0]}), more than max_nonfinite = {share:g}. {CAUSES}')
 
 
 class Finite:
-    """Mean gradient over the images whose loss and gradient are finite.
+    """Mean gradient over the images whose gradient is finite, or those images whose loss is.
+
+    Attributes:
+        good: Images taken so far.
 
     Args:
         task: Model side of the task; call inside its loss mode.
@@ -32,13 +35,13 @@ class Finite:
     def __init__(self, task, params: dict, what: str, share: float, logger) -> None:
         self._task, self._params, self._what, self._share, self._logger = task, params, what, share, logger
         self._total: Tensor | float = 0.0
-        self._good, self._bad = 0, []
+        self.good, self._bad = 0, []
 
     def add(self, items: list) -> None:
         """Add the gradients of these items."""
         found = gradient(self._task.losses(items).sum(), self._params).detach()
         if bool(found.isfinite().all()):
-            self._total, self._good = self._total + found, self._good + len(items)
+            self._total, self.good = self._total + found, self.good + len(items)
         elif len(items) == 1:
             self._name(items[0])
         else:
@@ -51,11 +54,14 @@ class Finite:
             finite = self._task.losses(items).isfinite().tolist()
         for item, good in zip(items, finite, strict=True):
             if good:
-                self._good += 1
+                self.good += 1
             else:
                 self._name(item)
-        require_few(self._bad, max(self._good + len(self._bad), 20), self._share, self._what)
         return [item for item, good in zip(items, finite, strict=True) if good]
+
+    def require_few(self) -> None:
+        """FloatingPointError if too many were left out."""
+        require_few(self._bad, self.good + len(self._bad), self._share, self._what)
 
     def mean(self) -> Tensor:
         """The mean over the images added.
@@ -63,11 +69,11 @@ class Finite:
         Raises:
             FloatingPointError: If too many were left out.
         """
-        require_few(self._bad, self._good + len(self._bad), self._share, self._what)
-        return self._total / self._good
+        self.require_few()
+        return self._total / self.good
 
     def _name(self, item) -> None:
         sample = item['data_samples']
-        name = sample.get('img_path') or sample.get('img_id') or sample.get('sample_id')
+        name = next((sample.get(k) for k in ('img_path', 'img_id', 'sample_idx') if sample.get(k) is not None), '?')
         self._bad.append(name)
         self._logger.warning(f'Image {name} of the {self._what} is left out: its loss or gradient is not finite.')

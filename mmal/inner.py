@@ -77,7 +77,12 @@ def train(cfg: Config, path: Path) -> None:
                                  'Lower optim_wrapper.optimizer.lr or set optim_wrapper.clip_grad.')
     if is_main_process():
         save_tensors(path, checkpoint)
-    del runner, model, checkpoint  # a Runner is a cycle: without this its memory stays through the other phases
+    del runner, model, checkpoint
+    _collect()
+
+
+def _collect() -> None:
+    """A Runner is a cycle: without this its memory stays through the phases to come."""
     gc.collect()
     torch.cuda.empty_cache()
 
@@ -114,3 +119,8 @@ class TrainedModel:
             if self._cfg.get('val_dataloader') is not None:
                 return self.runner.val()
         return {}
+
+    def release(self) -> None:
+        """Let go of the Runner and its memory."""
+        self._runner = None
+        _collect()

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 from .errors import InputError
 from .tasks import build_task
+from .tasks.loading import first_item
+
+_CHOSEN: WeakKeyDictionary = WeakKeyDictionary()
 
 
 def check_input(loop) -> None:
@@ -21,6 +24,11 @@ def check_input(loop) -> None:
     if missing:
         raise InputError(f'{len(missing)} of {n} image files of the pool do not exist, e.g. {missing[0]}. '
                          'Check data_root and data_prefix of train_dataloader.dataset.')
+    if loop.holdout >= loop.initial:
+        raise InputError(f'train_cfg.holdout takes {loop.holdout} of {loop.initial} initial images; none is left to '
+                         'train on.')
+    if loop.unit == 'box' and not loop.data.has_boxes:
+        raise InputError("train_cfg.unit='box' is for detection; count in images here.")
     if loop.sampler.needs_s_test:
         _check_hook(loop)
     cfg = loop.runner.cfg
@@ -37,17 +45,17 @@ def _check_hook(loop) -> None:
         raise InputError(f"{type(loop.sampler).__name__} needs s_test: add dict(type='mmal.StestHook', params=[...]) "
                          'to custom_hooks.')
     hook = loop.stest_hook
+    if hook.reference == 'holdout' and not loop.holdout:
+        raise InputError("StestHook(reference='holdout') needs train_cfg.holdout above 0.")
     if hook.reference not in ('initial', 'labeled', 'holdout'):
         reference = loop.data.reference_dataset(hook.reference)
         loop.data.check_dataset(reference, 'reference set')
-    if loop.holdout >= loop.initial:
-        raise InputError(f'train_cfg.holdout takes {loop.holdout} of {loop.initial} initial images; none is left to '
-                         'train on.')
     chosen_parameters(loop)
 
 
-@lru_cache(maxsize=1)
 def chosen_parameters(loop) -> dict:
-    """Parameters that influence will be restricted to; runs the loss on one annotated image of the pool."""
-    dataset = loop.data.labeled_dataset(None)
-    return loop.stest_hook.select(build_task(loop.runner.model, loop.runner.cfg), [dataset[0]])
+    """Parameters that influence will be restricted to; runs the loss on one annotated image of the pool, once."""
+    if loop not in _CHOSEN:
+        task = build_task(loop.runner.model, loop.runner.cfg)
+        _CHOSEN[loop] = loop.stest_hook.select(task, [first_item(loop.data.labeled_dataset(None), 'pool')])
+    return _CHOSEN[loop]

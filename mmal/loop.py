@@ -149,6 +149,7 @@ class ActiveLoop(BaseLoop):
         folder.run('score', lambda path: self._score(folder, pool, trained, path), logger)
         folder.run('select', lambda path: self._select(folder, pool, path), logger)
         folder.run('label', lambda path: self._label(folder, pool, labeled_file, path), logger)
+        trained.release()
 
     def prepare(self) -> None:
         """Check the input, claim the work_dir, and draw the initial set; nothing is trained.
@@ -171,6 +172,7 @@ class ActiveLoop(BaseLoop):
                                  f'{self.initial}; see {self.work_dir}/unreadable.json. If your loader reads files '
                                  'that Pillow does not, set train_cfg.check_images=False.')
             for name, part in (('holdout', first[:self.holdout]), ('initial', first[self.holdout:])):
+                (self.work_dir / f'{name}.json').unlink(missing_ok=True)  # of an attempt that never began
                 if part:
                     write_json(self.work_dir / f'{name}.json', self.data.labeled(part, self.oracle.label(part)), None)
             claim(self.work_dir, record)

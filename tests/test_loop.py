@@ -219,6 +219,9 @@ BAD_INPUT = {
     'test image': (lambda d, c: (d / 'set_203.png').unlink(), '1 of 4 image files of the evaluation set'),
     'test category': (lambda d, c: edit(d, lambda j: j['categories'][1].update(name='cube'), 'test'),
                       "test.json.*'cube'"),
+    'no reference box': (lambda d, c: edit(d, lambda j: j.update(annotations=[]), 'val'),
+                         'reference set has no box at all'),
+    'holdout': (lambda d, c: c.train_cfg.update(holdout=-1), 'train_cfg.holdout'),
     'initial': (lambda d, c: c.train_cfg.update(initial=15), 'fewer than train_cfg.initial = 15'),
     'query': (lambda d, c: c.train_cfg.update(query=15), 'fewer than train_cfg.query = 15'),
     'zero rounds': (lambda d, c: c.train_cfg.update(rounds=0), r'train_cfg.rounds: expected .* at least 1, got 0'),
@@ -230,7 +233,7 @@ BAD_INPUT = {
     'sampler': (lambda d, c: c.train_cfg.sampler.update(type='mmal.Best'), "no sampler 'mmal.Best'"),
     'sampler argument': (lambda d, c: c.train_cfg.sampler.update(topk=1), "train_cfg.sampler: .*'topk'"),
     'score_thr': (lambda d, c: c.train_cfg.sampler.update(score_thr=3), '0 <= score_thr <= 1'),
-    'solver': (lambda d, c: c.custom_hooks[0].solver.update(damping=2), '0 <= damping < 1'),
+    'solver': (lambda d, c: c.custom_hooks[0].solver.update(damping=-2), 'expected damping >= 0'),
     'reference': (lambda d, c: c.custom_hooks[0].update(reference='test'), "expected reference='val'"),
 }
 
@@ -315,6 +318,18 @@ def test_other_reference_sets_of_the_run(make_cfg, run, reference, sizes):
 def test_a_holdout_out_of_range_is_refused(make_cfg, run):
     with pytest.raises(InputError, match='train_cfg.holdout'):
         run(make_cfg(holdout=1.0))
+    with pytest.raises(InputError, match='none is left to train on'):
+        run(make_cfg(holdout=0.99, sampler=dict(type='mmal.RandomSampler')))
+    cfg = make_cfg(holdout=0.0)
+    cfg.custom_hooks[0].reference = 'holdout'
+    with pytest.raises(InputError, match='train_cfg.holdout above 0'):
+        run(cfg)
+
+
+def test_an_unreadable_first_image_does_not_stop_the_run(make_cfg, run, dataset):
+    (dataset / 'set_001.png').write_bytes(b'x')
+    work_dir = run(make_cfg(rounds=1, max_epochs=1))
+    assert list(read_json(work_dir / 'unreadable.json')) == ['1']
 
 
 def test_an_influence_that_is_not_finite_is_ranked_last_counted_and_named(make_cfg, run, monkeypatch):

@@ -1,4 +1,4 @@
-"""Train a detector with active learning: mmdet's train.py, with a plan and friendlier errors."""
+"""Train a detector or a classifier with active learning: mmdet's train.py, with a plan and friendlier errors."""
 
 import argparse
 import os
@@ -11,7 +11,7 @@ from mmal.errors import InputError
 
 def parse_args():
     from mmengine.config import DictAction
-    parser = argparse.ArgumentParser(description='Train a detector with active learning')
+    parser = argparse.ArgumentParser(description='Train with active learning')
     parser.add_argument('config', help='config file path; its train_cfg is an mmal.ActiveLoop')
     parser.add_argument('--work-dir', help='the dir to save logs, models and the rounds')
     parser.add_argument('--amp', action='store_true', help='enable automatic-mixed-precision training')

@@ -16,8 +16,8 @@ def points(work_dir: str | Path) -> list[dict]:
     """One object for every closed round, in order.
 
     Returns:
-        Dicts with ``round``, ``images`` and ``boxes`` (that the round's model was trained on), ``metrics``
-        {name: value} and ``seconds`` {phase: value}.
+        Dicts with ``round``, ``images`` and ``boxes`` (labeled for the round's model: trained on, or held out),
+        ``metrics`` {name: value} and ``seconds`` {phase: value}.
     """
     found = []
     for folder in sorted(Path(work_dir).glob('round_*'), key=lambda p: int(p.name.split('_')[1])):
@@ -38,7 +38,7 @@ def main_metric(curve: list[dict]) -> str | None:
     names = [name for p in curve for name in p['metrics'] if name not in COUNTS]
     for want in ('mAP', 'AP', 'accuracy'):
         for name in names:
-            if name.endswith(want):
+            if name.endswith(want) or f'{want}/top1' in name:
                 return name
     return names[0] if names else None
 

@@ -18,7 +18,7 @@ from ..influence import CG, Dense, Identity, LiSSA, build_curvature, cosine, res
 from ..progress import track
 from ..registry import HOOKS, SOLVERS
 from ..tasks import build_data, build_task
-from ..tasks.loading import batches, items_or_raise
+from ..tasks.loading import batches, first_item, items_or_raise
 
 for solver in (CG, Dense, Identity, LiSSA):
     SOLVERS.register_module(module=solver)
@@ -65,6 +65,11 @@ class StestHook(Hook):
     def __init__(self, params: list[str] | None = None, reference='val', solver: dict | None = None,
                  batch_size: int | None = None, biases: bool = True, hessian_images: int = 1000,
                  memory_gb: float = 4.0, max_nonfinite: float = 0.1) -> None:
+        if params is not None and not len(params):
+            raise InputError('StestHook: params is empty: name layers, or leave it out for the last layers.')
+        if hessian_images < 1 or memory_gb <= 0 or not 0 <= max_nonfinite < 1:
+            raise InputError('StestHook: expected hessian_images >= 1, memory_gb > 0 and 0 <= max_nonfinite < 1, got '
+                             f'{hessian_images}, {memory_gb}, {max_nonfinite}.')
         self.params = [params] if isinstance(params, str) else params and list(params)
         self.reference, self.biases = reference, biases
         self.hessian_images, self.memory_gb, self.max_nonfinite = hessian_images, memory_gb, max_nonfinite
@@ -78,6 +83,12 @@ class StestHook(Hook):
     def of(cls, runner) -> StestHook | None:
         """The StestHook of a Runner, or None."""
         return next((hook for hook in runner.hooks if isinstance(hook, cls)), None)
+
+    def before_train(self, runner) -> None:
+        """Outside of an active loop: refuse, before anything is trained, what could not be computed after it."""
+        if runner.cfg.get('active_round') is None:
+            data, task = build_data(runner.cfg), build_task(runner.model, runner.cfg)
+            self.select(task, [first_item(self.reference_dataset(data, None, None), 'reference set')])
 
     def after_train(self, runner) -> None:
         """Outside of an active loop: compute s_test for the model just trained."""
@@ -149,7 +160,7 @@ class StestHook(Hook):
         if len(reference) == 0:
             raise InputError('The reference set is empty: it has no image.')
         workers = (runner.cfg.get('val_dataloader') or {}).get('num_workers', 0)
-        params = self.select(task, [reference[0]])
+        params = self.select(task, [first_item(reference, 'reference set')])
         with task.loss_mode(), restrict_grad(task.model, params):
             v = self._reference_gradient(runner, Finite(task, params, 'reference set', self.max_nonfinite, logger),
                                          reference, workers)
@@ -162,7 +173,7 @@ class StestHook(Hook):
         if not bool(s_test.isfinite().all()):
             raise FloatingPointError('s_test is not finite. Raise solver.scale, solver.damping or solver.batch_size.')
         report = dict(solution.report, params={n: list(p.shape) for n, p in params.items()}, n_params=v.numel(),
-                      n_reference=len(reference), n_labeled=len(labeled), v_norm=float(v.norm()),
+                      n_reference=len(reference), n_labeled=len(labeled), n_hessian=finite.good, v_norm=float(v.norm()),
                       s_test_norm=float(s_test.norm()), cos_s_test_v=cosine(s_test, v),
                       total_seconds=time.perf_counter() - start)
         if is_main_process():
@@ -205,3 +216,4 @@ class StestHook(Hook):
             items = finite.only(items_or_raise(batch, 'labeled set'))
             if items:
                 yield items
+        finite.require_few()

@@ -8,7 +8,7 @@ from .affine import AffineTape, NotAffine
 from .affine_curvature import AffineCurvature, NotLast
 from .checks import check_model
 from .curvature import Curvature, DoubleBackward, hvp
-from .directional import agree, output_derivative, outputs_and_tangents, per_sample_derivative
+from .directional import agree, output_derivative, outputs_and_tangents
 from .engine import Influence, build_curvature, mean_gradient
 from .last_layers import find_last_layers
 from .output_hessian import OutputHessian
@@ -19,6 +19,6 @@ __all__ = [
     'CG', 'AffineCurvature', 'AffineTape', 'Curvature', 'Dense', 'DoubleBackward', 'Identity', 'Influence', 'LiSSA',
     'NotAffine', 'NotLast', 'OutputHessian', 'Solution', 'agree', 'build_curvature', 'check_model', 'cosine',
     'find_last_layers', 'flatten', 'gradient', 'hvp', 'largest_eigenvalue', 'matches', 'mean_gradient',
-    'output_derivative', 'outputs_and_tangents', 'per_sample_derivative', 'restrict_grad', 'select_parameters',
+    'output_derivative', 'outputs_and_tangents', 'restrict_grad', 'select_parameters',
     'unflatten'
 ]

@@ -5,12 +5,12 @@ gradient need be formed. Three ways, the cheapest that can first:
 
 * chosen layers are affine: :class:`~mmal.influence.affine.AffineTape`, one backward pass down to their outputs;
 * any parameters, loss of some outputs: :func:`outputs_and_tangents`, one forward pass with dual numbers;
-* anything: :func:`per_sample_derivative`, one backward pass a sample.
+* anything: one backward pass a sample, with :func:`~mmal.influence.params.gradient`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 
 import torch
@@ -18,8 +18,6 @@ import torch.autograd.forward_ad as forward_ad
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
-
-from .params import gradient
 
 
 def outputs_and_tangents(module: nn.Module, inputs: tuple, direction: dict[str, Tensor],
@@ -61,21 +59,6 @@ def output_derivative(losses: Callable[[Tensor], Tensor], output: Tensor, tangen
     with torch.enable_grad():
         slope, = torch.autograd.grad(losses(output).sum(), output, allow_unused=True, materialize_grads=True)
     return (slope * tangent).reshape(len(output), -1).sum(1)
-
-
-def per_sample_derivative(loss_fns: Sequence[Callable[[], Tensor]], params: dict[str, nn.Parameter],
-                          direction: Tensor) -> Tensor:
-    """Directional derivative of each sample's loss by one backward pass a sample: slow, but always possible.
-
-    Args:
-        loss_fns: A function a sample that computes its scalar loss.
-        params: The P parameters.
-        direction: s, of shape (P,).
-
-    Returns:
-        s . grad l(z_i), of shape (N,).
-    """
-    return torch.stack([gradient(fn(), params) @ direction for fn in loss_fns])
 
 
 def agree(fast: Tensor, slow: Tensor, direction: Tensor, slow_gradient_norm: float, rtol: float = 1e-3) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from .affine import AffineTape, NotAffine
 from .affine_curvature import AffineCurvature, NotLast
@@ -49,7 +50,7 @@ def build_curvature(model: nn.Module, losses: Callable[[Any], Tensor], batches: 
         batches: Mini-batches; taken until they end or ``max_bytes`` are kept.
         params: Chosen parameters; they must require gradients.
         kind: 'hessian' or 'ggn' (closed form only; double backward gives the Hessian and says so).
-        max_bytes: Of cached layer inputs and blocks.
+        max_bytes: Of cached layer inputs and blocks, or of the batches themselves.
         log: Told which one was chosen and why.
     """
     batches = iter(batches)
@@ -62,7 +63,7 @@ def build_curvature(model: nn.Module, losses: Callable[[Any], Tensor], batches: 
     except (NotAffine, NotLast, NotImplementedError) as reason:
         log(f'Curvature by double backward: {reason}'
             + (" 'ggn' is not available, the Hessian is used." if kind == 'ggn' else ''))
-        return DoubleBackward(losses, [first, *batches], params)
+        return DoubleBackward(losses, _fitting([first], batches, max_bytes), params)
     for batch in batches:
         if curvature.nbytes >= max_bytes:
             log(f'Curvature from the first {len(curvature)} mini-batches: {max_bytes / 2**30:.1f} GiB are full.')
@@ -75,6 +76,20 @@ def build_curvature(model: nn.Module, losses: Callable[[Any], Tensor], batches: 
 
 
 PLAIN = 'forward, attention not fused'
+
+
+def _fitting(kept: list, batches: Iterable[Any], max_bytes: float) -> list:
+    """The batches that fit into memory, beside those kept already."""
+    def size(batch) -> int:
+        return sum(leaf.nbytes for leaf in tree_leaves(batch) if isinstance(leaf, Tensor))
+
+    used = sum(map(size, kept))
+    for batch in batches:
+        used += size(batch)
+        if used > max_bytes:
+            break
+        kept.append(batch)
+    return kept
 
 
 class _Losses(nn.Module):
@@ -195,7 +210,7 @@ class Influence:
     def _some_gradients(self, batch: Any) -> dict[int, Tensor]:
         """Plain gradients of up to eight samples of a batch, by their row."""
         losses = self._losses(self.model, batch)
-        chosen = range(0, len(losses), max(1, len(losses) // 8))
+        chosen = range(0, len(losses), -(-len(losses) // 8))
         return {i: gradient(losses[i], self.params, retain_graph=True) for i in chosen}
 
     def _by_output(self, batch: Any, s: Tensor) -> Tensor:

@@ -57,8 +57,9 @@ class OutputHessian:
 
     @property
     def nbytes(self) -> int:
-        """Memory of what is kept beside the graph."""
-        return sum(part.nbytes for part in self._parts if isinstance(part, (_Diagonal, _Blocks)))
+        """Memory of what is kept; that of a graph is a guess: eight times its outputs."""
+        graphs = sum(8 * self._outs[i].nbytes for i in self._by_graph)
+        return graphs + sum(part.nbytes for part in self._parts if isinstance(part, (_Diagonal, _Blocks)))
 
     def _exact(self, vectors: Sequence[Tensor | None]) -> list[Tensor | None]:
         pairs = [(g, u) for g, u in zip(self._grads, vectors, strict=True) if g.requires_grad and u is not None]
@@ -78,7 +79,7 @@ class OutputHessian:
         if _GRAPH in parts:  # an output coupled to another shows as no block; then both must go through the graph
             alone = self._exact([u if part is _GRAPH else None for part, u in zip(parts, probe, strict=True)])
             for part, u, want, found in zip(parts, probe, expected, alone, strict=True):
-                if part is _GRAPH and not _close(torch.zeros_like(u) if found is None else found, want, u):
+                if part is _GRAPH and not _close(torch.zeros_like(u) if found is None else found, want, _rounding(u)):
                     return [None if want is None else _GRAPH for want in expected]
         return parts
 
@@ -86,12 +87,12 @@ class OutputHessian:
         if want is None or not bool(want.any()):
             return None
         part = _Diagonal(diagonal)
-        if _close(part.product(u), want, u):
+        if _close(part.product(u), want, floor=0.0):
             return part
         if u.shape[self._dims[i]] > MAX_CHANNELS:
             return _GRAPH
         part = _Blocks(self._columns(i), self._dims[i])
-        return part if _close(part.product(u), want, u) else _GRAPH
+        return part if _close(part.product(u), want, _rounding(u)) else _GRAPH
 
     def _columns(self, i: int) -> list[Tensor]:
         """Product with the unit vector of every channel of output i, at all locations at once."""
@@ -107,9 +108,12 @@ class OutputHessian:
 _GRAPH = 'graph'
 
 
-def _close(found: Tensor, expected: Tensor, u: Tensor) -> bool:
-    """Equal, but for the rounding errors of losses of order one."""
-    floor = 4 * torch.finfo(u.dtype).eps * float(u.norm())
+def _rounding(u: Tensor) -> float:
+    """Rounding errors of the second derivative, along u, of losses of order one."""
+    return 4 * torch.finfo(u.dtype).eps * float(u.norm())
+
+
+def _close(found: Tensor, expected: Tensor, floor: float) -> bool:
     return bool((found - expected).norm() <= RTOL * expected.norm() + floor)
 
 

@@ -1,4 +1,4 @@
-"""What the rest of mmal needs from a kind of model (detector, later classifier)."""
+"""What the rest of mmal needs from a kind of model (detector, classifier)."""
 
 from __future__ import annotations
 
@@ -30,12 +30,14 @@ class TaskData(Protocol):
     """The data side: pool, ground truth and datasets, read from the config.
 
     Attributes:
-        images: Pool images, dicts with at least ``id``, ``file_name``, ``width``, ``height``; no annotations.
+        images: Pool images, dicts with at least ``id`` and ``file_name``; no annotations.
         classes: Class names in the config's order.
+        has_boxes: Whether a budget may be in boxes.
         local: Whether the image files lie on a local file system.
     """
     images: list[dict]
     classes: tuple[str, ...]
+    has_boxes: bool
     local: bool
 
     def image_path(self, image_id) -> str:
@@ -50,10 +52,10 @@ class TaskData(Protocol):
     def truth(self, image_ids) -> list[dict]:
         """Hidden ground truth of these images, for a simulated oracle only."""
 
-    def listing(self) -> dict:
+    def listing(self) -> dict | list:
         """Contents of ``pool.json``: every image of the pool, no annotation."""
 
-    def labeled(self, image_ids, annotations: list[dict]) -> dict:
+    def labeled(self, image_ids, annotations: list[dict]) -> dict | list:
         """Contents of ``labeled.json``: these images with these annotations."""
 
     def read_labeled(self, path) -> tuple[list, list[dict]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
+import torch.nn.functional as F
 from mmengine.dataset import pseudo_collate
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
@@ -13,11 +14,15 @@ from mmpretrain.models.heads import ClsHead, MultiLabelClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
+from ..errors import InputError
 from ..influence import agree, find_last_layers, gradient, output_derivative, outputs_and_tangents, unflatten
 from .base import PseudoLabels
 from .modes import eval_mode, fast_layout, heads_mode, returning, rows, same_shape
 
 PLAIN = 'forward, attention not fused'
+
+CHECKS = 5
+"""Batches that a way is compared with plain autograd on, at most."""
 
 
 class ClassificationTask:
@@ -34,15 +39,22 @@ class ClassificationTask:
     Args:
         model: The classifier, wrapped (DDP) or not.
         log: Told which way was chosen. Defaults to mmengine's current logger.
+
+    Raises:
+        InputError: If the model has no head, or one with several outputs.
     """
 
     def __init__(self, model: nn.Module, log: Callable[[str], None] | None = None) -> None:
         self.model = model.module if is_model_wrapper(model) else model
-        head = self.model.head
+        head = getattr(self.model, 'head', None)
+        if head is None:
+            raise InputError(f'{type(self.model).__name__} has no `head`: expected an ImageClassifier of mmpretrain.')
         self.multi_label = isinstance(head, MultiLabelClsHead)
         # the head's loss is a function of its scores, so that these can be computed once
         self.from_scores = type(head).loss in (ClsHead.loss, MultiLabelClsHead.loss)
+        self.soft = getattr(getattr(head, 'loss_module', None), 'use_soft', False)  # wants scores, not an index
         self.method: str | None = None
+        self._checks = CHECKS
         self._mean_over_samples: bool | None = None
         self._log = log or (lambda text: print_log(text, logger='current'))
 
@@ -60,7 +72,7 @@ class ClassificationTask:
             inputs, samples = self._prepare([items[i] for i in group])
             feats = self.model.extract_feat(inputs)
             if self.from_scores:
-                found = self._losses_from(self.model.head(feats), samples)
+                found = self._losses_from(self._scores(feats), samples)
             else:
                 found = [self._head_loss(f, [s]) for f, s in zip(rows(feats, len(samples)), samples, strict=True)]
             for i, loss in zip(group, found, strict=True):
@@ -81,8 +93,8 @@ class ClassificationTask:
         values, counts = torch.zeros(len(items), device=direction.device), [0] * len(items)
         for group in same_shape(items):
             inputs, _ = self._prepare([items[i] for i in group])
-            if self.method is None:
-                self.method = self._choose(inputs[:1], params, direction, rule)
+            if self._checks:
+                self._choose(inputs[:2], params, direction, rule)
             value, count = self._ways[self.method](inputs, params, direction, rule)
             values[group] = value.to(values)
             for i, n in zip(group, count, strict=True):
@@ -91,24 +103,31 @@ class ClassificationTask:
 
     # --- two ways to a derivative -----------------------------------------------------------------------------------
 
-    def _choose(self, inputs, params, direction, rule) -> str:
-        """The first way that gives what plain autograd gives for one image; 'backward' is plain autograd."""
+    def _choose(self, inputs, params, direction, rule) -> None:
+        """Take the first way that gives what plain autograd gives for two images; 'backward' is plain autograd.
+
+        Repeated on the next batch, a few times at most, while the images tell nothing (no finite slope).
+        """
         reasons = [] if self.from_scores else ['the head has a loss of its own']
-        slow = self._by_backward(inputs, params, direction, rule)[0][0]
-        slope = sum(w * gradient(loss, params, retain_graph=True) for w, loss in self._weighted(inputs, rule))
+        slow = self._by_backward(inputs, params, direction, rule)[0]
+        slopes = [sum(w * gradient(loss, params, retain_graph=True) for w, loss in self._weighted(image[None], rule))
+                  for image in inputs]
         for name in ('forward', PLAIN) if self.from_scores else ():
             try:
-                fast = self._ways[name](inputs, params, direction, rule)[0][0]
-            except NotImplementedError as e:
+                fast = self._ways[name](inputs, params, direction, rule)[0]
+            except (NotImplementedError, RuntimeError) as e:
                 reasons.append(f'not {name}: {str(e).splitlines()[0]}')
                 continue
-            if agree(fast, slow, direction, float(slope.norm())):
+            if all(agree(f, s, direction, float(g.norm())) for f, s, g in zip(fast, slow, slopes, strict=True)):
                 break
-            reasons.append(f'not {name}: {float(fast):.4g}, where plain autograd gives {float(slow):.4g}')
+            reasons.append(f'not {name}: {fast.tolist()}, where plain autograd gives {slow.tolist()}')
         else:
             name = 'backward'
-        self._log(f'Directional derivative: {name}' + (f' ({"; ".join(reasons)})' if reasons else ''))
-        return name
+        told = all(bool(g.isfinite().all() and g.any()) for g in slopes)
+        self._checks = 0 if told else self._checks - 1
+        if name != self.method:
+            self._log(f'Directional derivative: {name}' + (f' ({"; ".join(reasons)})' if reasons else ''))
+        self.method = name
 
     @property
     def _ways(self) -> dict[str, Callable]:
@@ -136,7 +155,7 @@ class ClassificationTask:
         """Weight and loss, with a graph, of each pseudo-label of one image."""
         feats = self.model.extract_feat(inputs)
         with torch.no_grad(), eval_mode(self.model.head):
-            choices = self._pseudo_samples(self.model.head(feats), rule)
+            choices = self._pseudo_samples(self._scores(feats), rule)
         return [(weights[0], self._head_loss(feats, samples)) for weights, samples in choices]
 
     # --- pseudo-labels and losses -----------------------------------------------------------------------------------
@@ -153,8 +172,20 @@ class ClassificationTask:
             return [(one, [DataSample().set_gt_score(label) for label in labels])]
         top, classes = p.topk(min(rule.top_k, p.shape[1]), 1)
         weights = [one] if rule.top_k == 1 else top.unbind(1)
-        return [(w, [DataSample().set_gt_label(c) for c in column])
+        return [(w, [self._softened(DataSample().set_gt_label(c), p.shape[1]) for c in column])
                 for w, column in zip(weights, classes.unbind(1), strict=True)]
+
+    def _scores(self, feats) -> Tensor:
+        scores = self.model.head(feats)
+        if not isinstance(scores, Tensor):
+            raise InputError(f'{type(self.model.head).__name__} has several outputs; influence needs a head with one.')
+        return scores
+
+    def _softened(self, sample: DataSample, num_classes: int) -> DataSample:
+        """With its label also as scores, for losses of soft labels."""
+        if self.soft and 'gt_score' not in sample:
+            sample.set_gt_score(F.one_hot(sample.gt_label, num_classes)[0].float())
+        return sample
 
     def _counts(self, choices) -> list[int]:
         if self.multi_label:
@@ -168,7 +199,9 @@ class ClassificationTask:
             together = n * self._head_loss(None, samples)
         if n > 1 and self._mean_over_samples is None:
             apart = sum(self._losses_from(scores, samples))
-            self._mean_over_samples = not bool(apart.isfinite()) or torch.allclose(together, apart, rtol=1e-4)
+            if not bool(apart.isfinite()):  # shows nothing
+                return together
+            self._mean_over_samples = torch.allclose(together, apart, rtol=1e-4)
         return together if n == 1 or self._mean_over_samples else sum(self._losses_from(scores, samples))
 
     def _losses_from(self, scores: Tensor, samples: list[DataSample]) -> list[Tensor]:
@@ -183,4 +216,7 @@ class ClassificationTask:
 
     def _prepare(self, items: list[dict]) -> tuple[Tensor, list[DataSample]]:
         data = self.model.data_preprocessor(pseudo_collate(items), False)
-        return data['inputs'], data['data_samples']
+        samples = data['data_samples']
+        if self.soft:
+            samples = [self._softened(s, self.model.head.num_classes) if 'gt_label' in s else s for s in samples]
+        return data['inputs'], samples

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os.path as osp
+from functools import cached_property
 from typing import Any
 
 from mmengine.registry import DATASETS
@@ -54,10 +55,12 @@ class ClassificationData:
             raise InputError(f'The {name} has no image. Check data_root and data_prefix.')
         return dataset
 
-    @property
+    @cached_property
     def local(self) -> bool:
         """Whether the images are files of a local file system."""
         return all(osp.isabs(p) or '://' not in p for p in self._paths.values()) and any(self._paths.values())
+
+    has_boxes = False
 
     def image_path(self, image_id) -> str:
         return self._paths[image_id]

@@ -23,6 +23,9 @@ from .detection_modes import SHARED, loss_mode, shared_features
 from .modes import eval_mode, fast_layout, rows, same_shape, seeded
 from .pseudo_boxes import pseudo_sample
 
+CHECKS = 5
+"""Batches that a way is compared with plain autograd on, at most."""
+
 
 def _equal(a: Any, b: Any) -> bool:
     a, b = tree_flatten(a)[0], tree_flatten(b)[0]
@@ -56,6 +59,7 @@ class DetectionTask:
                       and type(self.model).predict is SingleStageDetector.predict
                       and type(head).loss is BaseDenseHead.loss and type(head).predict is BaseDenseHead.predict)
         self.method: str | None = None
+        self._checks = CHECKS
         self._log = log or (lambda text: print_log(text, logger='current'))
         self._to_prediction: Callable | None = None
 
@@ -92,8 +96,8 @@ class DetectionTask:
         for group in same_shape(items):
             inputs, samples = self._prepare([items[i] for i in group])
             ids = [image_ids[i] for i in group]
-            if self.method is None:
-                self.method = self._choose(inputs[:1], samples[:1], ids[:1], params, direction, rule)
+            if self._checks:
+                self._choose(inputs[:2], samples[:2], ids[:2], params, direction, rule)
             value, count = self._ways[self.method](inputs, samples, ids, params, direction, rule)
             values[group] = value.to(values)
             for i, n in zip(group, count, strict=True):
@@ -106,27 +110,37 @@ class DetectionTask:
     def _ways(self) -> dict[str, Callable]:
         return dict(dense=self._by_dense_head, shared=self._by_shared_features, backward=self._by_backward)
 
-    def _choose(self, inputs, samples, ids, params, direction, rule) -> str:
-        """The first way that gives what plain autograd gives for one image; 'backward' is plain autograd."""
-        name, reasons = 'backward', []
+    def _choose(self, inputs, samples, ids, params, direction, rule) -> None:
+        """Take the first way that gives what plain autograd gives for one or two images; 'backward' is plain autograd.
+
+        Repeated on the next batch, a few times at most, while the images tell little (no pseudo-box, no finite slope).
+        """
+        name, reasons, told = 'backward', [], True
         if any(p.split('.')[0] in SHARED for p in params):
             reasons.append('some parameters lie in the backbone or neck')
         else:
-            target = self._public_targets(inputs, samples, rule)[0]
-            slope = gradient(self._image_loss(inputs, target, ids[0])(), params)
-            for way in ('dense', 'shared') if self.dense else ('shared', ):
+            targets = [self._public_targets(inputs[i:i + 1], [s], rule)[0] for i, s in enumerate(samples)]
+            slopes = [gradient(self._image_loss(inputs[i:i + 1], t, key)(), params)
+                      for i, (t, key) in enumerate(zip(targets, ids, strict=True))]
+            told = any(bool(g.isfinite().all() and g.any()) and len(t.gt_instances)
+                       for g, t in zip(slopes, targets, strict=True))
+            # one image a time for 'shared': other rounding errors in a batch may be other proposals
+            for way, n in (('dense', 2), ('shared', 1)) if self.dense else (('shared', 1), ):
                 try:
-                    value = self._ways[way](inputs, samples, ids, params, direction, rule)[0][0]
+                    values = self._ways[way](inputs[:n], samples[:n], ids[:n], params, direction, rule)[0]
                 except (NotAffine, NotImplementedError) as e:
                     reasons.append(f'not {way}: {e}')
                     continue
-                if agree(value, slope @ direction, direction, float(slope.norm())):
+                if all(agree(v, g @ direction, direction, float(g.norm()))
+                       for v, g in zip(values, slopes, strict=False)):
                     name = way
                     break
-                reasons.append(f'not {way}: {float(value):.4g}, where plain autograd gives '
-                               f'{float(slope @ direction):.4g}')
-        self._log(f'Directional derivative: {name}' + (f' ({"; ".join(reasons)})' if reasons else ''))
-        return name
+                reasons.append(f'not {way}: {values.tolist()}, where plain autograd gives '
+                               f'{[float(g @ direction) for g in slopes]}')
+        self._checks = 0 if told else self._checks - 1
+        if name != self.method:
+            self._log(f'Directional derivative: {name}' + (f' ({"; ".join(reasons)})' if reasons else ''))
+        self.method = name
 
     def _by_dense_head(self, inputs, samples, ids, params, direction, rule):
         head, n = self.model.bbox_head, len(samples)

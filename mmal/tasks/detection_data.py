@@ -109,6 +109,8 @@ class DetectionData:
 
     # --- what the loop asks -----------------------------------------------------------------------------------------
 
+    has_boxes = True
+
     def image_path(self, image_id) -> str:
         return osp.join(self.prefix, self._by_id[image_id]['file_name'])
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from torch.utils.data import DataLoader, Dataset
 
+from ..errors import InputError
+
 
 @dataclass
 class Unreadable:
@@ -54,3 +56,18 @@ def items_or_raise(batch: list[tuple[int, Any]], what: str) -> list[Any]:
         if isinstance(item, Unreadable):
             raise RuntimeError(f'An image of the {what} cannot be read: {item.reason}')
     return [item for _, item in batch]
+
+
+def first_item(dataset: Dataset, what: str, tries: int = 20) -> Any:
+    """The first item that can be loaded.
+
+    Raises:
+        InputError: If none of the first ``tries`` can.
+    """
+    reason = 'it is empty'
+    for index in range(min(tries, len(dataset))):
+        _, item = _Tolerant(dataset)[index]
+        if not isinstance(item, Unreadable):
+            return item
+        reason = item.reason
+    raise InputError(f'No image of the {what} can be read; the last one tried says: {reason}')

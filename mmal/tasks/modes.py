@@ -78,11 +78,14 @@ def seeded(key) -> Iterator[None]:
 @contextmanager
 def returning(module: nn.Module, method: str, value: Any) -> Iterator[None]:
     """Inside the context ``module.method(...)`` is ``value``, whatever its arguments."""
+    before = module.__dict__.get(method)  # of an outer context, or a patch of the user's
     setattr(module, method, lambda *args, **kwargs: value)
     try:
         yield
     finally:
         delattr(module, method)
+        if before is not None:
+            setattr(module, method, before)
 
 
 def rows(outputs: Any, n: int) -> list[Any]:

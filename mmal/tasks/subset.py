@@ -4,6 +4,7 @@ import hashlib
 import os.path as osp
 from typing import Any
 
+import numpy as np
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 
 from ..artifacts import read_json
@@ -67,6 +68,14 @@ class PoolSubset:
     def metainfo(self) -> dict:
         return self.dataset.metainfo
 
+    @property
+    def CLASSES(self):  # noqa: N802  mmpretrain's name
+        return self.dataset.CLASSES
+
+    def get_gt_labels(self):
+        """For hooks that count classes."""
+        return np.array([self.get_data_info(i)['gt_label'] for i in range(len(self))])
+
     def full_init(self) -> None:
         """Nothing is lazy here."""
 
@@ -77,7 +86,7 @@ class PoolSubset:
         """Image and label; none of the dataset's own labels if there is a file."""
         info = self.dataset.get_data_info(self._rows[index])
         if self._labels is not None:
-            for key in ('gt_label', 'gt_score'):
+            for key in ('gt_label', 'gt_score', 'gt_label_difficult'):
                 info.pop(key, None)
             if self._labels[index] is not None:
                 info['gt_label'] = self._labels[index]

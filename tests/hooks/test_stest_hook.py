@@ -177,3 +177,16 @@ def test_unknown_pattern_and_solver_settings_are_input_errors(runner):
         StestHook(params='bbox_head.conv_regs').select(task, [labeled[0]])
     with pytest.raises(InputError, match='scale'):
         StestHook(params=PARAMS, solver=dict(type='mmal.LiSSA', scale=-1))
+
+
+def test_an_ordinary_training_is_refused_before_it_begins(runner):
+    StestHook.of(runner).params = ['bbox_head.nothing']
+    with pytest.raises(InputError, match='matches no parameter'):
+        runner.train()
+    assert runner.iter == 0
+
+
+@pytest.mark.parametrize('bad', [dict(params=[]), dict(hessian_images=0), dict(memory_gb=0), dict(max_nonfinite=1.0)])
+def test_settings_out_of_range(bad):
+    with pytest.raises(InputError, match='StestHook'):
+        StestHook(**bad)

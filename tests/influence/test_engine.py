@@ -192,3 +192,30 @@ def test_an_unready_model_is_left_as_it_was():
     with pytest.raises(ValueError, match='train mode'):
         Influence(net, losses).fit(TRAIN, [(X, T)])
     assert torch.equal(net.body[1].running_mean, before)
+
+
+def test_confident_samples_in_float32_keep_the_closed_form():
+    torch.manual_seed(0)
+    x, y = torch.randn(64, 6), torch.randint(5, (64, ))
+    net = nn.Linear(6, 5)
+    net.weight.data.zero_()
+    net.bias.data.zero_()
+    log = []
+
+    def confident(batch):
+        return F.cross_entropy(net(batch[0]) + 14 * F.one_hot(batch[1], 5), batch[1], reduction='none')
+
+    for size in (1, 32):
+        build_curvature(net, confident, list(zip(x.split(size), y.split(size), strict=True)),
+                        dict(net.named_parameters()), 'ggn', log=log.append)
+    assert all('closed form' in line for line in log)
+    assert float(confident((x, y)).max()) < 1e-5
+
+
+def test_memory_bounds_the_batches_of_double_backward():
+    net, log = Net(), []
+    params = select_parameters(net, ['*'])
+    with restrict_grad(net, params):
+        small = build_curvature(net, lambda b: losses(net, b), TRAIN, params, max_bytes=1, log=log.append)
+        whole = build_curvature(net, lambda b: losses(net, b), TRAIN, params, log=log.append)
+    assert (len(small), len(whole)) == (1, 2)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmpretrain.structures import DataSample
 
+from mmal.errors import InputError
 from mmal.influence import CG, LiSSA, build_curvature, cosine, gradient, mean_gradient, restrict_grad, select_parameters
 from mmal.tasks.base import PseudoLabels
 from mmal.tasks.classification import ClassificationTask
@@ -184,3 +185,43 @@ def test_batch_norm_left_in_train_mode_and_autocast_change_nothing():
                 found.append(task.pseudo_derivative([item(5), item(6)], [5, 6], params, s, rule)[0])
     assert all(torch.equal(values, found[0]) for values in found)
     assert all(torch.equal(t, state[n]) for n, t in model.state_dict().items())
+
+
+def test_a_loss_of_soft_labels_gets_scores_not_an_index():
+    """As in the mixup and cutmix configs."""
+    cfg = classifier_cfg('resnet_cifar')
+    cfg.head.loss = dict(type='CrossEntropyLoss', use_soft=True)
+    model = build_classifier(cfg)
+    hard = build_classifier('resnet_cifar')
+    values = []
+    for m in (model, hard):
+        task = ClassificationTask(m, lambda text: None)
+        params = select_parameters(m, ['head.fc'])
+        s = torch.randn(sum(p.numel() for p in params.values()), generator=torch.Generator().manual_seed(0))
+        with task.loss_mode(), restrict_grad(m, params):
+            values.append((task.pseudo_derivative([item(5), item(6)], [5, 6], params, s, PseudoLabels())[0],
+                           task.losses([item(0, 1), item(1, 2)]).detach()))
+    torch.testing.assert_close(values[0], values[1])
+
+
+def test_a_first_image_that_tells_nothing_is_no_proof():
+    model, task, rule, params, s = setup(1)
+    nan = item(5)
+    nan['inputs'] = nan['inputs'].float() * torch.nan
+    with task.loss_mode(), restrict_grad(model, params):
+        task.pseudo_derivative([nan], [5], params, s, rule)
+        assert task._checks > 0
+        task.pseudo_derivative([item(6), item(7)], [6, 7], params, s, rule)
+    assert task._checks == 0
+    assert task.method == 'forward'
+
+
+def test_heads_without_one_output_are_refused():
+    model = build_classifier('resnet_cifar')
+    model.head.register_forward_hook(lambda m, args, out: (out, out))
+    task = ClassificationTask(model, lambda text: None)
+    with task.loss_mode(), pytest.raises(InputError, match='several outputs'):
+        task.losses([item(0, 1)])
+    model.head = None
+    with pytest.raises(InputError, match='no `head`'):
+        ClassificationTask(model)

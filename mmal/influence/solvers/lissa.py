@@ -114,8 +114,8 @@ class LiSSA:
                     raise FloatingPointError(
                         f'LiSSA did not stay finite within {self.max_restarts} doublings of scale (now '
                         f'{_text(scale)}): {explosion}. Raise solver.scale above the largest eigenvalue of a single '
-                        'batch, raise solver.damping, raise solver.batch_size, or, where the Hessian is indefinite, set '
-                        "solver.curvature='ggn'.") from None
+                        'batch, raise solver.damping, raise solver.batch_size, or, where the Hessian is indefinite, '
+                        "set solver.curvature='ggn'.") from None
                 log(f'LiSSA: {explosion}; restarting with scale {_text(scale)} -> {_text(2 * scale)}.')
                 scale = 2 * scale
         x = total / self.repeats / (scale if self.divide else 1)
