@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument('-n', type=int, default=5, help='repetitions of each timing; at least 5 for the record')
     parser.add_argument('--only', choices=['scoring', 'solvers', 'memory'], help='a part, printed and not written')
     args = parser.parse_args()
+    measured = commit()  # before results are written into the tree
     parts = dict(solvers=solvers, scoring=scoring, memory=memory)
     records = [r for name, part in parts.items() if args.only in (None, name) for r in part.records(args.n)]
     print(table(records))
@@ -50,7 +51,7 @@ def main() -> None:
     name = 'results-cuda' if torch.cuda.is_available() else 'results'
     (HERE / f'{name}.json').write_text(json.dumps(records, indent=1) + '\n')
     where = ', '.join(f'{k} {v}' for k, v in {**machine(), **versions()}.items() if v)
-    (HERE / f'{name}.md').write_text(f'`make bench` at commit {commit()}, {where}.\n\n{table(records)}\n')
+    (HERE / f'{name}.md').write_text(f'`make bench` at commit {measured}, {where}.\n\n{table(records)}\n')
 
 
 if __name__ == '__main__':

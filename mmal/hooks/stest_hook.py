@@ -185,7 +185,9 @@ class StestHook(Hook):
         damping = report['effective_damping']
         shown = ', '.join(f'{d:.3g}' for d in (damping if isinstance(damping, list) else [damping]) if d is not None)
         residual = f', relative residual {report["residual"]:.2g}' if 'residual' in report else ''
-        logger.info(f's_test by {report["solver"]}: {report["n_params"]} parameters of {", ".join(report["params"])}; '
+        layers = list(dict.fromkeys(name.rpartition('.')[0] for name in report['params']))
+        of = ', '.join(layers) if len(layers) <= 12 else f'{len(layers)} layers'
+        logger.info(f's_test by {report["solver"]}: {report["n_params"]} parameters of {of}; '
                     f'{report["n_reference"]} reference images; {report["iterations"]} iterations, '
                     f'{report["evaluations"]} sample-Hessian products, {report["restarts"]} restarts{residual}, '
                     f'damping {shown or "none"}, cos(s_test, v) = {report["cos_s_test_v"]:.4f}, '
