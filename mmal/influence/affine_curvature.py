@@ -78,12 +78,14 @@ class AffineCurvature:
             per_sample = losses(batch)
         loss = per_sample.sum()
         uses, tape.uses = tape.uses if loss.requires_grad else [], []
+        hessian = OutputHessian(loss, [u.out for u in uses], [u.channel_dim for u in uses]) if uses else None
         if not self._batches:
-            self._compare(loss, uses, lambda: losses(batch).sum())
-        if not uses:  # the batch does not reach the chosen layers; it counts in the mean
+            self._compare(uses, hessian, lambda: losses(batch).sum())
+        if hessian is None:  # the batch does not reach the chosen layers; it counts in the mean
             self._batches.append(_Batch(len(per_sample), [], None))
             return
-        hessian = self._hessian(loss, uses, self.kind == 'ggn')
+        if self.kind == 'ggn':
+            hessian.clamp()
         self.clamped &= hessian.clamped
         # the graph goes; a product needs inputs and blocks alone
         kept = _Batch(len(per_sample), [Use(u.layer, u.names, u.x, None) for u in uses], hessian)
@@ -104,17 +106,14 @@ class AffineCurvature:
     def _direction(self, vector: Tensor) -> dict[str, Tensor]:
         return {k: t.detach().requires_grad_() for k, t in unflatten(vector, self.params).items()}
 
-    @staticmethod
-    def _hessian(loss: Tensor, uses: list[Use], psd: bool) -> OutputHessian:
-        return OutputHessian(loss, [u.out for u in uses], [u.channel_dim for u in uses], psd)
-
-    def _compare(self, loss: Tensor, uses: list[Use], again: Callable[[], Tensor]) -> None:
+    def _compare(self, uses: list[Use], hessian: OutputHessian | None, again: Callable[[], Tensor]) -> None:
         generator = torch.Generator().manual_seed(0)
-        h = torch.randn(sum(p.numel() for p in self.params.values()), generator=generator).to(loss)
+        like = next(iter(self.params.values()))
+        h = torch.randn(sum(p.numel() for p in self.params.values()), generator=generator).to(like)
         with sdpa_kernel(SDPBackend.MATH):  # fused attention has no second derivative
             expected = hvp(again(), self.params, h)
         direction = self._direction(h)
-        parts = _product(uses, self._hessian(loss, uses, False), direction) if uses else {}
+        parts = _product(uses, hessian, direction) if uses else {}
         found = flatten({k: parts.get(k, torch.zeros_like(t)) for k, t in direction.items()})
         # what rounding errors of the outputs' second derivative, of order eps, can make of the product
         noise = sum(float(u.x.norm() * u.tangent(direction).norm()) for u in uses) * 8 * torch.finfo(h.dtype).eps

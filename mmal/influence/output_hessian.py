@@ -26,24 +26,28 @@ class OutputHessian:
         loss: A scalar with a graph from ``outs``.
         outs: The outputs.
         channel_dims: Dimension of the channels in each output.
-        psd: Clamp each block to its positive semi-definite part: the generalised Gauss-Newton matrix's middle factor.
-            A graph cannot be clamped; :attr:`clamped` says whether all was.
 
     Raises:
         RuntimeError: If the loss does not depend on the outputs by operators that have a second derivative.
     """
 
-    def __init__(self, loss: Tensor, outs: Sequence[Tensor], channel_dims: Sequence[int], psd: bool = False) -> None:
+    def __init__(self, loss: Tensor, outs: Sequence[Tensor], channel_dims: Sequence[int]) -> None:
         self._outs, self._dims = list(outs), list(channel_dims)
         self._grads = torch.autograd.grad(loss, self._outs, create_graph=True, allow_unused=True,
                                           materialize_grads=True)
         self._parts = self._find_parts()
         self._by_graph = [i for i, part in enumerate(self._parts) if part is _GRAPH]
-        self.clamped = not (psd and self._by_graph)
-        if psd:
-            self._parts = [part.clamp() if isinstance(part, (_Diagonal, _Blocks)) else part for part in self._parts]
+        self.clamped = True
         if not self._by_graph:
             self._grads = self._outs = ()
+
+    def clamp(self) -> None:
+        """Cut every block to its positive semi-definite part: the generalised Gauss-Newton matrix's middle factor.
+
+        A graph cannot be cut; :attr:`clamped` says whether all was.
+        """
+        self.clamped = not self._by_graph
+        self._parts = [part.clamp() if isinstance(part, (_Diagonal, _Blocks)) else part for part in self._parts]
 
     def product(self, vectors: Sequence[Tensor]) -> list[Tensor | None]:
         """H u, for a vector in the shape of each output; None stands for zero."""

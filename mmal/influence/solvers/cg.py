@@ -83,7 +83,7 @@ class CG:
 
     def _run(self, v: Tensor, curvature: Curvature, damping: float, progress: Progress) -> tuple[Tensor, list[float]]:
         x, r, p, trace = torch.zeros_like(v), v.clone(), v.clone(), []
-        rr, target = float(r @ r), self.tol * float(v.norm())
+        rr, size = float(r @ r), float(v.norm())
         if rr == 0:
             return x, trace
         for _ in progress(range(self.max_iter), self.max_iter, 'CG (at most)'):
@@ -99,8 +99,8 @@ class CG:
             # every so often the residual is computed, not updated: float32 drifts
             r = r - step * ap if (len(trace) + 1) % 25 else v - curvature.product(x) - damping * x
             rr, before = float(r @ r), rr
-            trace.append(rr**0.5 / float(v.norm()))
-            if rr**0.5 <= 0.9 * target:
+            trace.append(rr**0.5 / size)
+            if trace[-1] <= 0.9 * self.tol:
                 break
             p = r + (rr / before) * p
         return x, trace
