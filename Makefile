@@ -1,5 +1,5 @@
-# make demo | demo-classification | test | bench | lint | setup. PYTHON=/path/to/python uses that environment as it is, instead of making .venv.
-.PHONY: demo demo-classification test bench lint setup check
+# make demo | demo-classification | test | bench | paper-claims | lint | setup. PYTHON=/path/to/python uses that environment as it is, instead of making .venv.
+.PHONY: demo demo-classification test bench paper-claims lint setup check
 
 ifdef PYTHON
 PY := PYTHONPATH=$(CURDIR):$$PYTHONPATH $(PYTHON)
@@ -19,6 +19,9 @@ demo-classification: setup
 
 bench: setup
 	$(PY) -m benchmarks.run
+
+paper-claims: setup
+	$(PY) tools/paper_claims.py
 
 test: setup
 	$(PY) -m pytest

@@ -27,6 +27,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmal', 'mmal.*']),
+    package_data={'mmal.analysis': ['paper_tables.json', 'templates/*']},
     python_requires='>=3.10',
     install_requires=requirements('runtime'),
     extras_require={
