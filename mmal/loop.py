@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from functools import cached_property
 from pathlib import Path
 
@@ -15,11 +16,12 @@ from .hooks import StestHook
 from .images import UnreadableList, find_unreadable
 from .inner import TrainedModel, round_cfg, train, train_loop_cfg
 from .input_check import check_input
-from .pool import Pool, ranked, shuffled, spend
+from .pool import Pool, spend
 from .registry import LOOPS, ORACLES, SAMPLERS
 from .round import RoundFolder
 from .run_record import check, claim, record_of
 from .samplers import Query
+from .start import begin
 from .tasks import build_data, build_task
 
 
@@ -45,6 +47,8 @@ class ActiveLoop(BaseLoop):
             ``StestHook(reference='holdout')``. Defaults to None: 0.2 if the hook asks for it, else 0.
         check_images: Decode every image of the pool once at the start, so that broken ones are left out. Defaults to
             True.
+        start_from: Work_dir of another run of the same seed, pool and numbers: its initial set is taken over and, if
+            the trainings agree, its first trained model. For comparisons of samplers. Defaults to None.
         inner_type: Type of the inner training loop. Defaults to None: by epoch with max_epochs, by iteration with
             max_iters.
         **inner: Arguments of the inner training loop.
@@ -55,7 +59,8 @@ class ActiveLoop(BaseLoop):
 
     def __init__(self, runner, dataloader, initial: int, query: int, rounds: int, sampler: dict,
                  oracle: dict | None = None, unit: str = 'image', holdout: float | None = None,
-                 check_images: bool = True, inner_type: str | None = None, **inner) -> None:
+                 check_images: bool = True, start_from: str | None = None, inner_type: str | None = None,
+                 **inner) -> None:
         super().__init__(runner, dataloader=(None, ))  # rounds build their own; the Runner only asks for a length
         for name, value in (('initial', initial), ('query', query), ('rounds', rounds)):
             if not isinstance(value, int) or value < 1:
@@ -65,7 +70,7 @@ class ActiveLoop(BaseLoop):
         if holdout is not None and not 0 <= holdout < 1:
             raise InputError(f'train_cfg.holdout: expected a share from 0 to below 1, got {holdout!r}.')
         self.initial, self.query, self.rounds, self.unit, self._holdout = initial, query, rounds, unit, holdout
-        self.check_images, self.inner = check_images, train_loop_cfg(inner, inner_type)
+        self.check_images, self.start_from, self.inner = check_images, start_from, train_loop_cfg(inner, inner_type)
         self.sampler = self._build(SAMPLERS, sampler, 'sampler')
         self.oracle_cfg = oracle or dict(type='mmal.SimulatedOracle')
         self.work_dir = Path(runner.work_dir)
@@ -145,8 +150,8 @@ class ActiveLoop(BaseLoop):
         folder.run('evaluate', lambda path: self._evaluate(trained, labeled_file, path), logger)
         if self.sampler.needs_s_test:
             folder.run('s_test', lambda path: StestHook.of(trained.runner).compute(
-                trained.runner, self.data, labeled_file, path, self.work_dir), logger)
-        folder.run('score', lambda path: self._score(folder, pool, trained, path), logger)
+                trained.runner, self.data, labeled_file, path, self.work_dir, self.sampler.solver), logger)
+        folder.run('score', lambda path: self._score(folder, pool, trained, labeled_file, path), logger)
         folder.run('select', lambda path: self._select(folder, pool, path), logger)
         folder.run('label', lambda path: self._label(folder, pool, labeled_file, path), logger)
         trained.release()
@@ -157,24 +162,15 @@ class ActiveLoop(BaseLoop):
         Raises:
             InputError: If the run cannot work or the work_dir belongs to another one.
         """
+        gc.freeze()  # mmengine collects garbage at each dataset it builds; what is loaded by now stays, so skip it
         check_input(self)
         record = self.record()
         resuming = check(self.work_dir, record, self.runner.cfg.get('resume', False))
         dist.barrier()
-        unreadable = find_unreadable(self.data, self.runner.logger) if self.check_images and not resuming else {}
+        fresh = not resuming and self.start_from is None
+        unreadable = find_unreadable(self.data, self.runner.logger) if self.check_images and fresh else {}
         if not resuming and dist.is_main_process():
-            write_json(self.work_dir / 'pool.json', self.data.listing(), indent=None)
-            self.unreadable.write(unreadable)
-            pool = Pool([i['id'] for i in self.data.images])
-            first = shuffled(self._candidates(pool), self.seed, 'initial')[:self.initial]
-            if len(first) < self.initial:
-                raise InputError(f'Only {len(first)} images of the pool can be read, fewer than train_cfg.initial = '
-                                 f'{self.initial}; see {self.work_dir}/unreadable.json. If your loader reads files '
-                                 'that Pillow does not, set train_cfg.check_images=False.')
-            for name, part in (('holdout', first[:self.holdout]), ('initial', first[self.holdout:])):
-                (self.work_dir / f'{name}.json').unlink(missing_ok=True)  # of an attempt that never began
-                if part:
-                    write_json(self.work_dir / f'{name}.json', self.data.labeled(part, self.oracle.label(part)), None)
+            begin(self, record, unreadable)
             claim(self.work_dir, record)
         dist.barrier()
 
@@ -194,13 +190,15 @@ class ActiveLoop(BaseLoop):
             write_json(path, dict(images=len(trained_on[0]) + len(held_out[0]),
                                   boxes=len(trained_on[1]) + len(held_out[1]), metrics=finite))
 
-    def _score(self, folder: RoundFolder, pool: Pool, trained: TrainedModel, path: Path) -> None:
+    def _score(self, folder: RoundFolder, pool: Pool, trained: TrainedModel, labeled_file: Path, path: Path) -> None:
         loader = self.runner.cfg.get('val_dataloader') or self.runner.cfg.train_dataloader
-        query = Query(folder.number, self.seed, self._candidates(pool), folder.path, self._pool_images,
+        candidates = self._candidates(pool)
+        query = Query(folder.number, self.seed, candidates, pool.labeled, min(self.query, len(candidates)), folder.path,
+                      self._pool_images, lambda: self.data.labeled_dataset(str(labeled_file)),
                       lambda: build_task(trained.runner.model, trained.runner.cfg), loader.get('batch_size', 1),
                       loader.get('num_workers', 0), self.runner.logger)
         scores = self.sampler.score(query)
-        order = ranked(scores.value, self.seed, f'ties/{folder.number}')
+        order = scores.ranking(self.seed, f'ties/{folder.number}')
         if dist.is_main_process():
             self.unreadable.add(scores.unreadable)
             metrics = read_json(folder.artifact('evaluate'))

@@ -6,6 +6,7 @@ This module imports mmengine alone: an ImportError in it would show up as "not i
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import LOOPS as MMENGINE_LOOPS
+from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import Registry
 
 
@@ -22,6 +23,7 @@ def _build(cfg: dict, registry: Registry, default_args: dict | None = None):
 
 LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope='mmal', locations=['mmal.loop'])
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='mmal', locations=['mmal.hooks'])
+MODELS = Registry('model', parent=MMENGINE_MODELS, scope='mmal', locations=['mmal.tasks.learning_loss'])
 DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope='mmal',
                     locations=['mmal.tasks.digit_scenes', 'mmal.tasks.digits', 'mmal.tasks.subset'])
 SAMPLERS = Registry('sampler', scope='mmal', build_func=_build, locations=['mmal.samplers'])

@@ -11,7 +11,7 @@ from .errors import InputError
 BENIGN = [
     'work_dir', 'resume', 'launcher', 'log_level', 'log_processor*', 'visualizer*', 'vis_backends*', 'default_hooks.*',
     'env_cfg*', 'experiment_name', '*num_workers', '*persistent_workers', '*pin_memory', '*prefetch_factor', 'filename',
-    'train_cfg.rounds', 'model_wrapper_cfg*', 'data_root', 'randomness*', 'custom_imports*'
+    'train_cfg.rounds', 'train_cfg.start_from', 'model_wrapper_cfg*', 'data_root', 'randomness*', 'custom_imports*'
 ]
 """Config keys that a resumed run may change: where and how it runs, and when it stops. (The number of processes and of
 loader workers changes the random augmentation of trainings to come, as in mmdet.) Seeds are compared by themselves.

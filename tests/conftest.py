@@ -1,5 +1,6 @@
 """A tiny real detection set and a tiny real FCOS for every test that needs them."""
 
+import gc
 import json
 import os
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-ROOT = Path(__file__).parents[1]
+from tests.sampler_worlds import ask, ids, world  # noqa: F401  fixtures for everyone
+from tests.zoo_configs import config
+
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 torch.set_num_threads(1)
 
@@ -46,9 +49,20 @@ def make_voc(root):
             f'<xmax>{x + 35}</xmax><ymax>38</ymax></bndbox></object>' for n, d, x in (('cat', 0, i), ('dog', 1, 5)))
         (root / 'VOC2012' / 'Annotations' / f'{name}.xml').write_text(
             f'<annotation><size><width>60</width><height>40</height></size>{objects}</annotation>')
-    for part, ids in (('train', names[:4]), ('val', names[4:])):
-        (root / 'VOC2012' / 'ImageSets' / 'Main' / f'{part}.txt').write_text('\n'.join(ids) + '\n')
+    for part, some in (('train', names[:4]), ('val', names[4:])):
+        (root / 'VOC2012' / 'ImageSets' / 'Main' / f'{part}.txt').write_text('\n'.join(some) + '\n')
     return root
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _imports_are_no_garbage():
+    """mmengine collects garbage at each dataset it builds, and all that is imported by now would be searched."""
+    import mmdet.utils
+    import mmpretrain.utils
+    for host in (mmdet, mmpretrain):
+        host.utils.register_all_modules(init_default_scope=False)
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
@@ -64,10 +78,8 @@ def dataset(tmp_path):
 @pytest.fixture
 def make_cfg(dataset, tmp_path):
     """Config of a tiny active run on that set; keyword arguments go to train_cfg."""
-    from mmengine.config import Config
-
     def make(work_dir=None, root=dataset, **train_cfg):
-        cfg = Config.fromfile(ROOT / 'configs' / 'fcos_digits_isal.py')
+        cfg = config('fcos_digits_isal.py')
         cfg.model.backbone.update(base_channels=8, stem_channels=8)
         cfg.model.neck.update(in_channels=[16, 32, 64], out_channels=16)
         cfg.model.bbox_head.update(num_classes=2, in_channels=16, feat_channels=16, stacked_convs=1)

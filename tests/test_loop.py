@@ -10,6 +10,7 @@ from mmal.artifacts import load_tensors, read_csv, read_json
 from mmal.errors import InputError
 from mmal.pool import shuffled
 from mmal.round import PHASES, RoundFolder
+from tests.zoo_configs import config
 
 
 def outcome(work_dir, rounds=2):
@@ -354,10 +355,7 @@ def test_an_influence_that_is_not_finite_is_ranked_last_counted_and_named(make_c
 
 
 def test_classification_runs_resumes_and_trains_on_what_was_labeled(run, tmp_path):
-    from mmengine.config import Config
-
-    from tests.conftest import ROOT
-    cfg = Config.fromfile(ROOT / 'configs' / 'resnet_digits_isal.py')
+    cfg = config('resnet_digits_isal.py')
     cfg.train_cfg.update(initial=20, query=10, rounds=2, max_epochs=2, val_interval=2)
     cfg.param_scheduler = [dict(type='ConstantLR', factor=1.0)]
     cfg.work_dir, cfg.launcher, cfg.visualizer.name = str(tmp_path / 'run'), 'none', str(tmp_path)

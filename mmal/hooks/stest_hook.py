@@ -141,7 +141,8 @@ class StestHook(Hook):
             return data.labeled_dataset(str(run_dir / OF_THE_RUN[self.reference]))
         return data.reference_dataset(self.reference)
 
-    def compute(self, runner, data, labeled_file: Path | None, path: Path, run_dir: Path | None = None) -> None:
+    def compute(self, runner, data, labeled_file: Path | None, path: Path, run_dir: Path | None = None,
+                solver: dict | None = None) -> None:
         """Compute s_test of ``runner.model`` and write it to ``path`` and its report beside it.
 
         Args:
@@ -150,11 +151,13 @@ class StestHook(Hook):
             labeled_file: What is labeled now, for the Hessian; None for the whole training set.
             path: Where s_test goes; the report has the same name with ``.json``.
             run_dir: Of the active run, if there is one.
+            solver: Config of the solver a sampler insists on. Defaults to None: the hook's own.
 
         Raises:
             FloatingPointError: If v or s_test is not finite, or too many images are not; the message names the knobs.
         """
-        start, task, solver = time.perf_counter(), build_task(runner.model, runner.cfg), self.solver
+        start, task = time.perf_counter(), build_task(runner.model, runner.cfg)
+        solver = SOLVERS.build(solver) if solver else self.solver
         reference, logger = self.reference_dataset(data, labeled_file, run_dir), runner.logger
         labeled = data.labeled_dataset(labeled_file and str(labeled_file))
         if len(reference) == 0:
@@ -166,7 +169,7 @@ class StestHook(Hook):
                                          reference, workers)
             finite = Finite(task, params, 'labeled set', self.max_nonfinite, logger)
             curvature = None if solver.samples_needed == 0 else build_curvature(
-                task.model, task.losses, self._labeled_batches(runner, finite, labeled, workers), params,
+                task.model, task.losses, self._labeled_batches(runner, finite, labeled, workers, solver), params,
                 solver.curvature, self.memory_gb * 2**30, logger.info)
             solution = solver.solve(v, curvature, runner.seed or 0, logger.warning, partial(track, logger=logger))
         s_test = solution.x
@@ -208,10 +211,10 @@ class StestHook(Hook):
                              'set. Check StestHook.params and the annotations of the reference set.')
         return v
 
-    def _labeled_batches(self, runner, finite: Finite, labeled, workers: int) -> Iterator[list]:
+    def _labeled_batches(self, runner, finite: Finite, labeled, workers: int, solver) -> Iterator[list]:
         """Mini-batches of labeled images in random order, each image once, as many as the solver can use."""
-        size = self.solver.batch_size or (runner.cfg.get('val_dataloader') or {}).get('batch_size', 1)
-        n = min(len(labeled), self.hessian_images, self.solver.samples_needed or len(labeled))
+        size = solver.batch_size or (runner.cfg.get('val_dataloader') or {}).get('batch_size', 1)
+        n = min(len(labeled), self.hessian_images, solver.samples_needed or len(labeled))
         order = Random(f'{runner.seed}/hessian').sample(range(len(labeled)), n)
         stream = batches(labeled, order, size, workers)
         for batch in track(stream, -(-n // size), 'curvature', runner.logger):

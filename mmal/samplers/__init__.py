@@ -1,7 +1,17 @@
 """Samplers (query strategies): which unlabeled images to label next."""
 
+from .badge import BadgeSampler
 from .base import Query, Sampler, Scores
-from .influence import InfluenceSampler
+from .coreset import CoresetSampler
+from .influence import GradientSimilaritySampler, InfluenceSampler
+from .learning_loss import LearningLossSampler
+from .localization_stability import LocalizationStabilitySampler
+from .ppal import PPALSampler
 from .random import RandomSampler
+from .uncertainty import EntropySampler, LeastConfidenceSampler, MarginSampler
 
-__all__ = ['InfluenceSampler', 'Query', 'RandomSampler', 'Sampler', 'Scores']
+__all__ = [
+    'BadgeSampler', 'CoresetSampler', 'EntropySampler', 'GradientSimilaritySampler', 'InfluenceSampler',
+    'LearningLossSampler', 'LeastConfidenceSampler', 'LocalizationStabilitySampler', 'MarginSampler', 'PPALSampler',
+    'Query', 'RandomSampler', 'Sampler', 'Scores'
+]

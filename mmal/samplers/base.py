@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+
+from ..pool import ranked
 
 
 @dataclass
@@ -16,8 +19,12 @@ class Query:
         round: Number of the round, from 0.
         seed: Seed of the run.
         ids: Unlabeled ids to score.
+        labeled: Ids labeled so far.
+        budget: Images that will be taken at most, in ordinary cases; what a set is chosen for. A budget in boxes is
+            given as that many images.
         folder: The round's folder; ``s_test.pth`` lies there if the sampler needs it.
         images: Functions that give a pool dataset without annotations and the row of each id in it.
+        labeled_images: Gives a dataset of the labeled images with their annotations.
         task: Gives the model side of the task with this round's model loaded.
         batch_size: Images to a batch, unless the sampler has its own.
         num_workers: Loader processes.
@@ -26,8 +33,11 @@ class Query:
     round: int
     seed: int
     ids: list
+    labeled: list
+    budget: int
     folder: Path
     images: Callable[[], tuple[Any, dict]]
+    labeled_images: Callable[[], Any]
     task: Callable[[], Any]
     batch_size: int
     num_workers: int
@@ -40,14 +50,28 @@ class Scores:
 
     Attributes:
         value: Score by id; *lower is labeled first*.
+        order: Ids to be labeled before all others, in this order, where a set was chosen together.
         pseudo_boxes: Number of confident predictions by id, where the sampler makes some.
         unreadable: Reason by id, for images that could not be loaded; they have no score.
         nonfinite: Ids whose score is not finite; they rank last.
     """
     value: dict
+    order: list = field(default_factory=list)
     pseudo_boxes: dict = field(default_factory=dict)
     unreadable: dict = field(default_factory=dict)
     nonfinite: list = field(default_factory=list)
+
+    def ranking(self, seed: int, purpose: str) -> list:
+        """All ids: those of ``order``, then the others by ascending value; ties break by ``seed``."""
+        first = set(self.order)
+        return self.order + [i for i in ranked(self.value, seed, purpose) if i not in first]
+
+    def mark_nonfinite(self, logger) -> Scores:
+        """Name the ids whose value is not finite, and return self."""
+        self.nonfinite = [i for i, value in self.value.items() if not math.isfinite(value)]
+        for i in self.nonfinite:
+            logger.warning(f'Image {i} is ranked last: its score is not finite.')
+        return self
 
 
 class Sampler(Protocol):
@@ -55,9 +79,11 @@ class Sampler(Protocol):
 
     Attributes:
         needs_s_test: Whether the loop must run StestHook before :meth:`score`.
+        solver: Config of the solver StestHook must use then, or None: the one it was configured with.
         column: Name of the score in ``scores.csv``.
     """
     needs_s_test: bool
+    solver: dict | None
     column: str
 
     def score(self, query: Query) -> Scores:

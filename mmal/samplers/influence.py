@@ -2,16 +2,17 @@ from __future__ import annotations
 
 import math
 
-from mmengine import dist
-
 from ..artifacts import load_tensors
 from ..finite import require_few
 from ..influence import flatten, restrict_grad
-from ..progress import track
 from ..registry import SAMPLERS
 from ..tasks.base import PseudoLabels
-from ..tasks.loading import Unreadable, batches
 from .base import Query, Scores
+from .near_duplicates import spread
+from .sweep import sweep
+
+CANDIDATES = 5
+"""Images that a batch-aware choice looks at, in budgets."""
 
 
 @SAMPLERS.register_module()
@@ -31,6 +32,12 @@ class InfluenceSampler:
             pseudo-box. Defaults to False.
         top_k: Classification: K of the paper's equation 3; the gradients of the K most confident classes are weighted
             by their confidence. With K = all classes and cross-entropy every influence is zero. Defaults to 1.
+        cost: None, or 'boxes': the score is the influence divided by the number of pseudo-boxes (at least 1), help for
+            each box to be drawn. Defaults to None.
+        diversity: Of images of one query that resemble each other more than this, only the most helpful is taken:
+            cosine of their features (see ``layers``), of which the mean is subtracted, -1 to 1. Looks at the most
+            helpful images, five times the budget, in a second pass. Defaults to None: every image by itself.
+        layers: Modules whose outputs are the features. Defaults to None: what goes into the last layers.
         batch_size: Images to a batch. Defaults to None: that of ``val_dataloader``. It changes influences by rounding
             errors only, but for assigners that amplify those (SimOTA).
         max_nonfinite: Share of images whose influence may be not finite; more stop the run. Defaults to 0.1.
@@ -40,51 +47,57 @@ class InfluenceSampler:
     """
 
     needs_s_test = True
+    solver: dict | None = None
     column = 'influence'
 
     def __init__(self, score_thr: float = 0.1, max_boxes: int | None = None, class_agnostic: bool = False,
-                 top_k: int = 1, batch_size: int | None = None, max_nonfinite: float = 0.1) -> None:
+                 top_k: int = 1, cost: str | None = None, diversity: float | None = None,
+                 layers: list[str] | None = None, batch_size: int | None = None, max_nonfinite: float = 0.1) -> None:
         if not 0 <= score_thr <= 1:
-            raise ValueError(f'InfluenceSampler: expected 0 <= score_thr <= 1, got {score_thr}.')
+            raise ValueError(f'{type(self).__name__}: expected 0 <= score_thr <= 1, got {score_thr}.')
         if (max_boxes is not None and max_boxes < 1) or top_k < 1:
-            raise ValueError(f'InfluenceSampler: expected max_boxes >= 1 and top_k >= 1, got {max_boxes}, {top_k}.')
+            raise ValueError(f'{type(self).__name__}: expected max_boxes and top_k >= 1, got {max_boxes}, {top_k}.')
+        if cost not in (None, 'boxes'):
+            raise ValueError(f"{type(self).__name__}: expected cost=None or 'boxes', got {cost!r}.")
+        if diversity is not None and not -1 <= diversity < 1:
+            raise ValueError(f'{type(self).__name__}: expected -1 <= diversity < 1, got {diversity}.')
         self.rule = PseudoLabels(score_thr, max_boxes, class_agnostic, top_k)
+        self.cost, self.diversity, self.layers = cost, diversity, layers
         self.batch_size, self.max_nonfinite = batch_size, max_nonfinite
 
     def score(self, query: Query) -> Scores:
-        """Score this process's share of the ids, then gather all of them."""
-        share = self._score_share(query, query.ids[dist.get_rank()::dist.get_world_size()])
-        merged = Scores({})
-        for part in dist.all_gather_object(share):
-            merged.value.update(part.value)
-            merged.pseudo_boxes.update(part.pseudo_boxes)
-            merged.unreadable.update(part.unreadable)
-        merged.nonfinite = [i for i, value in merged.value.items() if not math.isfinite(value)]
-        for i in merged.nonfinite:
-            query.logger.warning(f'Image {i} is ranked last: its influence is not finite.')
-        require_few(merged.nonfinite, len(merged.value), self.max_nonfinite, 'pool')
-        return merged
-
-    def _score_share(self, query: Query, ids: list) -> Scores:
-        task, (dataset, rows) = query.task(), query.images()
-        device = next(task.model.parameters()).device
-        s_test = load_tensors(query.folder / 's_test.pth', device)
-        parameters = dict(task.model.named_parameters())
-        params = {name: parameters[name] for name in s_test}
-        direction, scores, by_row = flatten(s_test), Scores({}), {rows[i]: i for i in ids}
-        batch_size = self.batch_size or query.batch_size
-        stream = batches(dataset, list(by_row), batch_size, query.num_workers)
-        with task.loss_mode(), restrict_grad(task.model, params):
-            for batch in track(stream, -(-len(ids) // batch_size), f'round {query.round}: scoring', query.logger):
-                good = [(by_row[r], item) for r, item in batch if not isinstance(item, Unreadable)]
-                scores.unreadable.update({by_row[r]: x.reason for r, x in batch if isinstance(x, Unreadable)})
-                if not good:
-                    continue
-                keys, items = map(list, zip(*good, strict=True))
-                derivative, counts = task.pseudo_derivative(items, keys, params, direction, self.rule)
-                scores.value.update(zip(keys, (-derivative).tolist(), strict=True))
-                scores.pseudo_boxes.update(zip(keys, counts, strict=True))
-        if ids and len(scores.unreadable) == len(ids):
-            raise RuntimeError(f'None of {len(ids)} images could be loaded; the first says: '
-                               f'{next(iter(scores.unreadable.values()))}')
+        """Influence of every image; an order of its own where ``diversity`` asks for one."""
+        found, unreadable = self._influences(query)
+        scores = Scores({i: value / (max(boxes, 1) if self.cost else 1) for i, (value, boxes) in found.items()},
+                        pseudo_boxes={i: boxes for i, (_, boxes) in found.items()}, unreadable=unreadable)
+        scores.mark_nonfinite(query.logger)
+        require_few(scores.nonfinite, len(scores.value), self.max_nonfinite, 'pool')
+        if self.diversity is not None:
+            ranking = scores.ranking(query.seed, f'ties/{query.round}')
+            candidates = [i for i in ranking[:CANDIDATES * query.budget] if math.isfinite(scores.value[i])]
+            scores.order = spread(query, candidates, self.diversity, self.layers, self.batch_size)
         return scores
+
+    def _influences(self, query: Query) -> tuple[dict, dict]:
+        """Influence and number of pseudo-boxes by id; why an image has none."""
+        task = query.task()
+        s_test = load_tensors(query.folder / 's_test.pth', next(task.model.parameters()).device)
+        parameters, direction = dict(task.model.named_parameters()), flatten(s_test)
+        params = {name: parameters[name] for name in s_test}
+
+        def visit(keys: list, items: list) -> list:
+            derivative, counts = task.pseudo_derivative(items, keys, params, direction, self.rule)
+            return list(zip((-derivative).tolist(), counts, strict=True))
+
+        with task.loss_mode(), restrict_grad(task.model, params):
+            return sweep(query, visit, batch_size=self.batch_size)
+
+
+@SAMPLERS.register_module()
+class GradientSimilaritySampler(InfluenceSampler):
+    """ISAL without the inverse Hessian (paper, Table 2): the score is -v . G_z, v the mean reference gradient.
+
+    It takes the arguments of :class:`InfluenceSampler`; StestHook's ``solver`` is not asked.
+    """
+
+    solver = dict(type='mmal.Identity')

@@ -8,6 +8,7 @@ class RandomSampler:
     """Every image alike: the baseline any other sampler has to beat."""
 
     needs_s_test = False
+    solver = None
     column = 'score'
 
     def score(self, query: Query) -> Scores:

@@ -98,3 +98,34 @@ class Task(Protocol):
             direction . G_z of shape (N,), not finite where the loss or its slope is not, and the number of
             pseudo-labels of each item.
         """
+
+    def probabilities(self, items: list[Any], score_thr: float = 0.05) -> list[Tensor]:
+        """Distributions over outcomes that the model predicts for each item, shape (rows, outcomes).
+
+        One row over the classes for a classifier of one label; for one of several labels, a row a class, and for a
+        detector, a row a box with at least ``score_thr``, over two outcomes: the class is there, or not.
+        """
+
+    def features(self, items: list[Any], layers: list[str] | None = None) -> Tensor:
+        """One vector an item, shape (N, D): what goes into the last layers, or comes out of ``layers``.
+
+        Averaged over space, and over boxes or tokens. What goes into a last layer is averaged over pyramid levels, too;
+        the maps that come out of ``layers`` are concatenated.
+        """
+
+    def output_layers(self, items: list[Any]) -> list[str]:
+        """Names of the parameters of the layers that make the raw outputs; needs no annotation."""
+
+    def pseudo_gradients(self, items: list[Any], image_ids: list, params: dict[str, nn.Parameter],
+                         rule: PseudoLabels) -> Tensor:
+        """Gradient of each item's loss on the model's own predictions, shape (N, P); inside :meth:`loss_mode`."""
+
+
+class DetectionExtras(Protocol):
+    """What the model side of detection offers beside."""
+
+    def detect(self, items: list[Any], score_thr: float = 0.05, with_features: bool = False) -> list[Any]:
+        """Predicted instances of each item, in coordinates of the network's input.
+
+        InstanceData with ``bboxes``, ``scores``, ``labels`` and, if asked, ``features`` of shape (n, C).
+        """

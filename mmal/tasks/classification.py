@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..influence import agree, find_last_layers, gradient, output_derivative, outputs_and_tangents, unflatten
 from .base import PseudoLabels
+from .features import Features
 from .modes import eval_mode, fast_layout, heads_mode, returning, rows, same_shape
 
 PLAIN = 'forward, attention not fused'
@@ -56,6 +57,7 @@ class ClassificationTask:
         self.method: str | None = None
         self._checks = CHECKS
         self._mean_over_samples: bool | None = None
+        self._features = Features(self.model, self._prepare, together=True)
         self._log = log or (lambda text: print_log(text, logger='current'))
 
     def loss_mode(self):
@@ -101,6 +103,35 @@ class ClassificationTask:
                 counts[i] = n
         return values, counts
 
+    def pseudo_gradients(self, items: list[dict], image_ids: list, params: dict[str, nn.Parameter],
+                         rule: PseudoLabels) -> Tensor:
+        """G_z of each item, shape (N, P). Call inside :meth:`loss_mode`."""
+        found: list[Tensor] = [None] * len(items)
+        for group in same_shape(items):
+            feats = self.model.extract_feat(self._prepare([items[i] for i in group])[0])
+            for i, feat in zip(group, rows(feats, len(group)), strict=True):
+                found[i] = sum(w * gradient(loss, params, retain_graph=True) for w, loss in self._weighted(feat, rule))
+        return torch.stack(found)
+
+    # --- what other samplers look at ---------------------------------------------------------------------------------
+
+    def probabilities(self, items: list[dict], score_thr: float = 0.05) -> list[Tensor]:
+        """Of each item: softmax over the classes, shape (1, C); of several labels, (C, 2): there, or not."""
+        found: list[Tensor] = [None] * len(items)
+        with torch.no_grad(), eval_mode(self.model):
+            for group in same_shape(items):
+                scores = self.model(self._prepare([items[i] for i in group])[0], mode='tensor')
+                for i, sample in zip(group, self._predictions(scores), strict=True):
+                    p = sample.pred_score
+                    found[i] = torch.stack([p, 1 - p], 1) if self.multi_label else p[None]
+        return found
+
+    def features(self, items: list[dict], layers: list[str] | None = None) -> Tensor:
+        return self._features.of(items, layers)
+
+    def output_layers(self, items: list[dict]) -> list[str]:
+        return self._features.output_layers(items)
+
     # --- two ways to a derivative -----------------------------------------------------------------------------------
 
     def _choose(self, inputs, params, direction, rule) -> None:
@@ -110,8 +141,8 @@ class ClassificationTask:
         """
         reasons = [] if self.from_scores else ['the head has a loss of its own']
         slow = self._by_backward(inputs, params, direction, rule)[0]
-        slopes = [sum(w * gradient(loss, params, retain_graph=True) for w, loss in self._weighted(image[None], rule))
-                  for image in inputs]
+        slopes = [sum(w * gradient(loss, params, retain_graph=True)
+                      for w, loss in self._weighted(self.model.extract_feat(image[None]), rule)) for image in inputs]
         for name in ('forward', PLAIN) if self.from_scores else ():
             try:
                 fast = self._ways[name](inputs, params, direction, rule)[0]
@@ -146,14 +177,13 @@ class ClassificationTask:
     def _by_backward(self, inputs, params, direction, rule):
         values, counts = [], []
         for i in range(len(inputs)):
-            pairs = self._weighted(inputs[i:i + 1], rule)
+            pairs = self._weighted(self.model.extract_feat(inputs[i:i + 1]), rule)
             values.append(sum(w * (gradient(loss, params, retain_graph=True) @ direction) for w, loss in pairs))
             counts.append(len(pairs))
         return torch.stack(values), counts
 
-    def _weighted(self, inputs: Tensor, rule: PseudoLabels) -> list[tuple[Tensor, Tensor]]:
-        """Weight and loss, with a graph, of each pseudo-label of one image."""
-        feats = self.model.extract_feat(inputs)
+    def _weighted(self, feats, rule: PseudoLabels) -> list[tuple[Tensor, Tensor]]:
+        """Weight and loss, with a graph, of each pseudo-label of one image, from its features."""
         with torch.no_grad(), eval_mode(self.model.head):
             choices = self._pseudo_samples(self._scores(feats), rule)
         return [(weights[0], self._head_loss(feats, samples)) for weights, samples in choices]
@@ -162,11 +192,9 @@ class ClassificationTask:
 
     def _pseudo_samples(self, scores: Tensor, rule: PseudoLabels) -> list[tuple[Tensor, list[DataSample]]]:
         """For each of K choices: weights of shape (N,), and N samples with that choice as their label."""
-        n = len(scores)
-        with torch.no_grad(), returning(self.model.head, 'forward', scores.detach()):
-            found = self.model.head.predict(None, [DataSample() for _ in range(n)])
+        found = self._predictions(scores)
         p = torch.stack([f.pred_score for f in found])
-        one = torch.ones(n).to(p)
+        one = torch.ones(len(scores)).to(p)
         if self.multi_label:
             labels = [torch.zeros_like(f.pred_score).index_fill_(0, f.pred_label, 1.0) for f in found]
             return [(one, [DataSample().set_gt_score(label) for label in labels])]
@@ -174,6 +202,11 @@ class ClassificationTask:
         weights = [one] if rule.top_k == 1 else top.unbind(1)
         return [(w, [self._softened(DataSample().set_gt_label(c), p.shape[1]) for c in column])
                 for w, column in zip(weights, classes.unbind(1), strict=True)]
+
+    def _predictions(self, scores: Tensor) -> list[DataSample]:
+        """What the head makes of its scores."""
+        with torch.no_grad(), returning(self.model.head, 'forward', scores.detach()):
+            return self.model.head.predict(None, [DataSample() for _ in range(len(scores))])
 
     def _scores(self, feats) -> Tensor:
         scores = self.model.head(feats)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
@@ -13,23 +12,21 @@ from mmdet.structures import DetDataSample
 from mmengine.dataset import pseudo_collate
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
+from mmengine.structures import InstanceData
 from torch import Tensor, nn
-from torch.utils._pytree import tree_flatten, tree_map
 
 from ..errors import InputError
 from ..influence import AffineTape, NotAffine, agree, find_last_layers, gradient, unflatten
 from .base import PseudoLabels
-from .detection_modes import SHARED, loss_mode, shared_features
+from .detection_modes import SHARED, loss_mode, prediction_mode, shared_features
+from .detections import detect
+from .features import Features
 from .modes import eval_mode, fast_layout, rows, same_shape, seeded
+from .prediction_outputs import PredictionOutputs
 from .pseudo_boxes import pseudo_sample
 
 CHECKS = 5
 """Batches that a way is compared with plain autograd on, at most."""
-
-
-def _equal(a: Any, b: Any) -> bool:
-    a, b = tree_flatten(a)[0], tree_flatten(b)[0]
-    return len(a) == len(b) and all(x.shape == y.shape and torch.allclose(x, y) for x, y in zip(a, b, strict=True))
 
 
 class DetectionTask:
@@ -61,7 +58,8 @@ class DetectionTask:
         self.method: str | None = None
         self._checks = CHECKS
         self._log = log or (lambda text: print_log(text, logger='current'))
-        self._to_prediction: Callable | None = None
+        self._prediction_outputs = PredictionOutputs(head)
+        self._features = Features(self.model, self._prepare, self.dense, prediction_mode)
 
     def loss_mode(self):
         return loss_mode(self.model)
@@ -103,6 +101,31 @@ class DetectionTask:
             for i, n in zip(group, count, strict=True):
                 counts[i] = n
         return values, counts
+
+    def pseudo_gradients(self, items: list[dict], image_ids: list, params: dict[str, nn.Parameter],
+                         rule: PseudoLabels) -> Tensor:
+        """G_z of each item, shape (N, P). Call inside :meth:`loss_mode`."""
+        found = []
+        for item, key in zip(items, image_ids, strict=True):
+            inputs, samples = self._prepare([item])
+            target = self._public_targets(inputs, samples, rule)[0]
+            found.append(gradient(self._image_loss(inputs, target, key)(), params))
+        return torch.stack(found)
+
+    # --- what other samplers look at ---------------------------------------------------------------------------------
+
+    def detect(self, items: list[dict], score_thr: float = 0.05, with_features: bool = False) -> list[InstanceData]:
+        return detect(self.model, self._prepare, items, score_thr, with_features)
+
+    def probabilities(self, items: list[dict], score_thr: float = 0.05) -> list[Tensor]:
+        """Of each item: (boxes, 2), the box's class is there, or not."""
+        return [torch.stack([f.scores, 1 - f.scores], 1) for f in self.detect(items, score_thr)]
+
+    def features(self, items: list[dict], layers: list[str] | None = None) -> Tensor:
+        return self._features.of(items, layers)
+
+    def output_layers(self, items: list[dict]) -> list[str]:
+        return self._features.output_layers(items)
 
     # --- three ways to a derivative, on one batch of equal shape ----------------------------------------------------
 
@@ -149,7 +172,7 @@ class DetectionTask:
         with AffineTape(self.model, params) as tape:
             outs = head(feats)
         with torch.no_grad():
-            found = head.predict_by_feat(*self._prediction_outputs(feats, outs), rescale=False,
+            found = head.predict_by_feat(*self._prediction_outputs.of(feats, outs), rescale=False,
                                          batch_img_metas=[s.metainfo for s in samples])
         targets = [pseudo_sample(s, f, rule) for s, f in zip(samples, found, strict=True)]
         losses = [self._head_loss(out, target) for out, target in zip(rows(outs, n), targets, strict=True)]
@@ -204,29 +227,6 @@ class DetectionTask:
         losses = self.model.bbox_head.loss_by_feat(*outs, [sample.gt_instances], [sample.metainfo],
                                                    [sample.get('ignored_instances')])
         return self.model.parse_losses(losses)[0]
-
-    def _prediction_outputs(self, feats, outs) -> tuple:
-        """What the head would output in eval mode, from ``outs`` where possible, else by a second pass.
-
-        Which of the two is found out once, by comparing on the first batch.
-        """
-        head, outs = self.model.bbox_head, tree_map(lambda t: t.detach(), outs)
-        if self._to_prediction is None:
-            def second_pass(feats, outs):
-                with eval_mode(head):
-                    return head(feats)
-
-            expected = second_pass(feats, outs)
-            shared = [lambda feats, outs: outs, self._undo_norm_on_bbox]
-            self._to_prediction = next((f for f in shared if _equal(f(feats, outs), expected)), second_pass)
-        return self._to_prediction(feats, outs)
-
-    def _undo_norm_on_bbox(self, feats, outs) -> tuple:
-        """FCOS and its kin divide boxes by the stride in train mode only."""
-        head = self.model.bbox_head
-        if not getattr(head, 'norm_on_bbox', False) or len(outs) < 2:
-            return outs
-        return (outs[0], [box * s for box, s in zip(outs[1], head.strides, strict=True)], *outs[2:])
 
     def _prepare(self, items: list[dict]) -> tuple[Tensor, list[DetDataSample]]:
         data = self.model.data_preprocessor(pseudo_collate(items), False)

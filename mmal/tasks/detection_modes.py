@@ -11,7 +11,7 @@ from mmdet.models.dense_heads import RPNHead
 from mmdet.models.losses import FocalLoss
 from torch import nn
 
-from .modes import heads_mode, returning
+from .modes import eval_mode, heads_mode, returning
 
 SHARED = ('backbone', 'neck')
 """Children of a detector that ``extract_feat`` runs."""
@@ -52,6 +52,13 @@ def _box_part(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         roi_head.mask_head = mask_head
+
+
+@contextmanager
+def prediction_mode(model: nn.Module) -> Iterator[None]:
+    """Eval mode; a two-stage detector's mask head is left out."""
+    with eval_mode(model), _box_part(model):
+        yield
 
 
 @contextmanager

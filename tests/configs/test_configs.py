@@ -7,7 +7,8 @@ import pytest
 from mmengine.config import Config
 
 from mmal.plan import plan
-from tests.conftest import ROOT, coco, make_voc
+from tests.conftest import coco, make_voc
+from tests.zoo_configs import ROOT
 
 CONFIGS = sorted((ROOT / 'configs').glob('*.py'))
 

@@ -62,7 +62,7 @@ def test_s_test_follows_the_recursion_on_the_models_own_losses(runner, tmp_path)
     hook.compute(runner, data, None, tmp_path / 's_test.pth')
     with task.loss_mode(), restrict_grad(task.model, params):
         v = hook._reference_gradient(runner, finite(), data.reference_dataset('val'), 0)
-        batches = list(hook._labeled_batches(runner, finite(), labeled, 0))
+        batches = list(hook._labeled_batches(runner, finite(), labeled, 0, hook.solver))
         runs = []
         for repeat in range(2):
             h = v
@@ -107,7 +107,7 @@ def test_labeled_batches_are_random_but_the_same_each_time(runner):
     hook, _, task, labeled, params, finite = parts(runner)
     with task.loss_mode(), restrict_grad(task.model, params):
         order = [[it['data_samples'].img_id for it in b] for _ in range(2)
-                 for b in hook._labeled_batches(runner, finite(), labeled, 0)]
+                 for b in hook._labeled_batches(runner, finite(), labeled, 0, hook.solver)]
     assert order[:7] == order[7:]
     assert sorted(i for b in order[:7] for i in b) == list(range(1, 15))
     assert order[0] != [1, 2]

@@ -3,22 +3,28 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from mmal.samplers import InfluenceSampler
-from tests.contracts.test_samplers import ask  # noqa: F401
+from mmal.artifacts import save_tensors
+from mmal.samplers import GradientSimilaritySampler, InfluenceSampler
+from tests.sampler_worlds import ranking
 
 
-def test_pseudo_boxes_follow_the_threshold(ask):  # noqa: F811
+@pytest.fixture
+def case():
+    return 'detection', dict(type='mmal.InfluenceSampler')
+
+
+def test_pseudo_boxes_follow_the_threshold(ask):
     loose, strict = (ask(InfluenceSampler(score_thr=t)) for t in (0.005, 1.0))
     assert max(loose.pseudo_boxes.values()) > 0
     assert set(strict.pseudo_boxes.values()) == {0}
     assert all(v != 0 for v in strict.value.values()), 'background has a gradient, too'
 
 
-def test_a_broken_image_is_named_and_the_rest_scored(ask, dataset):  # noqa: F811
-    (dataset / 'set_003.png').write_bytes(b'x')
+def test_a_broken_image_is_named_and_the_rest_scored(ask, dataset):
+    (dataset / 'set_005.png').write_bytes(b'x')
     scores = ask(InfluenceSampler())
-    assert list(scores.unreadable) == [3]
-    assert sorted(scores.value) == [i for i in range(1, 15) if i != 3]
+    assert list(scores.unreadable) == [5]
+    assert sorted(scores.value) == [4, *range(6, 15)]
 
 
 def test_threshold_out_of_range():
@@ -26,7 +32,7 @@ def test_threshold_out_of_range():
         InfluenceSampler(score_thr=1.5)
 
 
-def test_the_sign_more_negative_is_more_helpful(ask):  # noqa: F811
+def test_the_sign_more_negative_is_more_helpful(ask, tmp_path):
     """I(z) = -s_test . G_z: an image whose gradient lies along s_test lowers the reference loss when trained on."""
 
     class Task:
@@ -39,5 +45,38 @@ def test_the_sign_more_negative_is_more_helpful(ask):  # noqa: F811
             return direction.sum() * torch.tensor([float(i) for i in image_ids]), [0] * len(items)
 
     s_test = {'bbox_head.weight': torch.full((1, 1), 2.0)}
-    scores = ask(InfluenceSampler(), ids=[3, 5], s_test=s_test, task=Task)
+    save_tensors(tmp_path / 's_test.pth', s_test)
+    scores = ask(InfluenceSampler(), ids=[3, 5], task=Task)
     assert scores.value == {3: -6.0, 5: -10.0}
+
+
+def test_influence_for_each_box(ask):
+    plain, by_cost = (ask(InfluenceSampler(score_thr=0.005, cost=c)) for c in (None, 'boxes'))
+    assert max(plain.pseudo_boxes.values()) > 1
+    assert by_cost.value == pytest.approx({i: v / max(plain.pseudo_boxes[i], 1) for i, v in plain.value.items()})
+
+
+def test_gradient_similarity_asks_for_no_hessian():
+    assert GradientSimilaritySampler.solver == dict(type='mmal.Identity')
+    assert GradientSimilaritySampler().needs_s_test
+
+
+def test_of_copies_only_one_is_taken(ask, dataset, ids):
+    """With diversity; without it, copies have one score and come together."""
+    content = (dataset / 'set_009.png').read_bytes()
+    for n in (10, 11, 12):
+        (dataset / f'set_{n:03d}.png').write_bytes(content)
+    copies = {9, 10, 11, 12}
+    together = ranking(ask(InfluenceSampler(score_thr=0.005)))
+    apart = ask(InfluenceSampler(score_thr=0.005, diversity=0.999), budget=8)
+    assert len(copies & set(together[together.index(min(copies, key=together.index)):][:4])) == 4
+    assert len(copies & set(apart.order)) == 1
+    assert len(apart.order) == 8
+    assert sorted(ranking(apart)) == sorted(together)
+    assert apart.order == [i for i in together if i in set(apart.order)], 'the most helpful first'
+
+
+@pytest.mark.parametrize('bad', [dict(cost='euro'), dict(diversity=1.0), dict(max_boxes=0), dict(top_k=0)])
+def test_settings_out_of_range(bad):
+    with pytest.raises(ValueError, match='InfluenceSampler'):
+        InfluenceSampler(**bad)

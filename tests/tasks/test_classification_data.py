@@ -10,7 +10,7 @@ from mmal.artifacts import read_json
 from mmal.errors import InputError
 from mmal.tasks import build_data
 from mmal.tasks.subset import image_ids
-from tests.conftest import ROOT
+from tests.zoo_configs import ROOT
 
 PACK = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
 

@@ -14,9 +14,9 @@ from mmal.tasks.base import PseudoLabels
 from mmal.tasks.detection import DetectionTask
 from mmal.tasks.detection_modes import loss_mode
 from mmal.tasks.pseudo_boxes import pseudo_sample
-from tests.conftest import ROOT
 from tests.tasks.test_detectors import item, public, public_loss, with_predictions
 from tests.tasks.zoo import build_detector
+from tests.zoo_configs import ROOT
 
 FCOS = ['bbox_head.conv_cls', 'bbox_head.conv_reg', 'bbox_head.conv_centerness']
 RULE = PseudoLabels(score_thr=0.25)

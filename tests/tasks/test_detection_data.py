@@ -6,7 +6,8 @@ from mmdet.utils import register_all_modules
 
 from mmal.errors import InputError
 from mmal.tasks.detection_data import DetectionData, influence_pipeline, leaf_dataset
-from tests.conftest import ROOT, make_voc
+from tests.conftest import make_voc
+from tests.zoo_configs import ROOT
 
 
 @pytest.fixture(autouse=True)

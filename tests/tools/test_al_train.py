@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mmal.artifacts import read_csv, read_json, write_json
-from tests.conftest import ROOT
+from tests.zoo_configs import ROOT
 
 
 def call(script, *args, cwd, **env):

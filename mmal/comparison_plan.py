@@ -1,0 +1,141 @@
+"""A comparison plan: methods x seeds on one protocol, and which of its runs are done."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmengine.config import Config
+
+from .artifacts import read_json, write_bytes, write_json
+from .errors import InputError
+from .round import RoundFolder
+
+KEYS = ('name', 'config', 'seeds', 'methods', 'options', 'baseline', 'metric', 'target', 'published')
+METHOD_KEYS = ('config', 'sampler', 'options')
+
+
+@dataclass(frozen=True)
+class Run:
+    """One method with one seed.
+
+    Attributes:
+        method: Its name in the plan.
+        seed: Of the run.
+        folder: Its work_dir.
+        digest: Of its whole config but the number of rounds: another one is another run.
+        rounds: How many it is to have.
+        start_from: Work_dir of the run whose initial set and first model it shares, or None.
+    """
+    method: str
+    seed: int
+    folder: Path
+    digest: str
+    rounds: int
+    start_from: Path | None
+
+    @property
+    def closed(self) -> int:
+        """Rounds that are finished."""
+        return sum(RoundFolder(self.folder, n).closed for n in range(self.rounds))
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended; a pool that is used up may end it early."""
+        marker = self.folder / 'plan.json'
+        found = read_json(marker) if marker.exists() else {}
+        return found.get('digest') == self.digest and found.get('done', 0) >= self.rounds
+
+    def mark(self, done: bool) -> None:
+        """Remember which config is run here, and that it has ended."""
+        write_json(self.folder / 'plan.json', dict(digest=self.digest, done=self.rounds if done else 0))
+
+
+class Plan:
+    """A comparison plan: a Python file in mmengine's config syntax.
+
+    It has ``config`` (path of the protocol, relative to the plan), ``seeds`` and ``methods``, a dict by name of
+    ``sampler`` and, if need be, ``options`` (overrides as in --cfg-options) or a ``config`` of its own. ``options``
+    beside them are for every method; ``baseline`` (defaults to 'random' if there is such a method), ``metric``,
+    ``target`` and ``published`` (number of the paper's table to draw over) are for the report.
+
+    Args:
+        path: Of the plan.
+        work_dir: Where runs and report go.
+
+    Raises:
+        InputError: If the plan lacks something or has something unknown.
+    """
+
+    def __init__(self, path: str | Path, work_dir: str | Path) -> None:
+        self.path, self.work_dir = Path(path), Path(work_dir)
+        if not self.path.exists():
+            raise InputError(f'Plan not found: {path}')
+        plan = Config.fromfile(self.path).to_dict()
+        for key in ('config', 'seeds', 'methods'):
+            if not plan.get(key):
+                raise InputError(f'{path}: expected `{key}`; a plan needs config, seeds and methods.')
+        unknown = sorted(set(plan) - set(KEYS))
+        if unknown:
+            raise InputError(f'{path}: unknown {", ".join(unknown)}; a plan has {", ".join(KEYS)}.')
+        self.name, self.seeds, self.methods = plan.get('name', self.path.stem), list(plan['seeds']), plan['methods']
+        self.options, self.config = plan.get('options', {}), plan['config']
+        self.metric, self.target, self.published = (plan.get(k) for k in ('metric', 'target', 'published'))
+        self.baseline = plan.get('baseline', 'random' if 'random' in self.methods else None)
+        if self.baseline is not None and self.baseline not in self.methods:
+            raise InputError(f'{path}: baseline {self.baseline!r} is no method; there are {", ".join(self.methods)}.')
+        if len(set(self.seeds)) != len(self.seeds):
+            raise InputError(f'{path}: a seed stands twice in {self.seeds}.')
+        for name, method in self.methods.items():
+            if not set(method) <= set(METHOD_KEYS) or '/' in name or name.startswith('.'):
+                raise InputError(f'{path}: method {name!r} has {sorted(method)}; it may have {", ".join(METHOD_KEYS)}, '
+                                 'and its name must do for a folder.')
+        self._configs = {name: self._config_of(method) for name, method in self.methods.items()}
+
+    def _config_of(self, method: dict) -> Config:
+        cfg = Config.fromfile(self.path.parent / method.get('config', self.config))
+        for options in (self.options, method.get('options', {})):
+            cfg.merge_from_dict(copy.deepcopy(options))
+        if 'sampler' in method:
+            cfg.train_cfg['sampler'] = method['sampler']
+        return cfg
+
+    def runs(self) -> list[Run]:
+        """Every run, seed after seed; the first method of a seed is the one that the others start from."""
+        found = []
+        for seed in self.seeds:
+            leader = None
+            for name, cfg in self._configs.items():
+                folder = self.work_dir / name / f'seed_{seed}'
+                found.append(Run(name, seed, folder, self._digest(cfg), cfg.train_cfg['rounds'], leader))
+                leader = leader or folder
+        return found
+
+    @staticmethod
+    def _digest(cfg: Config) -> str:
+        content = cfg.to_dict()
+        content['train_cfg'] = {k: v for k, v in content['train_cfg'].items() if k != 'rounds'}
+        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+    def prepare(self, run: Run) -> Path:
+        """Make room for a run and write its config; what another config left there is moved aside.
+
+        Returns:
+            Path of the config.
+        """
+        marker = run.folder / 'plan.json'
+        if run.folder.exists() and (not marker.exists() or read_json(marker)['digest'] != run.digest):
+            aside = self.work_dir / 'replaced' / f'{run.method}_seed_{run.seed}_{int(time.time())}'
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            run.folder.rename(aside)
+        cfg = copy.deepcopy(self._configs[run.method])
+        if run.start_from is not None and (run.start_from / 'run.json').exists():
+            cfg.train_cfg['start_from'] = str(run.start_from)
+        run.mark(done=False)
+        path = self.work_dir / 'configs' / f'{run.method}_seed_{run.seed}.py'
+        write_bytes(path, cfg.pretty_text.encode())
+        return path

@@ -1,0 +1,84 @@
+import pytest
+
+from mmal.artifacts import read_json, write_json
+from mmal.comparison_plan import Plan
+from mmal.errors import InputError
+from tests.zoo_configs import ROOT
+
+PLAN = f"""
+config = '{ROOT}/configs/resnet_digits_isal.py'
+seeds = [0, 3]
+options = {{'train_cfg.rounds': 4}}
+methods = dict(
+    random=dict(sampler=dict(type='mmal.RandomSampler')),
+    isal=dict(sampler=dict(type='mmal.InfluenceSampler', top_k=2), options={{'custom_hooks.0.params': ['head.fc']}}))
+"""
+
+
+@pytest.fixture
+def plan(tmp_path):
+    def make(text=PLAN):
+        (tmp_path / 'plan.py').write_text(text)
+        return Plan(tmp_path / 'plan.py', tmp_path / 'work')
+    return make
+
+
+def test_every_method_with_every_seed_the_first_leads(plan, tmp_path):
+    runs = plan().runs()
+    assert [(r.method, r.seed) for r in runs] == [('random', 0), ('isal', 0), ('random', 3), ('isal', 3)]
+    random = tmp_path / 'work' / 'random'
+    assert [r.start_from for r in runs] == [None, random / 'seed_0', None, random / 'seed_3']
+    assert {r.rounds for r in runs} == {4}
+    assert not any(r.done for r in runs)
+    assert plan().baseline == 'random'
+
+
+def test_a_runs_config_has_what_plan_and_method_say(plan, tmp_path):
+    from mmengine.config import Config
+    made = plan()
+    run = made.runs()[1]
+    cfg = Config.fromfile(made.prepare(run))
+    assert cfg.train_cfg.sampler == dict(type='mmal.InfluenceSampler', top_k=2)
+    assert cfg.train_cfg.rounds == 4
+    assert cfg.custom_hooks[0].params == ['head.fc']
+    assert 'start_from' not in cfg.train_cfg, 'the leader has not begun'
+    write_json(run.start_from / 'run.json', {})
+    assert Config.fromfile(made.prepare(run)).train_cfg.start_from == str(run.start_from)
+
+
+def test_only_what_changed_is_run_again_and_the_old_is_kept(plan, tmp_path):
+    made = plan()
+    for run in made.runs():
+        made.prepare(run)
+        run.mark(done=True)
+        (run.folder / 'kept.txt').write_text(run.method)
+    assert all(r.done for r in made.runs())
+    edited = plan(PLAN.replace('top_k=2', 'top_k=1'))
+    assert [(r.method, r.done) for r in edited.runs()] == [('random', True), ('isal', False)] * 2
+    edited.prepare(edited.runs()[1])
+    assert not (edited.runs()[1].folder / 'kept.txt').exists()
+    aside, = (tmp_path / 'work' / 'replaced').glob('isal_seed_0_*')
+    assert (aside / 'kept.txt').read_text() == 'isal'
+    longer = plan(PLAN.replace("rounds': 4", "rounds': 6"))
+    assert not any(r.done for r in longer.runs())
+    longer.prepare(longer.runs()[0])
+    assert (longer.runs()[0].folder / 'kept.txt').exists(), 'more rounds go on where the run ended'
+    assert all(r.done for r in plan(PLAN.replace("rounds': 4", "rounds': 2")).runs()[2:])
+    assert read_json(made.runs()[3].folder / 'plan.json')['done'] == 4
+
+
+@pytest.mark.parametrize(('text', 'message'), [
+    (PLAN.replace('seeds', 'seed'), 'needs config, seeds and methods'),
+    (PLAN + 'targets = 3', 'unknown targets'),
+    (PLAN + "baseline = 'coreset'", "baseline 'coreset' is no method"),
+    (PLAN.replace('[0, 3]', '[0, 0]'), 'a seed stands twice'),
+    (PLAN.replace('sampler=dict(type=\'mmal.R', 'samplers=dict(type=\'mmal.R'), "method 'random' has"),
+])
+def test_mistakes_are_named(plan, text, message):
+    with pytest.raises(InputError, match=message):
+        plan(text)
+
+
+def test_a_plan_that_is_not_there(tmp_path):
+    with pytest.raises(InputError, match='Plan not found'):
+        Plan(tmp_path / 'no.py', tmp_path)

@@ -1,0 +1,53 @@
+"""What a run begins with, taken over from another run."""
+
+import os
+
+import pytest
+
+from mmal.artifacts import read_json
+from mmal.errors import InputError
+
+
+@pytest.fixture
+def first(make_cfg, run, tmp_path):
+    return run(make_cfg(tmp_path / 'first', rounds=1, max_epochs=1))
+
+
+def second(make_cfg, tmp_path, first, **changes):
+    settings = dict(rounds=1, max_epochs=1, start_from=str(first), sampler=dict(type='mmal.RandomSampler')) | changes
+    return make_cfg(tmp_path / 'second', **settings)
+
+
+def same_file(*paths):
+    return len({os.stat(p).st_ino for p in paths}) == 1
+
+
+def test_another_sampler_begins_with_the_same_images_and_model(make_cfg, run, tmp_path, first):
+    work_dir = run(second(make_cfg, tmp_path, first))
+    for name in ('initial.json', 'pool.json', 'round_00/checkpoint.pth'):
+        assert same_file(first / name, work_dir / name)
+    assert read_json(work_dir / 'curve.json')[0]['metrics'] == read_json(first / 'curve.json')[0]['metrics']
+    seconds = [read_json(w / 'round_00' / 'phases.json')['train'] for w in (first, work_dir)]
+    assert seconds[0] == seconds[1], 'what it cost is told where it is used, too'
+    assert read_json(work_dir / 'round_00' / 'selected.json') != read_json(first / 'round_00' / 'selected.json')
+    assert 'the initial set and the first trained model' in next(work_dir.glob('2*/*.log')).read_text()
+
+
+def test_another_training_takes_over_the_images_alone(make_cfg, run, tmp_path, first):
+    cfg = second(make_cfg, tmp_path, first)
+    cfg.optim_wrapper.optimizer.lr = 1e-4
+    work_dir = run(cfg)
+    assert same_file(first / 'initial.json', work_dir / 'initial.json')
+    assert not same_file(first / 'round_00/checkpoint.pth', work_dir / 'round_00/checkpoint.pth')
+
+
+def test_what_does_not_fit_is_refused(make_cfg, run, tmp_path, first):
+    cfg = second(make_cfg, tmp_path, first)
+    cfg.randomness = dict(seed=1)
+    with pytest.raises(InputError, match='another seed or pool'):
+        run(cfg)
+    with pytest.raises(InputError, match='holds no run'):
+        run(second(make_cfg, tmp_path, tmp_path / 'nowhere'))
+    with pytest.raises(InputError, match='began with 6 images and 0 held out, this run would with 5'):
+        run(second(make_cfg, tmp_path, first, initial=5))
+    assert not (tmp_path / 'second' / 'run.json').exists()

@@ -1,0 +1,57 @@
+"""Compare active-learning methods: run what a plan lacks, then write tables, curves and one page."""
+
+import argparse
+import os.path as osp
+import sys
+
+from mmal.check_env import findings, report
+from mmal.errors import InputError
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description='Compare active-learning methods')
+    parser.add_argument('plan', help='a Python file with config, seeds and methods; see docs/comparing.md')
+    parser.add_argument('--work-dir', help='the dir to save runs and report; work_dirs/NAME_OF_THE_PLAN by default')
+    parser.add_argument('--jobs', type=int, help='runs at a time; one a GPU by default, or one')
+    parser.add_argument('--dry-run', action='store_true', help='list the runs and what is done; run nothing')
+    parser.add_argument('--report-only', action='store_true', help='renew the report from what is there; run nothing')
+    return parser.parse_args()
+
+
+def main():
+    found = findings()
+    if any(f.fatal for f in found):
+        sys.exit(report(found))
+    args = parse_args()
+    import torch
+
+    from mmal.analysis.comparison import write_comparison
+    from mmal.compare import Executor
+    from mmal.comparison_plan import Plan
+    try:
+        work_dir = args.work_dir or osp.join('work_dirs', osp.splitext(osp.basename(args.plan))[0])
+        plan, gpus = Plan(args.plan, work_dir), list(range(torch.cuda.device_count()))
+        if args.dry_run:
+            for run in plan.runs():
+                print(f'{run.method:<24} seed {run.seed:<4} '
+                      f'{"done" if run.done else f"{run.closed} of {run.rounds} rounds"}')
+            return
+        executor = Executor(plan, args.jobs or len(gpus) or 1, gpus or None)
+        failed = []
+        if args.report_only:
+            executor.write_state(plan.runs())
+        else:
+            failed = executor.execute()
+        write_comparison(work_dir, plan.published)
+        print(f'Report: {work_dir}/comparison.html, tables.csv, points.csv and figures/.')
+        if failed:
+            sys.exit(f'{len(failed)} runs failed; their output is in {work_dir}/METHOD/seed_N/output.txt. '
+                     'Call this again to go on with them.')
+    except InputError as e:
+        sys.exit(f'\nal_compare.py: {e}')
+    except KeyboardInterrupt:
+        sys.exit('\nal_compare.py: stopped. Call it again to go on.')
+
+
+if __name__ == '__main__':
+    main()
