@@ -46,7 +46,9 @@ def measure(n: int) -> float:
         params = {k: p for k, p in model.named_parameters() if 'bbox_head.conv_' in k}
         save_tensors(Path(folder) / 's_test.pth', {k: torch.randn_like(p) for k, p in params.items()})
         ids = list(range(n))
-        query = Query(0, 0, ids, Path(folder), lambda: (Pool(), {i: i for i in ids}), lambda: task, 8, 0, getLogger())
+        query = Query(round=0, seed=0, ids=ids, labeled=[], budget=10, folder=Path(folder),
+                      images=lambda: (Pool(), {i: i for i in ids}), labeled_images=lambda: None, task=lambda: task,
+                      batch_size=8, num_workers=0, logger=getLogger())
         InfluenceSampler().score(query)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 

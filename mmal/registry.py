@@ -25,7 +25,7 @@ LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope='mmal', locations=['mmal.l
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='mmal', locations=['mmal.hooks'])
 MODELS = Registry('model', parent=MMENGINE_MODELS, scope='mmal', locations=['mmal.tasks.learning_loss'])
 DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope='mmal',
-                    locations=['mmal.tasks.digit_scenes', 'mmal.tasks.digits', 'mmal.tasks.subset'])
+                    locations=['mmal.tasks.digit_scenes', 'mmal.tasks.digits', 'mmal.tasks.subset', 'mmal.tasks.svhn'])
 SAMPLERS = Registry('sampler', scope='mmal', build_func=_build, locations=['mmal.samplers'])
 ORACLES = Registry('oracle', scope='mmal', build_func=_build, locations=['mmal.oracles'])
 SOLVERS = Registry('solver', scope='mmal', build_func=_build, locations=['mmal.hooks.stest_hook'])

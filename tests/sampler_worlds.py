@@ -83,7 +83,7 @@ def world(case, make_cfg, dataset, tmp_path):
     if case[1]['type'] == 'mmal.LearningLossSampler':
         world.model.loss_prediction = LossPrediction(['backbone.layer2', 'backbone.layer3'], [16, 32])
         if case[0] == 'classification':
-            world.model.loss_prediction = LossPrediction(['backbone.layer2', 'backbone.layer3'], [32, 64])
+            world.model.loss_prediction = LossPrediction(['backbone.layer1', 'backbone.layer2'], [16, 32])
     return world
 
 

@@ -1,7 +1,7 @@
 # scikit-learn's handwritten digits as a classification data set; nothing is downloaded.
 data_preprocessor = dict(num_classes=10, mean=[127.5] * 3, std=[127.5] * 3, to_rgb=False)
 train_dataloader = dict(
-    batch_size=32,
+    batch_size=8,
     num_workers=0,
     dataset=dict(type='mmal.Digits', split='train', pipeline=[
         dict(type='RandomCrop', crop_size=16, padding=2), dict(type='PackInputs')]),

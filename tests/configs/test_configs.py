@@ -2,15 +2,21 @@
 
 import json
 import os
+import pickle
 
+import numpy as np
 import pytest
 from mmengine.config import Config
 
+from mmal.comparison_plan import Plan
+from mmal.errors import InputError
 from mmal.plan import plan
+from mmal.registry import SAMPLERS
+from mmal.tasks.svhn import SVHN
 from tests.conftest import coco, make_voc
 from tests.zoo_configs import ROOT
 
-CONFIGS = sorted((ROOT / 'configs').glob('*.py'))
+CONFIGS = sorted(p for pattern in ('*.py', '*/*.py') for p in (ROOT / 'configs').glob(pattern))
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda p: p.name)
@@ -73,20 +79,25 @@ def test_the_papers_numbers():
     cifar = Config.fromfile(ROOT / 'configs' / 'resnet18_cifar10_isal.py')
     solver = cifar.custom_hooks[0].solver
     assert (solver.depth, solver.repeats, cifar.custom_hooks[0].params) == (250, 4, ['*'])
+    assert (cifar.train_cfg.rounds, cifar.train_cfg.max_epochs, cifar.train_dataloader.batch_size) == (10, 200, 128)
+    optimizer = cifar.optim_wrapper.optimizer
+    assert (optimizer.lr, optimizer.momentum, optimizer.weight_decay) == (0.1, 0.9, 0.0005)
+    assert (cifar.param_scheduler.milestones, cifar.param_scheduler.gamma) == ([160], 0.1)
     assert cifar.val_dataloader.dataset.split == 'test'
     voc = Config.fromfile(ROOT / 'configs' / 'fcos_voc2012_isal.py')
     assert (voc.train_cfg.initial, voc.train_cfg.query, voc.train_cfg.rounds) == (500, 500, 10)
     assert voc.model.bbox_head.num_classes == 20
 
 
-def test_voc_plan(tmp_path, monkeypatch):
+@pytest.mark.parametrize(('name', 'reference'), [('fcos_voc2012_isal.py', 'val, 2 images'),
+                                                 ('fcos_voc2012_learning_loss.py', 'none needed')])
+def test_voc_plan(tmp_path, monkeypatch, name, reference):
     (tmp_path / 'data').mkdir()
     make_voc(tmp_path / 'data' / 'VOCdevkit')
-    text, problems = planned('fcos_voc2012_isal.py', monkeypatch, tmp_path,
-                             **{'train_cfg.initial': 2, 'train_cfg.query': 1})
+    text, problems = planned(name, monkeypatch, tmp_path, **{'train_cfg.initial': 2, 'train_cfg.query': 1})
     assert not problems
     assert 'pool:            4 images, 20 classes' in text
-    assert 'reference set:   val, 2 images' in text
+    assert f'reference set:   {reference}' in text
 
 
 def test_custom_plan_reads_classes_from_the_data(dataset, tmp_path, monkeypatch):
@@ -118,26 +129,88 @@ def test_classification_plan(tmp_path, monkeypatch):
     text, problems = planned('resnet_digits_isal.py', monkeypatch, tmp_path)
     assert not problems
     assert 'pool:            1000 images, 10 classes' in text
-    assert '1290 values in head.fc.weight, head.fc.bias' in text
+    assert '330 values in head.fc.weight, head.fc.bias' in text
 
 
-def test_cifar10_plan(tmp_path, monkeypatch):
-    """On tiny stand-ins in CIFAR-10's own format; their checksums are of course others."""
-    import pickle
+def cifar_batch(path, rng, **labels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(pickle.dumps(dict(data=rng.integers(0, 255, (4, 3072), dtype=np.uint8), **labels)))
 
+
+@pytest.fixture
+def pictures(tmp_path, monkeypatch):
+    """CIFAR-10, CIFAR-100 and SVHN, tiny, in their own formats; checksums are of course others."""
     import mmpretrain.datasets.cifar as cifar
-    import numpy as np
-    folder = tmp_path / 'data' / 'cifar10' / 'cifar-10-batches-py'
-    folder.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for name in [f'data_batch_{i}' for i in range(1, 6)] + ['test_batch']:
-        entry = dict(data=rng.integers(0, 255, (4, 3072), dtype=np.uint8), labels=[0, 1, 2, 9])
-        (folder / name).write_bytes(pickle.dumps(entry))
+    from scipy.io import savemat
     monkeypatch.setattr(cifar, 'check_md5', lambda *args, **kwargs: True)
-    text, problems = planned('resnet18_cifar10_isal.py', monkeypatch, tmp_path,
-                             **{'train_cfg.initial': 5, 'train_cfg.query': 1})
+    rng, data = np.random.default_rng(0), tmp_path / 'data'
+    for name in [f'data_batch_{i}' for i in range(1, 6)] + ['test_batch']:
+        cifar_batch(data / 'cifar10' / 'cifar-10-batches-py' / name, rng, labels=[0, 1, 2, 9])
+    for name in ('train', 'test'):
+        cifar_batch(data / 'cifar100' / 'cifar-100-python' / name, rng, fine_labels=[0, 50, 98, 99])
+        (data / 'svhn').mkdir(exist_ok=True)
+        savemat(data / 'svhn' / f'{name}_32x32.mat', dict(X=rng.integers(0, 255, (32, 32, 3, 6), dtype=np.uint8),
+                                                          y=np.array([[1], [2], [10], [9], [5], [10]], dtype=np.uint8)))
+    return tmp_path
+
+
+ALL_PARAMETERS = 'parameters:      11173962 values'
+PICTURES = {
+    'resnet18_cifar10_isal.py': ('20 images, 10 classes', 'val, 4 images', ALL_PARAMETERS),
+    'resnet18_cifar10_isal_5k.py': ('20 images, 10 classes', 'val, 4 images', ALL_PARAMETERS),
+    'resnet18_cifar100_isal.py': ('4 images, 100 classes', 'val, 4 images', 'parameters:      11220132 values'),
+    'resnet18_svhn_isal.py': ('6 images, 10 classes', 'val, 6 images', ALL_PARAMETERS),
+    'resnet18_cifar10_learning_loss.py': ('20 images', 'none needed', 'LearningLossSampler'),
+    'ablations/resnet18_cifar10_isal_k2.py': ('20 images', 'val, 4 images', ALL_PARAMETERS),
+    'ablations/resnet18_cifar10_isal_k5.py': ('20 images', 'val, 4 images', ALL_PARAMETERS),
+    'ablations/resnet18_cifar10_isal_k10.py': ('20 images', 'val, 4 images', ALL_PARAMETERS),
+    'ablations/resnet18_cifar10_gradient_similarity.py': ('20 images', 'val, 4', 'GradientSimilaritySampler'),
+    'ablations/resnet18_cifar10_isal_v2.py': ('20 images', 'initial, 3 images', ALL_PARAMETERS),
+    'ablations/resnet18_cifar10_isal_v3.py': ('20 images', 'labeled, all labeled images', ALL_PARAMETERS),
+}
+
+
+@pytest.mark.parametrize('name', PICTURES)
+def test_plans_of_classification(name, pictures, monkeypatch):
+    text, problems = planned(name, monkeypatch, pictures, **{'train_cfg.initial': 3, 'train_cfg.query': 1})
     assert not problems
-    assert 'pool:            20 images, 10 classes' in text
-    assert 'reference set:   val, 4 images' in text
     assert '200 epochs of 1' in text
-    assert '11173962 values' in text
+    for part in PICTURES[name]:
+        assert part in text, text
+
+
+COCO = {'fcos_coco_isal_large.py': '10: 5 images', 'fcos_coco_learning_loss.py': 'LearningLossSampler',
+        'faster_rcnn_coco_isal.py': 'values in rpn_head.rpn_cls.weight'}
+
+
+@pytest.mark.parametrize('name', COCO)
+def test_plans_on_coco(name, coco_standin, monkeypatch):
+    text, problems = planned(name, monkeypatch, coco_standin, **{'train_cfg.initial': 5, 'train_cfg.query': 1})
+    assert not problems
+    assert COCO[name] in text
+
+
+def test_every_config_is_planned_by_a_test():
+    source = (ROOT / 'tests' / 'configs' / 'test_configs.py').read_text()
+    for path in CONFIGS:
+        if path.parent.name in ('configs', 'ablations'):
+            assert f"{path.name}'" in source, path
+
+
+@pytest.mark.parametrize('path', sorted((ROOT / 'configs' / 'plans').glob('*.py')), ids=lambda p: p.name)
+def test_comparison_plans_name_configs_and_samplers_that_exist(path, tmp_path):
+    plan = Plan(path, tmp_path)
+    runs = plan.runs()
+    assert {r.method for r in runs} == set(plan.methods)
+    for name, cfg in plan._configs.items():
+        assert SAMPLERS.build(cfg.train_cfg.sampler).column, name
+    first = next(iter({r.seed: r for r in runs}.values()))
+    assert first.rounds == plan._configs[first.method].train_cfg.rounds
+
+
+def test_svhn_reads_its_own_format_and_zero_is_ten(pictures):
+    dataset = SVHN(str(pictures / 'data' / 'svhn'), 'train', pipeline=[])
+    assert [dataset.get_data_info(i)['gt_label'] for i in range(6)] == [1, 2, 0, 9, 5, 0]
+    assert dataset.get_data_info(0)['img'].shape == (32, 32, 3)
+    with pytest.raises(InputError, match=r'extra_32x32.mat not found'):
+        SVHN(str(pictures / 'data' / 'svhn'), 'extra', pipeline=[])

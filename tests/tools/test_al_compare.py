@@ -10,7 +10,7 @@ PLAN = f"""
 config = '{ROOT}/configs/resnet_digits_isal.py'
 seeds = [1]
 options = {{'train_cfg.initial': 20, 'train_cfg.query': 10, 'train_cfg.rounds': 1, 'train_cfg.max_epochs': 1,
-           'model.backbone.base_channels': 4, 'model.backbone.stem_channels': 4, 'model.head.in_channels': 32,
+           'model.backbone.base_channels': 4, 'model.backbone.stem_channels': 4, 'model.head.in_channels': 8,
            'param_scheduler': []}}
 methods = dict(
     random=dict(sampler=dict(type='mmal.RandomSampler')),

@@ -1,6 +1,6 @@
 # Every classification method on scikit-learn's digits: 30 images at first, 20 a round, 10 rounds, 10 seeds. The
-# reference set is the digits' val part, the curve is accuracy on their test part. Half of the config's ResNet, so that
-# a training takes seconds. About two hours on two processor cores:
+# reference set is the digits' val part, the curve is accuracy on their test part. About two hours on two processor
+# cores:
 #   python tools/al_compare.py docs/results/digits/plan.py --jobs 2
 config = '../../../configs/resnet_digits_isal.py'
 seeds = list(range(10))
@@ -8,11 +8,6 @@ options = {
     'train_cfg.initial': 30,
     'train_cfg.query': 20,
     'train_cfg.rounds': 10,
-    'model.backbone.num_stages': 2,
-    'model.backbone.strides': (1, 2),
-    'model.backbone.dilations': (1, 1),
-    'model.backbone.out_indices': (1, ),
-    'model.head.in_channels': 32,
     'default_hooks.logger.interval': 1000,
 }
 methods = dict(

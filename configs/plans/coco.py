@@ -1,0 +1,12 @@
+# Figure 4b and Table 9: three seeds of five methods on COCO with FCOS, drawn over the paper's curves.
+config = '../fcos_coco_isal.py'
+seeds = list(range(3))
+methods = dict(
+    random=dict(sampler=dict(type='mmal.RandomSampler')),
+    isal=dict(),
+    coreset=dict(sampler=dict(type='mmal.CoresetSampler')),
+    learning_loss=dict(config='../fcos_coco_learning_loss.py'),
+    localization_stability=dict(sampler=dict(type='mmal.LocalizationStabilitySampler')))
+metric = 'coco/bbox_mAP'
+target = 0.22
+published = 9

@@ -1,0 +1,108 @@
+"""Look at a finished round: the chosen images as pictures, the pool's features by the round's model."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from PIL import Image
+
+from .artifacts import read_json
+from .errors import InputError
+from .inner import TrainedModel, round_cfg
+from .progress import track
+from .round import RoundFolder
+from .tasks import build_data, build_task
+from .tasks.loading import Unreadable, batches
+
+
+class FinishedRound:
+    """A round of a run, with its data.
+
+    Args:
+        work_dir: Of the run; its config lies there.
+        number: Of the round.
+
+    Raises:
+        InputError: If there is no config or the round is not closed.
+    """
+
+    def __init__(self, work_dir: str | Path, number: int) -> None:
+        self.work_dir, self.folder = Path(work_dir), RoundFolder(work_dir, number)
+        configs = sorted(self.work_dir.glob('*.py'), key=lambda p: p.stat().st_mtime)
+        if not configs:
+            raise InputError(f'{work_dir} holds no config: expected the work_dir of a run of al_train.py.')
+        if not self.folder.closed:
+            raise InputError(f'Round {number} of {work_dir} is not finished.')
+        self.cfg = Config.fromfile(configs[-1])
+        init_default_scope(self.cfg.get('default_scope', 'mmengine'))
+        self.data = build_data(self.cfg)
+
+    @cached_property
+    def pool(self):
+        """The pool's dataset without annotations."""
+        return self.data.pool_dataset(str(self.work_dir / 'pool.json'))
+
+    @property
+    def selected(self) -> list:
+        """Ids chosen in this round, best first."""
+        return read_json(self.folder.artifact('select'))
+
+    def truth(self, image_id) -> list[dict]:
+        """What labeling the image revealed."""
+        _, annotations = self.data.read_labeled(self.folder.artifact('label'))
+        return [a for a in annotations if a.get('image_id', a['id']) == image_id]
+
+    def picture(self, image_id) -> Image.Image:
+        """The image as a picture, from its file or from memory."""
+        path = self.data.image_path(image_id)
+        if path:
+            with Image.open(path) as image:
+                return image.convert('RGB')
+        info = self.pool.get_data_info(self.data.rows(self.pool)[image_id])
+        return Image.fromarray(np.asarray(info['img'], dtype=np.uint8))
+
+    def boxes(self, image_id) -> list[tuple]:
+        """x, y, w, h and class name of its revealed boxes; none for classification."""
+        names = {c['id']: c['name'] for c in getattr(self.data, 'categories', [])}
+        return [(*a['bbox'], names[a['category_id']]) for a in self.truth(image_id) if 'bbox' in a]
+
+    def caption(self, image_id) -> str:
+        """Its id and, for classification, its revealed label."""
+        labels = [a['label'] for a in self.truth(image_id) if 'label' in a]
+        return ' '.join([str(image_id)[:16], *(f'label {label}' for label in labels)])
+
+    def features(self, layers: list[str] | None, logger) -> tuple[list, np.ndarray, list]:
+        """Ids of the whole pool, their features of shape (N, D) by the round's model, and the class it predicts most.
+
+        Args:
+            layers: Modules whose outputs are taken. None: what goes into the last layers.
+            logger: For the progress.
+        """
+        cfg = round_cfg(self.cfg, f'look_{self.work_dir.name}', self.work_dir / 'look', self.folder.number, 0,
+                        dict(type='EpochBasedTrainLoop', max_epochs=1))
+        cfg.launcher = 'none'
+        self.data.train_on(cfg, self.folder.artifact('label'))
+        task = build_task(TrainedModel(cfg, self.folder.artifact('train')).runner.model, cfg)
+        pool = self.pool
+        ids, features, classes = list(self.data.rows(pool)), [], []
+        kept = []
+        stream = batches(pool, range(len(ids)), 32)
+        for batch in track(stream, -(-len(ids) // 32), 'features', logger):
+            good = [(row, item) for row, item in batch if not isinstance(item, Unreadable)]
+            items = [item for _, item in good]
+            features += list(task.features(items, layers).cpu().numpy())
+            classes += [self._top_class(task, item) for item in items]
+            kept += [ids[row] for row, _ in good]
+        return kept, np.stack(features), classes
+
+    def _top_class(self, task, item) -> str:
+        """Name of the class the model is surest of; 'nothing' where a detector finds nothing."""
+        if not hasattr(task, 'detect'):
+            p = task.probabilities([item])[0]
+            return str(self.data.classes[int((p[:, 0] if task.multi_label else p[0]).argmax())])
+        found = task.detect([item])[0]
+        return str(self.data.classes[int(found.labels[found.scores.argmax()])]) if len(found) else 'nothing'

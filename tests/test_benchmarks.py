@@ -1,0 +1,14 @@
+"""Benchmarks are run by hand; that they still run is worth a moment."""
+
+from benchmarks.memory import measure
+from benchmarks.run import table, verdict
+
+
+def test_memory_of_scoring_is_measured():
+    assert 100 < measure(8) < 20000
+
+
+def test_a_ratio_is_judged_by_its_target():
+    assert [verdict(r, t) for r, t in ((1.05, '<= 1.10'), (1.2, '<= 1.10'), (9.0, '>= 10'), (1.0, '0.95 to 1.05'),
+                                       (None, '>= 10'), (3.0, 'none'))] == ['yes', 'NO', 'NO', 'yes', '-', '-']
+    assert '| x | 1.50 | <= 2 | yes | 5 |' in table([dict(name='x', ratio=1.5, target='<= 2', n=5)])

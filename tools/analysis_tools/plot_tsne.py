@@ -1,0 +1,42 @@
+"""Draw the pool of a run by t-SNE of the round's features, with what the round chose marked (paper, Figure 5)."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from mmal.errors import InputError
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description='t-SNE of the pool, with the chosen images marked')
+    parser.add_argument('work_dir', help='the work dir of a run')
+    parser.add_argument('--round', type=int, default=0, help='number of the round')
+    parser.add_argument('--layers', nargs='+', help='modules whose outputs are the features; what goes into the last '
+                        'layers by default')
+    parser.add_argument('--most', type=int, default=5000, help='images embedded at most')
+    parser.add_argument('--out', help='the picture; round_XX/tsne.png in the work dir by default')
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    logging.basicConfig(level=logging.INFO, format='%(message)s')
+    from mmal.analysis.tsne import draw_tsne, embed
+    from mmal.artifacts import write_bytes
+    from mmal.look import FinishedRound
+    try:
+        finished = FinishedRound(args.work_dir, args.round)
+        ids, features, classes = finished.features(args.layers, logging.getLogger())
+    except InputError as e:
+        sys.exit(f'\nplot_tsne.py: {e}')
+    rows, places = embed(features, most=args.most)
+    chosen = set(finished.selected)
+    out = Path(args.out or finished.folder.path / 'tsne.png')
+    write_bytes(out, draw_tsne(places, [classes[r] for r in rows], [ids[r] in chosen for r in rows],
+                               f'{Path(args.work_dir).name}, round {args.round}: classes as the model predicts them'))
+    print(f'{len(rows)} of {len(ids)} images: {out}')
+
+
+if __name__ == '__main__':
+    main()
