@@ -9,10 +9,11 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import memory, scoring, solvers
-from benchmarks.harness import commit, machine, versions
+from benchmarks import coreset, memory, scoring, solvers
+from benchmarks.harness import machine, versions
 
 HERE = Path(__file__).parent
+PARTS = dict(solvers=solvers, scoring=scoring, memory=memory, coreset=coreset)
 
 
 def verdict(ratio: float | None, target: str) -> str:
@@ -37,21 +38,27 @@ def table(records: list[dict]) -> str:
     return '\n'.join(lines)
 
 
+def renewed(path: Path, records: list[dict], only: str | None) -> list[dict]:
+    """All records: the new ones and, where only a part was measured, the others as they were."""
+    old = json.loads(path.read_text()) if path.exists() else []
+    return [r for r in old if only and r.get('part', only) != only] + records
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('-n', type=int, default=5, help='repetitions of each timing; at least 5 for the record')
-    parser.add_argument('--only', choices=['scoring', 'solvers', 'memory'], help='a part, printed and not written')
+    parser.add_argument('--only', choices=PARTS, help='measure a part anew, and keep the other records')
     args = parser.parse_args()
-    measured = commit()  # before results are written into the tree
-    parts = dict(solvers=solvers, scoring=scoring, memory=memory)
-    records = [r for name, part in parts.items() if args.only in (None, name) for r in part.records(args.n)]
-    print(table(records))
-    if args.only:
-        return
     name = 'results-cuda' if torch.cuda.is_available() else 'results'
-    (HERE / f'{name}.json').write_text(json.dumps(records, indent=1) + '\n')
+    path = HERE / f'{name}.json'
+    records = [dict(r, part=part) for part, module in PARTS.items() if args.only in (None, part)
+               for r in module.records(args.n)]
+    records = renewed(path, records, args.only)
+    path.write_text(json.dumps(records, indent=1) + '\n')
     where = ', '.join(f'{k} {v}' for k, v in {**machine(), **versions()}.items() if v)
-    (HERE / f'{name}.md').write_text(f'`make bench` at commit {measured}, {where}.\n\n{table(records)}\n')
+    commits = ', '.join(dict.fromkeys(r['commit'] for r in records))
+    path.with_suffix('.md').write_text(f'`make bench` at commit {commits}, {where}.\n\n{table(records)}\n')
+    print(path.with_suffix('.md').read_text())
 
 
 if __name__ == '__main__':

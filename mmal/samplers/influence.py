@@ -89,8 +89,8 @@ class InfluenceSampler:
             derivative, counts = task.pseudo_derivative(items, keys, params, direction, self.rule)
             return list(zip((-derivative).tolist(), counts, strict=True))
 
-        with task.loss_mode(), restrict_grad(task.model, params):
-            return sweep(query, visit, batch_size=self.batch_size)
+        with restrict_grad(task.model, params):
+            return sweep(query, visit, batch_size=self.batch_size, mode=task.loss_mode)
 
 
 @SAMPLERS.register_module()

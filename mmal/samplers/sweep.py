@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from mmengine import dist
@@ -13,7 +14,8 @@ from .base import Query
 
 
 def sweep(query: Query, visit: Callable[[list, list], list], ids: list | None = None, title: str = 'scoring',
-          batch_size: int | None = None) -> tuple[dict, dict]:
+          batch_size: int | None = None,
+          mode: Callable[[], AbstractContextManager] = nullcontext) -> tuple[dict, dict]:
     """Visit images in batches, each image by one process, and gather the findings of all processes.
 
     Args:
@@ -22,6 +24,8 @@ def sweep(query: Query, visit: Callable[[list, list], list], ids: list | None = 
         ids: Which images. Defaults to None: all of the query's.
         title: For the progress line.
         batch_size: Images to a batch. Defaults to None: the query's.
+        mode: Context around the visits. (A task's loss_mode hides the other processes, so it must not be around the
+            sweep itself.) Defaults to none.
 
     Returns:
         Findings by id, in the order of ``ids``, and the reason by id of images that could not be loaded.
@@ -34,13 +38,15 @@ def sweep(query: Query, visit: Callable[[list, list], list], ids: list | None = 
     by_row, size = {rows[i]: i for i in mine}, batch_size or query.batch_size
     found: dict[Any, Any] = {}
     unreadable: dict[Any, str] = {}
-    stream = batches(dataset, list(by_row), size, query.num_workers)
-    for batch in track(stream, -(-len(mine) // size), f'round {query.round}: {title}', query.logger):
-        unreadable.update({by_row[r]: x.reason for r, x in batch if isinstance(x, Unreadable)})
-        good = [(by_row[r], item) for r, item in batch if not isinstance(item, Unreadable)]
-        if good:
-            keys, items = map(list, zip(*good, strict=True))
-            found.update(zip(keys, visit(keys, items), strict=True))
+    stream = track(batches(dataset, list(by_row), size, query.num_workers), -(-len(mine) // size),
+                   f'round {query.round}: {title}', query.logger)
+    with mode():
+        for batch in stream:
+            unreadable.update({by_row[r]: x.reason for r, x in batch if isinstance(x, Unreadable)})
+            good = [(by_row[r], item) for r, item in batch if not isinstance(item, Unreadable)]
+            if good:
+                keys, items = map(list, zip(*good, strict=True))
+                found.update(zip(keys, visit(keys, items), strict=True))
     if mine and len(unreadable) == len(mine):
         raise RuntimeError(f'None of {len(mine)} images could be loaded; the first says: '
                            f'{next(iter(unreadable.values()))}')

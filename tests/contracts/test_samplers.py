@@ -114,6 +114,43 @@ def test_an_image_that_is_not_finite_ranks_last(sampler, ask, ids, case, monkeyp
         assert math.isfinite(scores.value[target])
 
 
+def test_the_pool_is_shared_out_among_processes_and_gathered(sampler, ask, ids, case, monkeypatch):
+    """Where it asks who it is and hands over its share, the group must be visible (losses are taken as if alone)."""
+    if case[1]['type'] == 'mmal.RandomSampler':
+        pytest.skip('looks at no image')
+    import mmal.samplers.sweep as sweep
+    whole, visible, seen = ask(sampler), torch.distributed.is_initialized, []
+
+    class Group:
+        rank = 0
+
+        @classmethod
+        def get_rank(cls):
+            assert torch.distributed.is_initialized is visible
+            return cls.rank
+
+        @staticmethod
+        def get_world_size():
+            return 2
+
+        @staticmethod
+        def all_gather_object(part):
+            assert torch.distributed.is_initialized is visible
+            seen.append(set(part[0]))
+            return [part]
+
+    monkeypatch.setattr(sweep, 'dist', Group)
+    parts = []
+    for Group.rank in (0, 1):
+        seen.clear()
+        scores = ask(sampler)
+        parts.append({i for i in scores.value if i in seen[0]})
+        if not scores.order and len(seen) == 1:  # scores that belong to an image alone
+            assert scores.value == pytest.approx({i: whole.value[i] for i in scores.value}, rel=2e-3, abs=1e-5)
+    assert not parts[0] & parts[1]
+    assert sorted(parts[0] | parts[1]) == ids[3:]
+
+
 def test_column_and_need_are_stated(sampler):
     assert isinstance(sampler.column, str)
     assert isinstance(sampler.needs_s_test, bool)
