@@ -356,7 +356,7 @@ def test_an_influence_that_is_not_finite_is_ranked_last_counted_and_named(make_c
 
 def test_classification_runs_resumes_and_trains_on_what_was_labeled(run, tmp_path):
     cfg = config('resnet_digits_isal.py')
-    cfg.train_cfg.update(initial=20, query=10, rounds=2, max_epochs=2, val_interval=2)
+    cfg.train_cfg.update(initial=20, query=10, rounds=2, max_iters=4, val_interval=4)
     cfg.param_scheduler = [dict(type='ConstantLR', factor=1.0)]
     cfg.work_dir, cfg.launcher, cfg.visualizer.name = str(tmp_path / 'run'), 'none', str(tmp_path)
     work_dir = run(cfg)

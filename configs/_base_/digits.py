@@ -1,11 +1,10 @@
 # scikit-learn's handwritten digits as a classification data set; nothing is downloaded.
 data_preprocessor = dict(num_classes=10, mean=[127.5] * 3, std=[127.5] * 3, to_rgb=False)
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=16,
     num_workers=0,
-    dataset=dict(type='mmal.Digits', split='train', pipeline=[
-        dict(type='RandomCrop', crop_size=16, padding=2), dict(type='PackInputs')]),
-    sampler=dict(type='DefaultSampler', shuffle=True))
+    dataset=dict(type='mmal.Digits', split='train', pipeline=[dict(type='PackInputs')]),
+    sampler=dict(type='InfiniteSampler', shuffle=True))
 val_dataloader = dict(
     batch_size=64,
     num_workers=0,

@@ -53,7 +53,7 @@ def ranking_loss(predicted: Tensor, true: Tensor, margin: float = 1.0) -> Tensor
 
 
 def _loss_with_prediction(inputs: Tensor, data_samples: list, *, model: nn.Module, original, weight: float,
-                          detach_epoch: int | None) -> dict:
+                          detach_at: float | None) -> dict:
     """The model's own losses, and that of the module."""
     module = model.loss_prediction
     if not module.training:
@@ -61,14 +61,19 @@ def _loss_with_prediction(inputs: Tensor, data_samples: list, *, model: nn.Modul
     with recorded(model, module.feature_maps, graph=True) as seen:
         feats = model.extract_feat(inputs)
     features = pooled(seen, len(data_samples))
-    epoch = MessageHub.get_current_instance().runtime_info.get('epoch', 0)
-    if detach_epoch is not None and epoch >= detach_epoch:
+    if detach_at is not None and _progress() >= detach_at:
         features = features.detach()
     with returning(model, 'extract_feat', feats):
         losses = original(inputs, data_samples)
     true = _each(model, original, inputs, data_samples, feats)
     losses['loss_prediction'] = weight * ranking_loss(module(features), true)
     return losses
+
+
+def _progress() -> float:
+    """Share of the training that is done, as mmengine's RuntimeInfoHook says."""
+    info = MessageHub.get_current_instance().runtime_info
+    return info.get('iter', 0) / max(info.get('max_iters', 1), 1)
 
 
 @torch.no_grad()
@@ -98,22 +103,23 @@ def _channels(model: nn.Module, feature_maps: Sequence[str]) -> list[int]:
 
 @MODELS.register_module()
 def LearningLoss(model: dict, feature_maps: Sequence[str], weight: float = 1.0,  # noqa: N802  it stands for a type
-                 detach_epoch: int | None = None, channels: Sequence[int] | None = None, width: int = 128,
+                 detach_at: float | None = None, channels: Sequence[int] | None = None, width: int = 128,
                  data_preprocessor: dict | None = None) -> nn.Module:
     """Build a model and attach a :class:`LossPrediction` to it, as its child ``loss_prediction``.
 
     The model stays what it is; in training, ``loss()`` also returns ``loss_prediction``. The true losses are those of
     the images one by one, through the head alone.
 
-    >>> model = dict(type='mmal.LearningLoss', model=dict(type='FCOS', ...), feature_maps=['neck'], detach_epoch=0)
+    >>> model = dict(type='mmal.LearningLoss', model=dict(type='FCOS', ...), feature_maps=['neck'], detach_at=0)
 
     Args:
         model: Config of a detector or classifier.
         feature_maps: Modules of its backbone or neck whose outputs the module sees; ['neck'] for all levels of an FPN,
             ['backbone.layer1', ..., 'backbone.layer4'] for the blocks of a ResNet.
         weight: lambda. Defaults to 1.
-        detach_epoch: From this epoch on the module's gradient does not reach the model; 0 for never (detection in the
-            ISAL paper, appendix D.2; 120 of 200 epochs for classification, D.1). Defaults to None: always does.
+        detach_at: Share of the training after which the module's gradient no longer reaches the model: 0 for detection
+            (ISAL paper, appendix D.2), 0.6 for classification (D.1: after 120 of 200 epochs). Defaults to None: it
+            always does.
         channels: Of the maps. Defaults to None: found by a trial run.
         width: See :class:`LossPrediction`.
         data_preprocessor: What a Runner hands on to the model.
@@ -126,5 +132,5 @@ def LearningLoss(model: dict, feature_maps: Sequence[str], weight: float = 1.0, 
     built = MMENGINE_MODELS.build(model)
     built.loss_prediction = LossPrediction(feature_maps, channels or _channels(built, feature_maps), width)
     built.loss = partial(_loss_with_prediction, model=built, original=built.loss, weight=weight,
-                         detach_epoch=detach_epoch)
+                         detach_at=detach_at)
     return built

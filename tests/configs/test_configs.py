@@ -129,7 +129,7 @@ def test_classification_plan(tmp_path, monkeypatch):
     text, problems = planned('resnet_digits_isal.py', monkeypatch, tmp_path)
     assert not problems
     assert 'pool:            1000 images, 10 classes' in text
-    assert '330 values in head.fc.weight, head.fc.bias' in text
+    assert '650 values in head.fc.weight, head.fc.bias' in text
 
 
 def cifar_batch(path, rng, **labels):

@@ -1,4 +1,4 @@
-# The digits' classifier with a loss-prediction module on its two stages; its gradient reaches them for 18 of 30 epochs.
+# The digits' classifier with a loss-prediction module on its stages; its gradient reaches them for 0.6 of a training.
 _base_ = '../../../configs/resnet_digits_isal.py'
-model = dict(_delete_=True, type='mmal.LearningLoss', model=_base_.model, detach_epoch=18,
-             feature_maps=['backbone.layer1', 'backbone.layer2'])
+model = dict(_delete_=True, type='mmal.LearningLoss', model=_base_.model, detach_at=0.6,
+             feature_maps=['backbone.layer1', 'backbone.layer2', 'backbone.layer3'])
