@@ -13,6 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+UMASK = os.umask(0o077)  # there is no other way to read it; once, before there are threads
+os.umask(UMASK)
+
 
 def write_bytes(path: str | Path, content: bytes) -> None:
     """Write through a temporary name in the same folder, fsync, ``os.replace``, fsync of the folder."""
@@ -24,7 +27,7 @@ def write_bytes(path: str | Path, content: bytes) -> None:
             f.write(content)
             f.flush()
             os.fsync(f.fileno())
-            os.chmod(temporary, 0o666 & ~_umask())
+            os.chmod(temporary, 0o666 & ~UMASK)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -34,12 +37,6 @@ def write_bytes(path: str | Path, content: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def write_json(path: str | Path, data: Any, indent: int | None = 1) -> None:

@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
-from threading import Lock
 
 from .artifacts import read_json, write_json
 from .comparison_plan import Plan, Run
+from .errors import InputError
 
 
 class Executor:
     """Runs what is missing of a plan, several at once if asked, and keeps ``comparison.json`` true.
 
+    Runs go in the plan's order, seed after seed; those of a seed wait for its first one, from which they start. Each
+    holds a lock that its process inherits: killed or not, no two processes work on one run.
+
     Args:
         plan: The plan.
         jobs: Runs at a time; each gets its share of the processor's cores.
-        gpus: Their numbers; each job gets one. None on a machine without.
+        gpus: Names of the GPUs, as in CUDA_VISIBLE_DEVICES; each job gets one. None on a machine without.
         tell: Told what happens, a line at a time.
     """
 
-    def __init__(self, plan: Plan, jobs: int, gpus: list[int] | None = None, tell=print) -> None:
+    def __init__(self, plan: Plan, jobs: int, gpus: list[str] | None = None, tell=print) -> None:
         self.plan, self.jobs, self._tell = plan, jobs, tell
         self._slots: Queue = Queue()
         for n in range(jobs):
             self._slots.put(gpus[n % len(gpus)] if gpus else None)
-        self._lock, self._state, self._children, self._stopped = Lock(), {}, set(), False
+        self._children: set[subprocess.Popen] = set()
+        self._stopped = False
 
     def execute(self) -> list[Run]:
         """Run everything that is missing; returns the runs that failed.
@@ -38,62 +45,67 @@ class Executor:
         Raises:
             KeyboardInterrupt: After the children were ended; what they finished is kept.
         """
-        runs, start = self.plan.runs(), time.monotonic()
-        missing = [r for r in runs if not r.done]
-        self._before = sum(r.closed for r in runs)
-        self._tell(f'{len(runs)} runs, {len(runs) - len(missing)} of them done; {self.jobs} at a time.')
-        by_seed: dict[int, list[Run]] = {}
-        for run in missing:
-            by_seed.setdefault(run.seed, []).append(run)
+        runs, start, running = self.plan.runs(), time.monotonic(), {}
+        todo = [r for r in runs if not r.done]
+        before = sum(r.closed for r in runs)
+        self._tell(f'{len(runs)} runs, {len(runs) - len(todo)} of them done; {self.jobs} at a time.')
         self.write_state(runs)
         with ThreadPoolExecutor(self.jobs) as pool:
             try:
-                for _ in pool.map(lambda group: self._seed(group, runs, start), by_seed.values()):
-                    pass
-            except KeyboardInterrupt:
+                while todo or running:
+                    for run in self._ready(todo, running.values()):
+                        todo.remove(run)
+                        running[pool.submit(self._run, run)] = run
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        run = running.pop(future)
+                        future.result()
+                        self.write_state(runs)
+                        self._progress(runs, run, before, start)
+            except BaseException:
                 self._stopped = True
                 for child in list(self._children):
                     child.terminate()
                 raise
         return [r for r in runs if not r.done]
 
-    def _seed(self, group: list[Run], runs: list[Run], start: float) -> None:
-        """The runs of a seed in turn: all but the first start where the first did."""
-        for run in group:
-            if self._stopped:
-                return
-            self._run(run)
-            with self._lock:
-                self.write_state(runs)
-                self._progress(runs, run, start)
+    def _ready(self, todo: list[Run], running) -> list[Run]:
+        """Runs that may begin now: those whose first one of the seed is behind them, as many as there are slots."""
+        busy = {r.folder for r in (*todo, *running)}
+        return [r for r in todo if r.start_from not in busy][:self.jobs - len(running)]
 
     def _run(self, run: Run) -> None:
         slot = self._slots.get()
         try:
-            config = self.plan.prepare(run)
-            threads = str(max(1, (os.cpu_count() or 1) // self.jobs))
-            env = dict(os.environ, OMP_NUM_THREADS=threads)
-            if slot is not None:
-                env['CUDA_VISIBLE_DEVICES'] = str(slot)
-            command = [sys.executable, str(Path(__file__).parents[1] / 'tools' / 'al_train.py'), str(config),
-                       '--work-dir', str(run.folder), '--seed', str(run.seed), '--resume']
-            with open(run.folder / 'output.txt', 'a') as out:
-                child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=env)
-                self._children.add(child)
-                code = child.wait()
-                self._children.discard(child)
-            if code == 0:
-                run.mark(done=True)
-            else:
-                self._state[run.folder] = _last_line(run.folder / 'output.txt') or f'exit status {code}'
+            with _locked(self.plan.work_dir / 'locks' / f'{run.method}_seed_{run.seed}') as lock:
+                code = self._train(run, self.plan.prepare(run), slot, lock)
+            error = None if code == 0 else _last_line(run.folder / 'output.txt') or f'exit status {code}'
+            if not self._stopped:
+                run.mark(done=code == 0, error=error)
+        except (OSError, InputError) as e:
+            self._tell(f'{run.method}, seed {run.seed}: {e}')
         finally:
             self._slots.put(slot)
 
-    def _progress(self, runs: list[Run], run: Run, start: float) -> None:
+    def _train(self, run: Run, config: Path, slot: str | None, lock: int) -> int:
+        """Exit status of al_train.py on this run."""
+        env = dict(os.environ, OMP_NUM_THREADS=str(max(1, (os.cpu_count() or 1) // self.jobs)))
+        if slot is not None:
+            env['CUDA_VISIBLE_DEVICES'] = slot
+        command = [sys.executable, str(Path(__file__).parents[1] / 'tools' / 'al_train.py'), str(config),
+                   '--work-dir', str(run.folder), '--seed', str(run.seed), '--resume']
+        with open(run.folder / 'output.txt', 'a') as out:
+            child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=env, pass_fds=(lock, ))
+        self._children.add(child)
+        if self._stopped:
+            child.terminate()
+        code = child.wait()
+        self._children.discard(child)
+        return code
+
+    def _progress(self, runs: list[Run], run: Run, before: int, start: float) -> None:
         total, closed = sum(r.rounds for r in runs), sum(r.closed for r in runs)
-        passed, made = time.monotonic() - start, max(closed - self._before, 1)
-        left = (total - closed) * passed / made
-        state = 'done' if run.done else f'FAILED: {self._state.get(run.folder)}'
+        left = (total - closed) * (time.monotonic() - start) / max(closed - before, 1)
+        state = 'done' if run.done else f'FAILED: {run.error}'
         self._tell(f'{run.method}, seed {run.seed}: {state}. {closed} of {total} rounds in all; about '
                    f'{left / 60:.0f} min left.')
 
@@ -101,9 +113,8 @@ class Executor:
         """Renew ``comparison.json``, which the report is made from."""
         listed = []
         for run in runs:
-            error = self._state.get(run.folder)
-            state = 'done' if run.done else 'failed' if error else 'running' if run.folder.exists() else 'missing'
-            listed.append(dict(method=run.method, seed=run.seed, state=state, error=error,
+            state = 'done' if run.done else 'failed' if run.error else 'running' if run.closed else 'missing'
+            listed.append(dict(method=run.method, seed=run.seed, state=state, error=None if run.done else run.error,
                                folder=str(run.folder.relative_to(self.plan.work_dir))))
         write_json(self.plan.work_dir / 'comparison.json', dict(
             name=self.plan.name, metric=self.plan.metric or self._metric(runs), baseline=self.plan.baseline,
@@ -116,6 +127,22 @@ class Executor:
         from .analysis.curve import main_metric
         curves = [read_json(r.folder / 'curve.json') for r in runs if (r.folder / 'curve.json').exists()]
         return next((m for m in map(main_metric, curves) if m), 'metric')
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    """Hold a lock on a file; whoever inherits the descriptor holds it, too.
+
+    Raises:
+        InputError: If another process holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, 'w') as f:
+        try:
+            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError('another process is at work on it; wait for that one, or end it.') from None
+        yield f.fileno()
 
 
 def _last_line(path: Path) -> str:

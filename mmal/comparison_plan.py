@@ -40,19 +40,29 @@ class Run:
 
     @property
     def closed(self) -> int:
-        """Rounds that are finished."""
+        """Rounds of this very config that are finished."""
+        if self._marker().get('digest') != self.digest:
+            return 0
         return sum(RoundFolder(self.folder, n).closed for n in range(self.rounds))
 
     @property
     def done(self) -> bool:
         """Whether it has ended; a pool that is used up may end it early."""
-        marker = self.folder / 'plan.json'
-        found = read_json(marker) if marker.exists() else {}
+        found = self._marker()
         return found.get('digest') == self.digest and found.get('done', 0) >= self.rounds
 
-    def mark(self, done: bool) -> None:
-        """Remember which config is run here, and that it has ended."""
-        write_json(self.folder / 'plan.json', dict(digest=self.digest, done=self.rounds if done else 0))
+    @property
+    def error(self) -> str | None:
+        """Why its last attempt failed."""
+        return self._marker().get('error')
+
+    def mark(self, done: bool, error: str | None = None) -> None:
+        """Remember which config is run here, and that it has ended or failed."""
+        write_json(self.folder / 'plan.json', dict(digest=self.digest, done=self.rounds if done else 0, error=error))
+
+    def _marker(self) -> dict:
+        path = self.folder / 'plan.json'
+        return read_json(path) if path.exists() else {}
 
 
 class Plan:

@@ -94,7 +94,7 @@ class FinishedRound:
         for batch in track(stream, -(-len(ids) // 32), 'features', logger):
             good = [(row, item) for row, item in batch if not isinstance(item, Unreadable)]
             items = [item for _, item in good]
-            features += list(task.features(items, layers).cpu().numpy())
+            features += list(task.features(items, layers).cpu().numpy()) if items else []
             classes += [self._top_class(task, item) for item in items]
             kept += [ids[row] for row, _ in good]
         return kept, np.stack(features), classes

@@ -16,7 +16,7 @@ from .hooks import StestHook
 from .images import UnreadableList, find_unreadable
 from .inner import TrainedModel, round_cfg, train, train_loop_cfg
 from .input_check import check_input
-from .pool import Pool, spend
+from .pool import Pool, images_for, spend
 from .registry import LOOPS, ORACLES, SAMPLERS
 from .round import RoundFolder
 from .run_record import check, claim, record_of
@@ -193,7 +193,10 @@ class ActiveLoop(BaseLoop):
     def _score(self, folder: RoundFolder, pool: Pool, trained: TrainedModel, labeled_file: Path, path: Path) -> None:
         loader = self.runner.cfg.get('val_dataloader') or self.runner.cfg.train_dataloader
         candidates = self._candidates(pool)
-        query = Query(folder.number, self.seed, candidates, pool.labeled, min(self.query, len(candidates)), folder.path,
+        budget = self.query
+        if self.unit == 'box':
+            budget = images_for(budget, *map(len, self.data.read_labeled(labeled_file)))
+        query = Query(folder.number, self.seed, candidates, pool.labeled, min(budget, len(candidates)), folder.path,
                       self._pool_images, lambda: self.data.labeled_dataset(str(labeled_file)),
                       lambda: build_task(trained.runner.model, trained.runner.cfg), loader.get('batch_size', 1),
                       loader.get('num_workers', 0), self.runner.logger)

@@ -59,6 +59,17 @@ def spend(candidates: Iterable[Hashable], budget: int, cost: Callable[[Hashable]
     return taken
 
 
+def images_for(budget: int, images: int, boxes: int) -> int:
+    """How many images a budget in boxes will pay for, if they have as many boxes as those labeled so far.
+
+    Args:
+        budget: In boxes.
+        images: Labeled so far.
+        boxes: Of those images.
+    """
+    return max(1, math.ceil(budget / max(boxes / max(images, 1), 1.0)))
+
+
 class Pool:
     """Ids that may ever be labeled, and those that are.
 

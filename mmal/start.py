@@ -30,12 +30,15 @@ def begin(loop, record: dict, unreadable: dict) -> None:
     if loop.start_from is None:
         _draw(loop, unreadable)
         return
-    taken = adopt(loop.work_dir, loop.start_from, record)
-    found = [len(loop.data.read_labeled(loop.work_dir / f'{n}.json')[0]) for n in ('initial', 'holdout')]
+    if not (Path(loop.start_from) / 'run.json').exists():
+        raise InputError(f'train_cfg.start_from: {loop.start_from} holds no run. Start that one first, or remove '
+                         'start_from.')
+    found = [len(loop.data.read_labeled(Path(loop.start_from) / f'{n}.json')[0]) for n in ('initial', 'holdout')]
     if found != [loop.initial - loop.holdout, loop.holdout]:
         raise InputError(f'train_cfg.start_from: {loop.start_from} began with {found[0]} images and {found[1]} held '
                          f'out, this run would with {loop.initial - loop.holdout} and {loop.holdout}. Set '
                          'train_cfg.initial and holdout alike.')
+    taken = adopt(loop.work_dir, loop.start_from, record)
     loop.runner.logger.info(f'Taken over from {loop.start_from}: {" and ".join(taken)}.')
 
 
@@ -67,11 +70,9 @@ def adopt(work_dir: str | Path, source: str | Path, record: dict) -> list[str]:
         What was taken over, in words.
 
     Raises:
-        InputError: If the other run is missing, or has another pool or seed.
+        InputError: If the other run has another pool or seed.
     """
     work_dir, source = Path(work_dir), Path(source)
-    if not (source / 'run.json').exists():
-        raise InputError(f'train_cfg.start_from: {source} holds no run. Start that one first, or remove start_from.')
     theirs = read_json(source / 'run.json')
     if (theirs['seed'], theirs['pool']) != (record['seed'], record['pool']):
         raise InputError(f'train_cfg.start_from: {source} has another seed or pool ({theirs["seed"]}, '
@@ -95,10 +96,14 @@ def _same_training(theirs: dict, ours: dict) -> bool:
     return all(line.strip().startswith(OWN) for line in lines) and _hooks(theirs) == _hooks(ours)
 
 
-def _hooks(record: dict) -> list[str]:
-    """Types of the hooks that take part in training."""
-    keys = (v for k, v in record['config'].items() if k.startswith('custom_hooks') and k.endswith('.type'))
-    return sorted(v for v in keys if 'StestHook' not in v)
+def _hooks(record: dict) -> list[list]:
+    """Settings of the hooks that take part in training, whatever their number in the list."""
+    hooks: dict[str, dict] = {}
+    for key, value in record['config'].items():
+        if key.startswith('custom_hooks.'):
+            _, number, name = key.split('.', 2)
+            hooks.setdefault(number, {})[name] = value
+    return sorted(sorted(h.items()) for h in hooks.values() if 'StestHook' not in h.get('type', ''))
 
 
 def _link(source: Path, target: Path) -> None:

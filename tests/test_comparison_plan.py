@@ -82,3 +82,12 @@ def test_mistakes_are_named(plan, text, message):
 def test_a_plan_that_is_not_there(tmp_path):
     with pytest.raises(InputError, match='Plan not found'):
         Plan(tmp_path / 'no.py', tmp_path)
+
+
+def test_why_a_run_failed_is_kept(plan):
+    run = plan().runs()[0]
+    plan().prepare(run)
+    run.mark(done=False, error='no space')
+    assert (plan().runs()[0].error, plan().runs()[0].done) == ('no space', False)
+    plan().prepare(run)
+    assert plan().runs()[0].error is None

@@ -41,7 +41,8 @@ def test_a_round_of_detection(detection, dataset):
 
 def test_the_tools_draw(run, tmp_path):
     cfg = config('resnet_digits_isal.py')
-    cfg.train_cfg.update(initial=20, query=10, rounds=1, max_iters=2, val_interval=2, sampler=dict(type='mmal.RandomSampler'))
+    cfg.train_cfg.update(initial=20, query=10, rounds=1, max_iters=2, val_interval=2,
+                         sampler=dict(type='mmal.RandomSampler'))
     cfg.param_scheduler = []
     cfg.work_dir, cfg.launcher, cfg.visualizer.name = str(tmp_path / 'run'), 'none', str(tmp_path)
     run(cfg)

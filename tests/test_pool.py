@@ -90,3 +90,12 @@ def test_same_numbers_in_another_process():
     for salt in ('1', '2'):
         assert subprocess.run([sys.executable, '-c', code], env={'PYTHONHASHSEED': salt, 'PATH': ''}, cwd='.',
                               capture_output=True, text=True, check=True).stdout.strip() == here
+
+
+def test_images_that_a_budget_in_boxes_pays_for():
+    from mmal.pool import images_for
+    assert images_for(100, 10, 40) == 25
+    assert images_for(101, 10, 40) == 26
+    assert images_for(100, 10, 2) == 100, 'an image costs a box at least'
+    assert images_for(3, 10, 90) == 1
+    assert images_for(5, 0, 0) == 5

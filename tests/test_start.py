@@ -51,3 +51,19 @@ def test_what_does_not_fit_is_refused(make_cfg, run, tmp_path, first):
     with pytest.raises(InputError, match='began with 6 images and 0 held out, this run would with 5'):
         run(second(make_cfg, tmp_path, first, initial=5))
     assert not (tmp_path / 'second' / 'run.json').exists()
+    assert not (tmp_path / 'second' / 'round_00').exists(), 'nothing of what does not fit is left behind'
+
+
+def test_hooks_that_take_part_in_training_count_with_their_settings():
+    from mmal.start import _same_training
+
+    def record(*hooks):
+        flat = {f'custom_hooks.{n}.{k}': repr(v) for n, hook in enumerate(hooks) for k, v in hook.items()}
+        return dict(seed=0, pool={}, config=flat)
+
+    ema = {'type': 'EMAHook', 'momentum': 0.1}
+    stest = {'type': 'mmal.StestHook', 'solver.type': 'mmal.CG'}
+    assert _same_training(record(ema, stest), record({'type': 'mmal.StestHook', 'solver.type': 'mmal.LiSSA'}, ema))
+    assert _same_training(record(ema), record(ema, stest))
+    assert not _same_training(record(ema), record(dict(ema, momentum=0.2)))
+    assert not _same_training(record(ema), record())

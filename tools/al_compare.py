@@ -1,7 +1,9 @@
 """Compare active-learning methods: run what a plan lacks, then write tables, curves and one page."""
 
 import argparse
+import os
 import os.path as osp
+import signal
 import sys
 
 from mmal.check_env import findings, report
@@ -18,19 +20,25 @@ def parse_args():
     return parser.parse_args()
 
 
+def visible_gpus() -> list[str]:
+    """Names of the GPUs that this process may use."""
+    import torch
+    named = os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',')
+    return [named[n].strip() if named[0] else str(n) for n in range(torch.cuda.device_count())]
+
+
 def main():
     found = findings()
     if any(f.fatal for f in found):
         sys.exit(report(found))
     args = parse_args()
-    import torch
-
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a time limit ends the runs, too
     from mmal.analysis.comparison import write_comparison
     from mmal.compare import Executor
     from mmal.comparison_plan import Plan
     try:
         work_dir = args.work_dir or osp.join('work_dirs', osp.splitext(osp.basename(args.plan))[0])
-        plan, gpus = Plan(args.plan, work_dir), list(range(torch.cuda.device_count()))
+        plan, gpus = Plan(args.plan, work_dir), visible_gpus()
         if args.dry_run:
             for run in plan.runs():
                 print(f'{run.method:<24} seed {run.seed:<4} '

@@ -25,8 +25,7 @@ def count_sketch(gradients: Tensor, dim: int, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     bucket = torch.randint(dim, (size, ), generator=generator)
     sign = torch.randint(2, (size, ), generator=generator) * 2.0 - 1
-    return gradients.new_zeros(len(gradients), dim).index_add_(1, bucket.to(gradients.device),
-                                                               gradients * sign.to(gradients))
+    return gradients.new_zeros(len(gradients), dim).index_add_(1, bucket, gradients * sign.to(gradients))
 
 
 def kmeans_pp(points: Tensor, k: int, seed: int) -> tuple[list[int], Tensor]:
@@ -104,6 +103,6 @@ class BadgeSampler:
             params = params or select_parameters(task.model, task.output_layers(items))
             with task.loss_mode(), restrict_grad(task.model, params):
                 gradients = task.pseudo_gradients(items, keys, params, self.rule)
-            return list(count_sketch(gradients, self.dim, seed).cpu().numpy())
+            return list(count_sketch(gradients.cpu(), self.dim, seed).numpy())  # on a GPU sums have no fixed order
 
         return sweep(query, visit, title='gradients', batch_size=self.batch_size)

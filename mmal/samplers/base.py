@@ -20,8 +20,7 @@ class Query:
         seed: Seed of the run.
         ids: Unlabeled ids to score.
         labeled: Ids labeled so far.
-        budget: Images that will be taken at most, in ordinary cases; what a set is chosen for. A budget in boxes is
-            given as that many images.
+        budget: Images that the query will take; what a set is chosen for. With a budget in boxes, an estimate.
         folder: The round's folder; ``s_test.pth`` lies there if the sampler needs it.
         images: Functions that give a pool dataset without annotations and the row of each id in it.
         labeled_images: Gives a dataset of the labeled images with their annotations.

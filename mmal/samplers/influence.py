@@ -11,9 +11,6 @@ from .base import Query, Scores
 from .near_duplicates import spread
 from .sweep import sweep
 
-CANDIDATES = 5
-"""Images that a batch-aware choice looks at, in budgets."""
-
 
 @SAMPLERS.register_module()
 class InfluenceSampler:
@@ -35,8 +32,9 @@ class InfluenceSampler:
         cost: None, or 'boxes': the score is the influence divided by the number of pseudo-boxes (at least 1), help for
             each box to be drawn. Defaults to None.
         diversity: Of images of one query that resemble each other more than this, only the most helpful is taken:
-            cosine of their features (see ``layers``), of which the mean is subtracted, -1 to 1. Looks at the most
-            helpful images, five times the budget, in a second pass. Defaults to None: every image by itself.
+            cosine of their features (see ``layers``), of which the mean is subtracted, -1 to 1. It takes a second pass
+            over the most helpful images. Where the whole pool does not have so many that differ, the most helpful of
+            the others fill the query. Defaults to None: every image by itself.
         layers: Modules whose outputs are the features. Defaults to None: what goes into the last layers.
         batch_size: Images to a batch. Defaults to None: that of ``val_dataloader``. It changes influences by rounding
             errors only, but for assigners that amplify those (SimOTA).
@@ -74,7 +72,7 @@ class InfluenceSampler:
         require_few(scores.nonfinite, len(scores.value), self.max_nonfinite, 'pool')
         if self.diversity is not None:
             ranking = scores.ranking(query.seed, f'ties/{query.round}')
-            candidates = [i for i in ranking[:CANDIDATES * query.budget] if math.isfinite(scores.value[i])]
+            candidates = [i for i in ranking if math.isfinite(scores.value[i])]
             scores.order = spread(query, candidates, self.diversity, self.layers, self.batch_size)
         return scores
 

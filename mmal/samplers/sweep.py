@@ -12,6 +12,9 @@ from ..progress import track
 from ..tasks.loading import Unreadable, batches
 from .base import Query
 
+FEW = 10
+"""Fewer images than these may all be broken, at the end of a pool; more are a broken disk or pipeline."""
+
 
 def sweep(query: Query, visit: Callable[[list, list], list], ids: list | None = None, title: str = 'scoring',
           batch_size: int | None = None,
@@ -31,7 +34,7 @@ def sweep(query: Query, visit: Callable[[list, list], list], ids: list | None = 
         Findings by id, in the order of ``ids``, and the reason by id of images that could not be loaded.
 
     Raises:
-        RuntimeError: If no image of this process could be loaded.
+        RuntimeError: If ten images or more were asked for and no process could load any.
     """
     ids = query.ids if ids is None else ids
     mine, (dataset, rows) = ids[dist.get_rank()::dist.get_world_size()], query.images()
@@ -47,9 +50,10 @@ def sweep(query: Query, visit: Callable[[list, list], list], ids: list | None = 
             if good:
                 keys, items = map(list, zip(*good, strict=True))
                 found.update(zip(keys, visit(keys, items), strict=True))
-    if mine and len(unreadable) == len(mine):
-        raise RuntimeError(f'None of {len(mine)} images could be loaded; the first says: '
-                           f'{next(iter(unreadable.values()))}')
     parts = dist.all_gather_object((found, unreadable))
     merged = {i: value for part, _ in parts for i, value in part.items()}
-    return ({i: merged[i] for i in ids if i in merged}, {i: reason for _, part in parts for i, reason in part.items()})
+    reasons = {i: reason for _, part in parts for i, reason in part.items()}
+    if len(reasons) >= FEW and not merged:
+        raise RuntimeError(f'None of {len(reasons)} images could be loaded; the first says: '
+                           f'{next(iter(reasons.values()))}')
+    return {i: merged[i] for i in ids if i in merged}, reasons

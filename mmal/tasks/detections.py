@@ -44,15 +44,20 @@ def box_features(maps: list[Tensor], boxes: Tensor, width: int) -> Tensor:
     """What a feature pyramid holds inside of boxes, averaged: shape (n, C).
 
     Args:
-        maps: Levels of one image, each (1, C, h, w), the finest first.
+        maps: Levels of one image, each (1, C, h, w), in any order.
         boxes: Shape (n, 4), in pixels of the network's input.
         width: Of that input.
 
-    A box is read off the level that fits its size, as in FPN (Lin et al., 2017, equation 1).
+    A box is read off the level that fits its size: the one where its side is about eight cells. Where the levels have
+    different widths, all boxes are read off the finest.
     """
+    maps = sorted(maps, key=lambda f: -f.shape[-1])
+    if len({f.shape[1] for f in maps}) > 1:
+        maps = maps[:1]
     found = boxes.new_zeros(len(boxes), maps[0].shape[1])
     sides = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).clamp(min=1).sqrt()
-    level = (sides / 56).log2().floor().clamp(0, len(maps) - 1).long()  # 56 pixels: the finest level's finest boxes
+    cells = sides * maps[0].shape[-1] / width  # along a side, on the finest level; each next level has half of them
+    level = (cells / 8).clamp(min=1).log2().round().clamp(0, len(maps) - 1).long()
     for n, feats in enumerate(maps):
         mine = (level == n).nonzero()[:, 0]
         if len(mine):

@@ -9,6 +9,7 @@ import torch
 from mmengine.logging import MessageHub
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from ..errors import InputError
 from ..registry import MODELS
@@ -80,6 +81,7 @@ def _progress() -> float:
 def _each(model: nn.Module, original, inputs: Tensor, data_samples: list, feats) -> Tensor:
     """The loss of every image by itself, shape (N,)."""
     found, devices = [], [inputs.device] if inputs.is_cuda else []
+    feats = tree_map(lambda t: t.float() if t.is_floating_point() else t, feats)  # mixed precision: heads_mode has none
     with heads_mode(model), torch.random.fork_rng(devices=devices):
         for i, feat in enumerate(rows(feats, len(data_samples))):
             with returning(model, 'extract_feat', feat):
@@ -98,6 +100,8 @@ def _channels(model: nn.Module, feature_maps: Sequence[str]) -> list[int]:
     if not found:
         raise InputError(f'LearningLoss: none of {list(feature_maps)} is used by extract_feat; name modules of the '
                          'backbone or the neck.')
+    if pooled(seen, 1).shape[1] != sum(found):
+        raise InputError(f'LearningLoss: {list(feature_maps)} name a map twice.')
     return found
 
 

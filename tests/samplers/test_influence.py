@@ -76,6 +76,16 @@ def test_of_copies_only_one_is_taken(ask, dataset, ids):
     assert apart.order == [i for i in together if i in set(apart.order)], 'the most helpful first'
 
 
+def test_the_whole_ranking_is_gone_through_for_what_differs(ask, dataset, monkeypatch):
+    from mmal.samplers import near_duplicates
+    monkeypatch.setattr(near_duplicates, 'CANDIDATES', 1)
+    for n in range(4, 12):
+        (dataset / f'set_{n:03d}.png').write_bytes((dataset / 'set_003.png').read_bytes())
+    scores = ask(InfluenceSampler(score_thr=0.005, diversity=0.999), budget=4)
+    assert len(scores.order) == 4
+    assert {12, 13, 14} < set(scores.order)
+
+
 @pytest.mark.parametrize('bad', [dict(cost='euro'), dict(diversity=1.0), dict(max_boxes=0), dict(top_k=0)])
 def test_settings_out_of_range(bad):
     with pytest.raises(ValueError, match='InfluenceSampler'):

@@ -69,11 +69,17 @@ def test_named_modules_and_their_maps():
 
 
 def test_a_box_is_read_off_its_level():
+    """The one where its side is about eight cells, whatever the order of levels."""
     maps = [torch.full((1, 2, 16, 16), 1.0), torch.full((1, 2, 8, 8), 2.0)]
     maps[0][..., 8:] = 5.0
     boxes = torch.tensor([[0.0, 0, 40, 40], [80, 80, 120, 120], [0, 0, 120, 120]])
-    assert box_features(maps, boxes, 128)[:, 0].tolist() == [1.0, 5.0, 2.0]
+    for order in (maps, maps[::-1]):
+        assert box_features(order, boxes, 128)[:, 0].tolist() == [1.0, 5.0, 2.0]
     assert box_features(maps, boxes[:0], 128).shape == (0, 2)
+    uneven = [maps[1], maps[0], torch.zeros(1, 7, 4, 4)]
+    assert box_features(uneven, boxes[:2], 128)[:, 0].tolist() == [1.0, 5.0]
+    wide = [torch.ones(1, 4, 8, 8), torch.zeros(1, 7, 16, 16)]
+    assert box_features(wide, boxes, 128).shape == (3, 7), 'the finest alone'
 
 
 def test_probabilities_of_a_classifier():

@@ -96,3 +96,17 @@ def test_a_module_that_is_missing_or_not_used(fcos):
         attached(detector_cfg('fcos'), ['backbone.block1'])
     with pytest.raises(InputError, match='is used by extract_feat'):
         attached(detector_cfg('fcos'), ['bbox_head.conv_cls'])
+    with pytest.raises(InputError, match='name a map twice'):
+        attached(detector_cfg('fcos'), ['neck', 'neck.fpn_convs.0'])
+
+
+def test_mixed_precision():
+    from tests.tasks.test_classification import item as picture
+    model = attached(classifier_cfg('resnet_cifar'), ['backbone.layer1'])
+    samples = [picture(s, s % 5) for s in range(4)]
+    data = model.data_preprocessor(dict(inputs=[s['inputs'] for s in samples],
+                                        data_samples=[s['data_samples'] for s in samples]), True)
+    model.train()
+    with torch.autocast('cpu', torch.bfloat16):
+        loss = model.loss(data['inputs'], data['data_samples'])['loss_prediction']
+    assert loss.isfinite()

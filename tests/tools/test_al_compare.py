@@ -9,7 +9,8 @@ from tests.zoo_configs import ROOT
 PLAN = f"""
 config = '{ROOT}/configs/resnet_digits_isal.py'
 seeds = [1]
-options = {{'train_cfg.initial': 20, 'train_cfg.query': 10, 'train_cfg.rounds': 1, 'train_cfg.max_iters': 2, 'train_cfg.val_interval': 2,
+options = {{'train_cfg.initial': 20, 'train_cfg.query': 10, 'train_cfg.rounds': 1, 'train_cfg.max_iters': 2,
+           'train_cfg.val_interval': 2,
            'model.backbone.base_channels': 4, 'model.backbone.stem_channels': 4, 'model.head.in_channels': 16,
            'param_scheduler': []}}
 methods = dict(
