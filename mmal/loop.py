@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from mmengine import dist
@@ -197,8 +197,8 @@ class ActiveLoop(BaseLoop):
         if self.unit == 'box':
             budget = images_for(budget, *map(len, self.data.read_labeled(labeled_file)))
         query = Query(folder.number, self.seed, candidates, pool.labeled, min(budget, len(candidates)), folder.path,
-                      self._pool_images, lambda: self.data.labeled_dataset(str(labeled_file)),
-                      lambda: build_task(trained.runner.model, trained.runner.cfg), loader.get('batch_size', 1),
+                      cache(self._pool_images), lambda: self.data.labeled_dataset(str(labeled_file)),
+                      cache(lambda: build_task(trained.runner.model, trained.runner.cfg)), loader.get('batch_size', 1),
                       loader.get('num_workers', 0), self.runner.logger)
         scores = self.sampler.score(query)
         order = scores.ranking(self.seed, f'ties/{folder.number}')

@@ -33,8 +33,10 @@ def spread(query: Query, ranking: list, threshold: float, layers: list[str] | No
     mean: Tensor | None = None
     step = max(CANDIDATES * query.budget, 1)
     for start in range(0, len(ranking), step):
-        part = ranking[start:start + step] if len(taken) < query.budget else []
-        ids, x = stacked(features(query, part, layers, batch_size)[0], part) if part else ([], None)
+        if len(taken) == query.budget:
+            break
+        part = ranking[start:start + step]
+        ids, x = stacked(features(query, part, layers, batch_size)[0], part)
         if not ids:
             continue
         mean = x.mean(0) if mean is None else mean
