@@ -65,7 +65,7 @@ def main():
     args = parse_args()
     from mmengine.runner import Runner
 
-    from mmal.distributed import init_without_cuda
+    from mmal.distributed import prepare_launch
     from mmal.plan import plan
     from mmal.run_record import occupied
     try:
@@ -75,7 +75,7 @@ def main():
             print(text)
             sys.exit(2 if problems else 0)
         occupied(cfg.work_dir, cfg.resume)  # before the Runner writes its log and config there
-        init_without_cuda(cfg)
+        prepare_launch(cfg)
         Runner.from_cfg(cfg).train()
     except InputError as e:
         sys.exit(f'\nal_train.py: {e}')
