@@ -1,5 +1,5 @@
-# make demo | demo-classification | test | bench | paper-claims | lint | setup. PYTHON=/path/to/python uses that environment as it is, instead of making .venv.
-.PHONY: demo demo-classification test bench paper-claims lint setup check
+# make demo | demo-classification | test | test-slurm | bench | paper-claims | lint | setup. PYTHON=/path/to/python uses that environment as it is, instead of making .venv.
+.PHONY: demo demo-classification test test-slurm bench paper-claims lint setup check
 
 ifdef PYTHON
 PY := PYTHONPATH=$(CURDIR):$$PYTHONPATH $(PYTHON)
@@ -25,6 +25,9 @@ paper-claims: setup
 
 test: setup
 	$(PY) -m pytest
+
+test-slurm: setup  # needs slurm and munge, and says so
+	$(PY) -m pytest -m slurm tests/slurm
 
 lint: setup
 	$(PY) -m ruff check .

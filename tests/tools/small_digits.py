@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.zoo_configs import ROOT
@@ -12,10 +13,10 @@ OPTIONS = ['train_cfg.initial=20', 'train_cfg.query=10', 'train_cfg.max_iters=12
            'model.backbone.stem_channels=4', 'model.head.in_channels=16', 'test_dataloader.batch_size=512']
 
 
-def environment(**more) -> dict:
+def environment(base: Mapping[str, str] = os.environ, **more: str) -> dict[str, str]:
     """Of the launchers: this interpreter, our packages and one thread a process."""
     path = os.pathsep.join([str(ROOT), str(ROOT / 'tests' / 'tools')])
-    return dict(os.environ, PYTHON=sys.executable, PYTHONPATH=path, OMP_NUM_THREADS='1', **more)
+    return dict(base, PYTHON=sys.executable, PYTHONPATH=path, OMP_NUM_THREADS='1', **more)
 
 
 def failing_config(folder: Path, how: str) -> Path:
