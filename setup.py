@@ -34,6 +34,7 @@ setup(
         'onedl': requirements('torch') + requirements('onedl'),
         'mim': requirements('openmmlab'),
         'demo': requirements('demo'),
-        'tests': requirements('demo') + requirements('tests'),
+        'slurm': requirements('slurm'),
+        'tests': requirements('demo') + requirements('slurm') + requirements('tests'),
     },
 )

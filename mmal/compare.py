@@ -29,10 +29,12 @@ class Executor:
         jobs: Runs at a time; each gets its share of the processor's cores.
         gpus: Names of the GPUs, as in CUDA_VISIBLE_DEVICES; each job gets one. None on a machine without.
         tell: Told what happens, a line at a time.
+        cores: Of the processor, to be divided. Defaults to None: all.
     """
 
-    def __init__(self, plan: Plan, jobs: int, gpus: list[str] | None = None, tell=print) -> None:
-        self.plan, self.jobs, self._tell = plan, jobs, tell
+    def __init__(self, plan: Plan, jobs: int, gpus: list[str] | None = None, tell=print,
+                 cores: int | None = None) -> None:
+        self.plan, self.jobs, self._tell, self._cores = plan, jobs, tell, cores or os.cpu_count() or 1
         self._slots: Queue = Queue()
         for n in range(jobs):
             self._slots.put(gpus[n % len(gpus)] if gpus else None)
@@ -55,16 +57,14 @@ class Executor:
                 while todo or running:
                     for run in self._ready(todo, running.values()):
                         todo.remove(run)
-                        running[pool.submit(self._run, run)] = run
+                        running[pool.submit(self.run, run)] = run
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         run = running.pop(future)
                         future.result()
                         self.write_state(runs)
                         self._progress(runs, run, before, start)
             except BaseException:
-                self._stopped = True
-                for child in list(self._children):
-                    child.terminate()
+                self.stop()
                 raise
         return [r for r in runs if not r.done]
 
@@ -73,8 +73,19 @@ class Executor:
         busy = {r.folder for r in (*todo, *running)}
         return [r for r in todo if r.start_from not in busy][:self.jobs - len(running)]
 
-    def _run(self, run: Run) -> None:
-        slot = self._slots.get()
+    def stop(self) -> None:
+        """End what is running, without a mark on it; nothing more is started."""
+        self._stopped = True
+        for child in list(self._children):
+            child.terminate()
+
+    def run(self, run: Run) -> int | None:
+        """Do one run, or go on with it.
+
+        Returns:
+            Exit status of its process; None if it could not be started.
+        """
+        slot, code = self._slots.get(), None
         try:
             with _locked(self.plan.work_dir / 'locks' / f'{run.method}_seed_{run.seed}') as lock:
                 code = self._train(run, self.plan.prepare(run), slot, lock)
@@ -85,10 +96,11 @@ class Executor:
             self._tell(f'{run.method}, seed {run.seed}: {e}')
         finally:
             self._slots.put(slot)
+        return code
 
     def _train(self, run: Run, config: Path, slot: str | None, lock: int) -> int:
         """Exit status of al_train.py on this run."""
-        env = dict(os.environ, OMP_NUM_THREADS=str(max(1, (os.cpu_count() or 1) // self.jobs)))
+        env = dict(os.environ, OMP_NUM_THREADS=str(max(1, self._cores // self.jobs)))
         if slot is not None:
             env['CUDA_VISIBLE_DEVICES'] = slot
         command = [sys.executable, str(Path(__file__).parents[1] / 'tools' / 'al_train.py'), str(config),

@@ -14,7 +14,12 @@ def parse_args():
     parser = argparse.ArgumentParser(description='Compare active-learning methods')
     parser.add_argument('plan', help='a Python file with config, seeds and methods; see docs/comparing.md')
     parser.add_argument('--work-dir', help='the dir to save runs and report; work_dirs/NAME_OF_THE_PLAN by default')
-    parser.add_argument('--jobs', type=int, help='runs at a time; one a GPU by default, or one')
+    parser.add_argument('--jobs', type=int, help='runs at a time; by default one a GPU, or one; slurm: no limit')
+    parser.add_argument('--executor', choices=['processes', 'slurm', 'local'], default='processes',
+                        help='processes of this call; slurm: submit one job a run; local: the same, on this machine')
+    parser.add_argument('--slurm-args', nargs='+', default=[], metavar='KEY=VALUE',
+                        help='of one run: timeout=MINUTES cpus=N gpus=N mem=GB, and any long option of sbatch, such as '
+                        'partition=NAME')
     parser.add_argument('--dry-run', action='store_true', help='list the runs and what is done; run nothing')
     parser.add_argument('--report-only', action='store_true', help='renew the report from what is there; run nothing')
     return parser.parse_args()
@@ -25,6 +30,17 @@ def visible_gpus() -> list[str]:
     import torch
     named = os.environ.get('CUDA_VISIBLE_DEVICES', '').split(',')
     return [named[n].strip() if named[0] else str(n) for n in range(torch.cuda.device_count())]
+
+
+def submit(plan, args) -> list:
+    """Run by jobs; returns what failed. Ends this program where the jobs are slurm's."""
+    from mmal.compare_slurm import Jobs, job_settings
+    ids = Jobs(plan, args.executor, job_settings(args.slurm_args), args.jobs).execute()
+    if args.executor == 'slurm' and ids:
+        print(f'Submitted or queued: {" ".join(ids)}. Their logs: {plan.work_dir}/jobs/. A last job writes the report; '
+              '--report-only does it earlier.')
+        sys.exit()
+    return [run for run in plan.runs() if not run.done]
 
 
 def main():
@@ -47,6 +63,9 @@ def main():
         executor = Executor(plan, args.jobs or len(gpus) or 1, gpus or None)
         failed = []
         if args.report_only:
+            executor.write_state(plan.runs())
+        elif args.executor != 'processes':
+            failed = submit(plan, args)
             executor.write_state(plan.runs())
         else:
             failed = executor.execute()

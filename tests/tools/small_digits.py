@@ -31,6 +31,19 @@ env_cfg = dict(dist_cfg=dict(timeout=15))
     return path
 
 
+def plan(folder: Path, methods: str) -> Path:
+    """Write a comparison plan of one seed and two rounds."""
+    path = folder / 'plan.py'
+    options = {k: int(v) for k, v in (o.split('=') for o in OPTIONS)} | {'train_cfg.rounds': 2}
+    path.write_text(f"""
+config = {str(ROOT / 'configs' / 'resnet_digits_isal.py')!r}
+seeds = [1]
+options = {options!r}
+methods = {methods}
+""")
+    return path
+
+
 def selections(work_dir: Path) -> list:
     """What each round chose."""
     return [json.loads(f.read_text()) for f in sorted(Path(work_dir).glob('round_*/selected.json'))]
