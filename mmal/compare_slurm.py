@@ -185,8 +185,7 @@ class Jobs:
             if self.cluster == 'slurm':
                 self._note(ids)
             else:
-                for job in started:
-                    job.wait()
+                _await(started)
         return ids
 
     def _note(self, ids: dict[str, str]) -> None:
@@ -225,6 +224,17 @@ class Jobs:
                              'local runs the plan on this machine.') from None
         noted = read_json(self._file) if self._file.exists() else {}
         return {name: job for name, job in noted.items() if job in alive}
+
+
+def _await(jobs: list) -> None:
+    """Wait for jobs of this machine; they end with us."""
+    try:
+        for job in jobs:
+            job.wait()
+    except BaseException:
+        for job in jobs:
+            job.cancel()
+        raise
 
 
 def _name(folder: Path | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import getpass
 import os
 import shutil
@@ -68,12 +69,16 @@ def _which(program: str) -> str | None:
 
 @contextmanager
 def cluster() -> Iterator[dict[str, str]]:
-    """Start the cluster; yields the environment in which slurm's commands find it, and ends all of its processes."""
+    """Start the cluster; yields the environment in which slurm's commands find it, and ends all of its processes.
+
+    SIGTERM ends it as Ctrl-C does; if this process is killed, the daemons end with it.
+    """
     folder = Path(tempfile.mkdtemp(prefix='slurm_', dir='/tmp'))  # a socket's path must be short
     folder.chmod(0o755)
     env = {k: v for k, v in os.environ.items() if not k.startswith(('SLURM', 'SBATCH', 'SRUN'))}
     env |= dict(SLURM_CONF=str(folder / 'slurm.conf'), PATH=os.pathsep.join((env.get('PATH', ''), *SBIN)))
     daemons: list[subprocess.Popen] = []
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _configure(folder)
         _start(folder, env, daemons)
@@ -84,6 +89,7 @@ def cluster() -> Iterator[dict[str, str]]:
     finally:
         _stop(folder, env, daemons)
         shutil.rmtree(folder, ignore_errors=True)
+        signal.signal(signal.SIGTERM, before)
 
 
 def _configure(folder: Path) -> None:
@@ -105,7 +111,8 @@ def _start(folder: Path, env: dict[str, str], daemons: list[subprocess.Popen]) -
     def start(program: str, *args: str) -> None:
         with open(folder / f'{program}_output.log', 'a') as out:
             daemons.append(subprocess.Popen([_which(program), *args], env=env, cwd=folder, stdout=out, stderr=out,
-                                            stdin=subprocess.DEVNULL, start_new_session=True))
+                                            stdin=subprocess.DEVNULL, start_new_session=True,
+                                            preexec_fn=_end_with_parent))
     start('munged', '--foreground', '--force', f'--key-file={folder}/munge.key', f'--socket={folder}/munge.socket',
           f'--pid-file={folder}/munged.pid', f'--seed-file={folder}/munged.seed')
     wait_for((folder / 'munge.socket').exists, 20, "munge's socket")
@@ -115,6 +122,10 @@ def _start(folder: Path, env: dict[str, str], daemons: list[subprocess.Popen]) -
     idle = ['sinfo', '--noheader', '--Node', '--format=%t']
     wait_for(lambda: subprocess.run(idle, env=env, capture_output=True, text=True).stdout.split() == ['idle'] * 2, 60,
              'idle nodes')
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def _stop(folder: Path, env: dict[str, str], daemons: list[subprocess.Popen]) -> None:
