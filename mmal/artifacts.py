@@ -6,7 +6,10 @@ import csv
 import io
 import json
 import os
+import re
 import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,44 +19,83 @@ from torch import Tensor
 UMASK = os.umask(0o077)  # there is no other way to read it; once, before there are threads
 os.umask(UMASK)
 
+LEFT_OVER = re.compile(r'\..+\.[a-z0-9_]{8}')
+"""Names of temporary files: a dot, the name to be, a dot, tempfile's eight characters."""
+
 
 def write_bytes(path: str | Path, content: bytes) -> None:
     """Write through a temporary name in the same folder, fsync, ``os.replace``, fsync of the folder."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+        try:
+            with os.fdopen(handle, 'wb') as f:
+                f.write(content)
+                os.chmod(temporary, 0o666 & ~UMASK)
+            put_in_place(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+def put_in_place(temporary: str | Path, path: str | Path) -> None:
+    """Give a whole file in the same folder its name: fsync, ``os.replace``, fsync of the folder."""
+    _fsync(temporary)
+    os.replace(temporary, path)
+    _fsync(Path(path).parent)
+
+
+def _fsync(path: str | Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
-        with os.fdopen(handle, 'wb') as f:
-            f.write(content)
-            f.flush()
-            os.fsync(f.fileno())
-            os.chmod(temporary, 0o666 & ~UMASK)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)
+
+
+@contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """Errors of the operating system within name this file, as those of ``write`` do not."""
+    try:
+        yield
+    except OSError as e:
+        raise OSError(e.errno, e.strerror or str(e), str(path)) from e
+
+
+def sweep_up(folder: str | Path) -> None:
+    """Remove what :func:`write_bytes` left half-written when its process was killed. No other process may write."""
+    for path in Path(folder).glob('.*'):
+        if LEFT_OVER.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
+def json_bytes(data: Any, indent: int | None = 1) -> bytes:
+    """JSON; numbers that are not finite are refused, since JSON has none."""
+    return json.dumps(data, indent=indent, allow_nan=False).encode()
 
 
 def write_json(path: str | Path, data: Any, indent: int | None = 1) -> None:
-    """Write JSON; numbers that are not finite are refused, since JSON has none."""
-    write_bytes(path, json.dumps(data, indent=indent, allow_nan=False).encode())
+    """Write :func:`json_bytes`."""
+    write_bytes(path, json_bytes(data, indent))
 
 
 def read_json(path: str | Path) -> Any:
     return json.loads(Path(path).read_text())
 
 
-def write_csv(path: str | Path, columns: list[str], rows: list[list]) -> None:
+def csv_bytes(columns: list[str], rows: Iterable[list]) -> bytes:
+    """CSV with a header."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator='\n')
     writer.writerow(columns)
     writer.writerows(rows)
-    write_bytes(path, text.getvalue().encode())
+    return text.getvalue().encode()
+
+
+def write_csv(path: str | Path, columns: list[str], rows: Iterable[list]) -> None:
+    """Write :func:`csv_bytes`."""
+    write_bytes(path, csv_bytes(columns, rows))
 
 
 def read_csv(path: str | Path) -> list[dict[str, str]]:

@@ -11,6 +11,7 @@ from mmengine import dist
 from PIL import Image
 
 from .artifacts import read_json, write_json
+from .image_record import describe
 from .progress import track
 
 
@@ -30,7 +31,7 @@ def defect(path: str) -> str | None:
     return None
 
 
-def decode_all(paths: Mapping, logger) -> dict:
+def examine_all(paths: Mapping, logger) -> tuple[dict, dict]:
     """Decode every image once.
 
     Args:
@@ -38,24 +39,25 @@ def decode_all(paths: Mapping, logger) -> dict:
         logger: Where progress is said.
 
     Returns:
-        The reason by image id, for those that cannot be read.
+        The reason by image id, for those that cannot be read, and what :func:`~mmal.image_record.describe` says of all.
     """
     with ThreadPoolExecutor(os.cpu_count()) as executor:
-        results = executor.map(defect, paths.values())
+        results = executor.map(lambda path: (defect(path), describe(path)), paths.values())
         found = dict(zip(paths, track(results, len(paths), 'checking images', logger), strict=True))
-    return {image_id: reason for image_id, reason in found.items() if reason}
+    return {i: reason for i, (reason, _) in found.items() if reason}, {i: said for i, (_, said) in found.items()}
 
 
-def find_unreadable(data, logger) -> dict:
-    """Reason by image id, for the images of a pool that cannot be read; every process looks at its share.
+def find_unreadable(data, logger) -> tuple[dict, dict]:
+    """:func:`examine_all` for a pool; every process looks at its share and gets all.
 
     Args:
         data: Data side of the task.
         logger: Where progress is said.
     """
     share = [i['id'] for i in data.images][dist.get_rank()::dist.get_world_size()] if data.local else []
-    found = decode_all({i: data.image_path(i) for i in share}, logger) if share else {}
-    return {i: reason for part in dist.all_gather_object(found) for i, reason in part.items()}
+    parts = dist.all_gather_object(examine_all({i: data.image_path(i) for i in share}, logger) if share else ({}, {}))
+    reasons, descriptions = ({i: v for part in parts for i, v in part[n].items()} for n in (0, 1))
+    return reasons, {i['id']: descriptions[i['id']] for i in data.images if i['id'] in descriptions}
 
 
 class UnreadableList:

@@ -16,8 +16,11 @@ from mmengine.runner import Runner
 from mmengine.runner.checkpoint import get_state_dict, weights_to_cpu
 
 from .artifacts import load_tensors, save_tensors
+from .datasets.seeded import seeded_loader
 from .errors import InputError
+from .hooks.resume_point import last_point, remove_points
 from .pool import derive_seed
+from .rank0 import on_rank_0
 
 
 def train_loop_cfg(inner: dict, inner_type: str | None) -> dict:
@@ -61,10 +64,12 @@ def _build(cfg: Config) -> Runner:
 def train(cfg: Config, path: Path) -> None:
     """Train, and write what tools/test.py can read: state_dict and meta, no optimizer.
 
+    A training that was interrupted goes on from its last whole :class:`~mmal.hooks.ResumePoint`.
+
     Raises:
         FloatingPointError: If training left weights that are not finite.
     """
-    runner = _build(cfg)
+    runner = _build(_resumable(cfg))
     model = runner.train()
     model = model.module if is_model_wrapper(model) else model
     classes = tuple(map(str, getattr(runner.train_dataloader.dataset, 'metainfo', {}).get('classes', ())))
@@ -77,8 +82,23 @@ def train(cfg: Config, path: Path) -> None:
                                  'Lower optim_wrapper.optimizer.lr or set optim_wrapper.clip_grad.')
     if is_main_process():
         save_tensors(path, checkpoint)
+        remove_points(cfg.work_dir)
     del runner, model, checkpoint
     _collect()
+
+
+def _resumable(cfg: Config) -> Config:
+    """A config whose training can be interrupted, and goes on if it was."""
+    cfg, logger = copy.deepcopy(cfg), MMLogger.get_current_instance()
+    cfg.train_dataloader = seeded_loader(cfg.train_dataloader, cfg.randomness.seed)
+    hooks = list(cfg.get('custom_hooks') or [])
+    if not any(h.get('type') == 'mmal.ResumePoint' for h in hooks if isinstance(h, dict)):
+        cfg.custom_hooks = [*hooks, dict(type='mmal.ResumePoint')]
+    point = on_rank_0(lambda: last_point(cfg.work_dir, logger))
+    if point is not None:
+        cfg.resume, cfg.load_from = True, str(point)
+        logger.info(f'The training goes on from {point}.')
+    return cfg
 
 
 def _collect() -> None:

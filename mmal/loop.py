@@ -10,19 +10,21 @@ from mmengine import dist
 from mmengine.runner import BaseLoop
 
 from .analysis.curve import points, table, write_curve
-from .artifacts import read_csv, read_json, write_csv, write_json
+from .artifacts import csv_bytes, json_bytes, read_csv, read_json, write_bytes, write_json
 from .errors import InputError
 from .hooks import StestHook
-from .images import UnreadableList, find_unreadable
+from .images import UnreadableList
 from .inner import TrainedModel, round_cfg, train, train_loop_cfg
-from .input_check import check_input
 from .pool import Pool, images_for, spend
 from .registry import LOOPS, ORACLES, SAMPLERS
-from .round import RoundFolder
-from .run_record import check, claim, record_of
+from .round import PASSES, RoundFolder
+from .run_record import NAME as RUN
+from .run_record import record_of
+from .safe_loading import refuse_code
 from .samplers import Query
-from .start import begin
+from .start import prepare
 from .tasks import build_data, build_task
+from .work_dir_lock import unlock
 
 
 @LOOPS.register_module()
@@ -49,6 +51,10 @@ class ActiveLoop(BaseLoop):
             True.
         start_from: Work_dir of another run of the same seed, pool and numbers: its initial set is taken over and, if
             the trainings agree, its first trained model. For comparisons of samplers. Defaults to None.
+        on_damage: 'refuse' to go on with damaged state, or 'restore' the last that is whole (``--resume verified``).
+            Defaults to 'refuse'.
+        allow_config_change: Go on although settings that can change the result differ; it is noted in ``run.json``.
+            Defaults to False.
         inner_type: Type of the inner training loop. Defaults to None: by epoch with max_epochs, by iteration with
             max_iters.
         **inner: Arguments of the inner training loop.
@@ -59,21 +65,25 @@ class ActiveLoop(BaseLoop):
 
     def __init__(self, runner, dataloader, initial: int, query: int, rounds: int, sampler: dict,
                  oracle: dict | None = None, unit: str = 'image', holdout: float | None = None,
-                 check_images: bool = True, start_from: str | None = None, inner_type: str | None = None,
-                 **inner) -> None:
+                 check_images: bool = True, start_from: str | None = None, on_damage: str = 'refuse',
+                 allow_config_change: bool = False, inner_type: str | None = None, **inner) -> None:
         super().__init__(runner, dataloader=(None, ))  # rounds build their own; the Runner only asks for a length
         for name, value in (('initial', initial), ('query', query), ('rounds', rounds)):
             if not isinstance(value, int) or value < 1:
                 raise InputError(f'train_cfg.{name}: expected a whole number of at least 1, got {value!r}.')
         if unit not in ('image', 'box'):
             raise InputError(f"train_cfg.unit: expected 'image' or 'box', got {unit!r}.")
+        if on_damage not in ('refuse', 'restore'):
+            raise InputError(f"train_cfg.on_damage: expected 'refuse' or 'restore', got {on_damage!r}.")
         if holdout is not None and not 0 <= holdout < 1:
             raise InputError(f'train_cfg.holdout: expected a share from 0 to below 1, got {holdout!r}.')
         self.initial, self.query, self.rounds, self.unit, self._holdout = initial, query, rounds, unit, holdout
         self.check_images, self.start_from, self.inner = check_images, start_from, train_loop_cfg(inner, inner_type)
+        self.on_damage, self.allow_config_change = on_damage, allow_config_change
         self.sampler = self._build(SAMPLERS, sampler, 'sampler')
         self.oracle_cfg = oracle or dict(type='mmal.SimulatedOracle')
         self.work_dir = Path(runner.work_dir)
+        refuse_code(runner.cfg.get('unsafe_checkpoints', False))
         # resume and load_from are the rounds' business; the outer model is never trained
         runner._resume, runner._load_from = False, None
         seed = (runner.cfg.get('randomness') or {}).get('seed')
@@ -123,7 +133,8 @@ class ActiveLoop(BaseLoop):
         Returns:
             The outer Runner's model, untrained; each round's is in ``round_XX/checkpoint.pth``.
         """
-        self.prepare()
+        gc.freeze()  # mmengine collects garbage at each dataset it builds; what is loaded by now stays, so skip it
+        prepare(self)
         self.runner.model.cpu()  # it is never trained; the rounds' models need the room
         labeled_file = self.work_dir / 'initial.json'
         for number in range(self.rounds):
@@ -137,11 +148,15 @@ class ActiveLoop(BaseLoop):
                 self.runner.logger.info(f'The pool is used up after round {number}.')
                 break
         self._farewell()
+        if dist.is_main_process():
+            unlock(self.work_dir)
         return self.runner.model
 
     def _round(self, folder: RoundFolder, pool: Pool, labeled_file: Path) -> None:
         logger = self.runner.logger
         logger.info(f'Round {folder.number}: {len(pool.labeled)} of {len(pool.ids)} images labeled.')
+        if dist.is_main_process() and not (folder.path / RUN).exists():
+            write_bytes(folder.path / RUN, (self.work_dir / RUN).read_bytes())  # in case the one above is lost
         cfg = round_cfg(self.runner.cfg, f'{self.runner.experiment_name}_round_{folder.number:02d}', folder.path,
                         folder.number, self.seed, self.inner)
         self.data.train_on(cfg, labeled_file)
@@ -155,24 +170,6 @@ class ActiveLoop(BaseLoop):
         folder.run('select', lambda path: self._select(folder, pool, path), logger)
         folder.run('label', lambda path: self._label(folder, pool, labeled_file, path), logger)
         trained.release()
-
-    def prepare(self) -> None:
-        """Check the input, claim the work_dir, and draw the initial set; nothing is trained.
-
-        Raises:
-            InputError: If the run cannot work or the work_dir belongs to another one.
-        """
-        gc.freeze()  # mmengine collects garbage at each dataset it builds; what is loaded by now stays, so skip it
-        check_input(self)
-        record = self.record()
-        resuming = check(self.work_dir, record, self.runner.cfg.get('resume', False))
-        dist.barrier()
-        fresh = not resuming and self.start_from is None
-        unreadable = find_unreadable(self.data, self.runner.logger) if self.check_images and fresh else {}
-        if not resuming and dist.is_main_process():
-            begin(self, record, unreadable)
-            claim(self.work_dir, record)
-        dist.barrier()
 
     def record(self) -> dict:
         """What makes this run this run; see :mod:`mmal.run_record`."""
@@ -197,18 +194,19 @@ class ActiveLoop(BaseLoop):
         if self.unit == 'box':
             budget = images_for(budget, *map(len, self.data.read_labeled(labeled_file)))
         query = Query(folder.number, self.seed, candidates, pool.labeled, min(budget, len(candidates)), folder.path,
-                      cache(self._pool_images), lambda: self.data.labeled_dataset(str(labeled_file)),
-                      cache(lambda: build_task(trained.runner.model, trained.runner.cfg)), loader.get('batch_size', 1),
+                      folder.path / PASSES, cache(self._pool_images),
+                      lambda: self.data.labeled_dataset(str(labeled_file)), cache(lambda: build_task(
+                          trained.runner.model, trained.runner.cfg)), loader.get('batch_size', 1),
                       loader.get('num_workers', 0), self.runner.logger)
         scores = self.sampler.score(query)
-        order = scores.ranking(self.seed, f'ties/{folder.number}')
         if dist.is_main_process():
+            order = scores.ranking(self.seed, f'ties/{folder.number}')
             self.unreadable.add(scores.unreadable)
             metrics = read_json(folder.artifact('evaluate'))
             metrics['metrics'].update(unreadable_images=len(self.unreadable), nonfinite_images=len(scores.nonfinite))
-            write_json(folder.artifact('evaluate'), metrics)
-            self._write_scores(path, [[i, scores.value[i], scores.pseudo_boxes.get(i, ''), rank, 0]
-                                      for rank, i in enumerate(order)])
+            folder.amend('evaluate', json_bytes(metrics))
+            write_bytes(path, self._scores_csv([[i, scores.value[i], scores.pseudo_boxes.get(i, ''), rank, 0]
+                                                for rank, i in enumerate(order)]))
 
     def _select(self, folder: RoundFolder, pool: Pool, path: Path) -> None:
         """In rank order within the budget; then mark the selected in ``scores.csv``."""
@@ -218,12 +216,12 @@ class ActiveLoop(BaseLoop):
         cost = (lambda i: 1) if self.unit == 'image' else (lambda i: len(self.oracle.label([i])))
         selected = spend([pool.from_text(row['id']) for row in rows], self.query, cost)
         taken = {str(i) for i in selected}
-        self._write_scores(folder.artifact('score'), [[row['id'], row[self.sampler.column], row['pseudo_boxes'],
-                                                       row['rank'], int(row['id'] in taken)] for row in rows])
+        folder.amend('score', self._scores_csv([[row['id'], row[self.sampler.column], row['pseudo_boxes'], row['rank'],
+                                                 int(row['id'] in taken)] for row in rows]))
         write_json(path, selected)
 
-    def _write_scores(self, path: Path, rows: list[list]) -> None:
-        write_csv(path, ['id', self.sampler.column, 'pseudo_boxes', 'rank', 'selected'], rows)
+    def _scores_csv(self, rows: list[list]) -> bytes:
+        return csv_bytes(['id', self.sampler.column, 'pseudo_boxes', 'rank', 'selected'], rows)
 
     def _label(self, folder: RoundFolder, pool: Pool, labeled_file: Path, path: Path) -> None:
         if dist.is_main_process():

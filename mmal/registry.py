@@ -3,6 +3,7 @@
 This module imports mmengine alone: an ImportError in it would show up as "not in the registry".
 """
 
+from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import LOOPS as MMENGINE_LOOPS
@@ -25,7 +26,10 @@ LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope='mmal', locations=['mmal.l
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='mmal', locations=['mmal.hooks'])
 MODELS = Registry('model', parent=MMENGINE_MODELS, scope='mmal', locations=['mmal.tasks.learning_loss'])
 DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope='mmal',
-                    locations=['mmal.tasks.digit_scenes', 'mmal.tasks.digits', 'mmal.tasks.subset', 'mmal.tasks.svhn'])
+                    locations=['mmal.tasks.digit_scenes', 'mmal.tasks.digits', 'mmal.tasks.subset', 'mmal.tasks.svhn',
+                               'mmal.datasets.seeded'])
+DATA_SAMPLERS = Registry('data sampler', parent=MMENGINE_DATA_SAMPLERS, scope='mmal',
+                         locations=['mmal.datasets.seeded'])
 SAMPLERS = Registry('sampler', scope='mmal', build_func=_build, locations=['mmal.samplers'])
 ORACLES = Registry('oracle', scope='mmal', build_func=_build, locations=['mmal.oracles'])
 SOLVERS = Registry('solver', scope='mmal', build_func=_build, locations=['mmal.hooks.stest_hook'])

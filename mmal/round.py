@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from mmengine import dist
 
-from .artifacts import read_json, write_json
+from .artifacts import write_bytes
+from .sealed import digest_bytes, digest_file, fault, read_sealed, write_sealed
 
 PHASES = dict(train='checkpoint.pth', evaluate='metrics.json', s_test='s_test.pth', score='scores.csv',
               select='selected.json', label='labeled.json')
 """Phases of a round in their order, each with the file that is its result. The last closes the round."""
 
+PASSES = 'passes'
+"""Folder in a round's where the passes over the pool keep what they found so far."""
+
 
 class RoundFolder:
-    """``round_XX``, and the record ``phases.json`` in it: {phase: {seconds}}.
+    """``round_XX``, and the record ``phases.json`` in it: {phase: {seconds, sha256 of its file}}.
 
     Args:
         work_dir: Of the run.
         number: Of the round, from 0.
+
+    Raises:
+        Damaged: If the record is not what was written.
     """
 
     def __init__(self, work_dir: str | Path, number: int) -> None:
         self.number = number
         self.path = Path(work_dir) / f'round_{number:02d}'
         record = self.path / 'phases.json'
-        self.record: dict[str, dict] = read_json(record) if record.exists() else {}
+        self.record: dict[str, dict] = read_sealed(record) if record.exists() else {}
 
     def artifact(self, phase: str) -> Path:
         return self.path / PHASES[phase]
@@ -40,6 +48,11 @@ class RoundFolder:
     def closed(self) -> bool:
         """Whether every phase is done."""
         return self.done('label')
+
+    def faults(self) -> dict[str, str]:
+        """What is wrong with the files of finished phases, by phase."""
+        found = {p: fault(self.artifact(p), e.get('sha256')) for p, e in self.record.items()}
+        return {p: f for p, f in found.items() if f}
 
     def run(self, phase: str, work: Callable[[Path], None], logger) -> None:
         """Run a phase unless it is done; ``work`` writes the artifact it is given the path of.
@@ -54,10 +67,30 @@ class RoundFolder:
         work(self.artifact(phase))
         dist.barrier()
         seconds = round(time.perf_counter() - start, 3)
-        later = list(PHASES)[list(PHASES).index(phase):]
-        self.record = {p: e for p, e in self.record.items() if p not in later}
+        self.forget(phase)
         self.record[phase] = dict(seconds=seconds)
         if dist.is_main_process():
-            write_json(self.path / 'phases.json', self.record)
+            self.record[phase]['sha256'] = digest_file(self.artifact(phase))
+            write_sealed(self.path / 'phases.json', self.record)
+            shutil.rmtree(self.path / PASSES, ignore_errors=True)  # of this phase, or of a model that was before
         dist.barrier()
         logger.info(f'Round {self.number}: {phase} took {seconds:.1f} s.')
+
+    def forget(self, phase: str) -> None:
+        """Take this phase and those after it from the record in memory."""
+        later = list(PHASES)[list(PHASES).index(phase):]
+        self.record = {p: e for p, e in self.record.items() if p not in later}
+
+    def amend(self, phase: str, content: bytes) -> None:
+        """Replace the file of a finished phase. The new checksum is noted first, so a kill between leaves no riddle.
+
+        Rank 0 calls it.
+        """
+        old, new = self.record[phase].get('sha256'), digest_bytes(content)
+        self._note(phase, [old, new] if old else new)
+        write_bytes(self.artifact(phase), content)
+        self._note(phase, new)
+
+    def _note(self, phase: str, sha256) -> None:
+        self.record[phase]['sha256'] = sha256
+        write_sealed(self.path / 'phases.json', self.record)

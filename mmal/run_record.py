@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import fnmatch
+import time
 from pathlib import Path
 
-from .artifacts import read_json, write_json
 from .errors import InputError
+from .sealed import Damaged, digest_file, read_sealed, write_sealed
+
+NAME = 'run.json'
+BEGINNING = ('pool.json', 'initial.json', 'holdout.json')
+"""What a run begins with, and never changes."""
+
+CURE = 'Put back a whole copy, or go back to the last state that is whole by --resume verified.'
 
 BENIGN = [
     'work_dir', 'resume', 'launcher', 'log_level', 'log_processor*', 'visualizer*', 'vis_backends*', 'default_hooks.*',
     'env_cfg*', 'experiment_name', '*num_workers', '*persistent_workers', '*pin_memory', '*prefetch_factor', 'filename',
-    'train_cfg.rounds', 'train_cfg.start_from', 'model_wrapper_cfg*', 'data_root', 'randomness*', 'custom_imports*'
+    'train_cfg.rounds', 'train_cfg.start_from', 'train_cfg.on_damage', 'train_cfg.allow_config_change',
+    'model_wrapper_cfg*', 'data_root', 'randomness*', 'custom_imports*', 'unsafe_checkpoints'
 ]
-"""Config keys that a resumed run may change: where and how it runs, and when it stops. (The number of processes and of
-loader workers changes the random augmentation of trainings to come, as in mmdet.) Seeds are compared by themselves.
+"""Config keys that a resumed run may change: where and how it runs, and when it stops. (More processes make larger
+batches of trainings to come, as in mmdet; loader workers change nothing.) Seeds are compared by themselves.
 """
 
 
@@ -34,7 +42,7 @@ def flat(value, prefix: str = '') -> dict[str, str]:
 def record_of(cfg, seed: int, pool_digest: str, pool_size: int) -> dict:
     """Everything a result depends on, for :func:`claim`."""
     keys = {k: v for k, v in flat(cfg.to_dict()).items() if not any(fnmatch.fnmatch(k, b) for b in BENIGN)}
-    return dict(format=1, seed=seed, pool=dict(images=pool_size, sha256=pool_digest), config=keys)
+    return dict(seed=seed, pool=dict(images=pool_size, sha256=pool_digest), config=keys)
 
 
 def differences(old: dict, new: dict) -> list[str]:
@@ -45,29 +53,59 @@ def differences(old: dict, new: dict) -> list[str]:
 
 
 def occupied(work_dir: str | Path, resume: bool) -> bool:
-    """Whether ``work_dir`` holds some run; InputError if it does and ``resume`` was not asked for."""
-    holds = (Path(work_dir) / 'run.json').exists()
+    """Whether ``work_dir`` holds some run.
+
+    Raises:
+        InputError: If it does and ``resume`` was not asked for.
+    """
+    holds = (Path(work_dir) / NAME).exists() or any(Path(work_dir).glob('round_*/phases.json'))
     if holds and not resume:
         raise InputError(f'{work_dir} holds a run already. Go on with it by --resume, or choose another --work-dir.')
     return holds
 
 
-def check(work_dir: str | Path, record: dict, resume: bool) -> bool:
+def check(work_dir: str | Path, record: dict, resume: bool, allow_change: bool = False) -> bool:
     """Whether ``work_dir`` holds this very run already.
+
+    Args:
+        work_dir: Of the run.
+        record: Of the run that is to go on.
+        resume: Whether to go on with what is there.
+        allow_change: Let settings differ; the change is added to the record's ``history``. Never the pool.
 
     Raises:
         InputError: If it holds a run and ``resume`` was not asked for, or another run than this.
+        Damaged: If its record is not what was written.
     """
     if not occupied(work_dir, resume):
         return False
-    changed = differences(read_json(Path(work_dir) / 'run.json'), record)
-    if changed:
-        shown = '\n'.join(changed[:20] + (['  ...'] if len(changed) > 20 else []))
+    try:
+        old = read_sealed(Path(work_dir) / NAME)
+    except Damaged as e:
+        raise Damaged(f'{e} {CURE}') from None
+    changed = differences(old, record)
+    if not changed:
+        return True
+    shown = '\n'.join(changed[:20] + (['  ...'] if len(changed) > 20 else []))
+    if not allow_change or old['pool'] != record['pool']:
+        cure = 'or --allow-config-change to go on with the new ones, ' if old['pool'] == record['pool'] else ''
         raise InputError(f'Cannot resume {work_dir}: it was started with other settings.\n{shown}\n'
-                         'Set them back, or start anew in another --work-dir.')
+                         f'Set them back, {cure}or start anew in another --work-dir.')
     return True
 
 
+def changed_record(work_dir: str | Path, record: dict) -> dict | None:
+    """The record of ``work_dir`` with the settings of ``record`` and the change in its history; None if none."""
+    old = read_sealed(Path(work_dir) / NAME)
+    changed = differences(old, record)
+    if not changed:
+        return None
+    closed = len(list(Path(work_dir).glob('round_*/labeled.json')))
+    entry = dict(time=time.strftime('%Y-%m-%d %H:%M:%S'), rounds_closed=closed, changes=[c.strip() for c in changed])
+    return dict(old, **record, history=[*old.get('history', []), entry])
+
+
 def claim(work_dir: str | Path, record: dict) -> None:
-    """Mark ``work_dir`` as this run's."""
-    write_json(Path(work_dir) / 'run.json', record)
+    """Mark ``work_dir`` as this run's, and note the checksums of what it begins with."""
+    files = {name: digest_file(path) for name in BEGINNING if (path := Path(work_dir) / name).exists()}
+    write_sealed(Path(work_dir) / NAME, dict(record, files=files))

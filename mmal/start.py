@@ -6,40 +6,96 @@ import os
 import shutil
 from pathlib import Path
 
-from .artifacts import read_json, write_json
+from .artifacts import read_json, sweep_up, write_json
 from .errors import InputError
+from .hooks.resume_point import remove_points
+from .image_record import require_unchanged, write_record
+from .images import find_unreadable
+from .input_check import check_input
+from .integrity import examine, restore
 from .pool import shuffled
+from .rank0 import on_rank_0
 from .round import RoundFolder
-from .run_record import differences
+from .run_record import NAME as RUN
+from .run_record import changed_record, check, claim, differences, occupied
+from .sealed import read_sealed, write_sealed
+from .work_dir_lock import lock
 
 OWN = ('train_cfg.sampler', 'train_cfg.start_from', 'custom_hooks')
 """Config keys that may differ between runs whose first models are the same; of hooks, StestHook alone."""
 
 
-def begin(loop, record: dict, unreadable: dict) -> None:
-    """Write what a new run begins with. Rank 0 calls it.
+def prepare(loop) -> None:
+    """Open the work_dir of a loop: go on with the run in it, or begin one.
 
     Args:
         loop: The :class:`~mmal.loop.ActiveLoop`.
-        record: See :mod:`mmal.run_record`.
-        unreadable: Reason by id, of images to leave out.
 
     Raises:
-        InputError: If too few images can be read, or the run in ``start_from`` does not fit.
+        InputError: If the run cannot work, or the work_dir is in use, damaged, or another run's.
     """
+    check_input(loop)
+    record = loop.record()
+    resuming = on_rank_0(lambda: _reopen(loop, record))
+    fresh = not resuming and loop.start_from is None
+    reasons, descriptions = find_unreadable(loop.data, loop.runner.logger) if loop.check_images and fresh else ({}, {})
+
+    def begin() -> None:
+        if not resuming:
+            _begin(loop, reasons, descriptions, record)
+            claim(loop.work_dir, record)
+        if loop.start_from is not None:
+            _adopt_model(loop, record)
+
+    on_rank_0(begin)
+
+
+def _reopen(loop, record: dict) -> bool:
+    """Whether the work_dir holds this very run, whole; what is not may be restored."""
+    work_dir, logger, resume = loop.work_dir, loop.runner.logger, loop.runner.cfg.get('resume', False)
+    lock(work_dir, logger)
+    for folder in (work_dir, *work_dir.glob('round_*')):
+        sweep_up(folder)
+    if resume and loop.on_damage == 'restore' and occupied(work_dir, resume):
+        restore(work_dir, logger, lambda: _begin(loop, read_json(work_dir / 'unreadable.json'), {}, record))
+    if not check(work_dir, record, resume, loop.allow_config_change):
+        return False
+    examine(work_dir, logger)
+    if loop.data.local:
+        require_unchanged(work_dir, {str(i['id']): loop.data.image_path(i['id']) for i in loop.data.images})
+    if new := changed_record(work_dir, record):
+        for folder in work_dir.glob('round_*'):
+            remove_points(folder)  # the rest of a training would be another's
+        write_sealed(work_dir / RUN, new)
+        logger.warning('Going on with other settings, as asked; they are noted in run.json: '
+                       + '; '.join(new['history'][-1]['changes']))
+    return True
+
+
+def _begin(loop, unreadable: dict, descriptions: dict, record: dict) -> None:
+    """Write what a new run begins with."""
     if loop.start_from is None:
+        if descriptions:
+            write_record(loop.work_dir, descriptions)
         _draw(loop, unreadable)
         return
-    if not (Path(loop.start_from) / 'run.json').exists():
-        raise InputError(f'train_cfg.start_from: {loop.start_from} holds no run. Start that one first, or remove '
-                         'start_from.')
-    found = [len(loop.data.read_labeled(Path(loop.start_from) / f'{n}.json')[0]) for n in ('initial', 'holdout')]
+    source = Path(loop.start_from)
+    if not (source / RUN).exists():
+        raise InputError(f'train_cfg.start_from: {source} holds no run. Start that one first, or remove start_from.')
+    found = [len(loop.data.read_labeled(source / f'{n}.json')[0]) for n in ('initial', 'holdout')]
     if found != [loop.initial - loop.holdout, loop.holdout]:
-        raise InputError(f'train_cfg.start_from: {loop.start_from} began with {found[0]} images and {found[1]} held '
-                         f'out, this run would with {loop.initial - loop.holdout} and {loop.holdout}. Set '
-                         'train_cfg.initial and holdout alike.')
-    taken = adopt(loop.work_dir, loop.start_from, record)
-    loop.runner.logger.info(f'Taken over from {loop.start_from}: {" and ".join(taken)}.')
+        raise InputError(f'train_cfg.start_from: {source} began with {found[0]} images and {found[1]} held out, this '
+                         f'run would with {loop.initial - loop.holdout} and {loop.holdout}. Set train_cfg.initial and '
+                         'holdout alike.')
+    theirs = read_sealed(source / RUN)
+    if (theirs['seed'], theirs['pool']) != (record['seed'], record['pool']):
+        raise InputError(f'train_cfg.start_from: {source} has another seed or pool ({theirs["seed"]}, '
+                         f'{theirs["pool"]}) than this run ({record["seed"]}, {record["pool"]}).')
+    for name in ('pool.json', 'unreadable.json', 'initial.json', 'holdout.json', 'images.csv'):
+        (loop.work_dir / name).unlink(missing_ok=True)
+        if (source / name).exists():
+            _link(source / name, loop.work_dir / name)
+    loop.runner.logger.info(f'Taken over from {source}: the initial set.')
 
 
 def _draw(loop, unreadable: dict) -> None:
@@ -58,37 +114,17 @@ def _draw(loop, unreadable: dict) -> None:
             write_json(loop.work_dir / f'{name}.json', loop.data.labeled(part, loop.oracle.label(part)), indent=None)
 
 
-def adopt(work_dir: str | Path, source: str | Path, record: dict) -> list[str]:
-    """Copy from ``source`` into a new run what both have in common; nothing is trained or drawn again.
-
-    Args:
-        work_dir: Of the new run.
-        source: Work_dir of the other run.
-        record: Of the new run, see :mod:`mmal.run_record`.
-
-    Returns:
-        What was taken over, in words.
-
-    Raises:
-        InputError: If the other run has another pool or seed.
-    """
-    work_dir, source = Path(work_dir), Path(source)
-    theirs = read_json(source / 'run.json')
-    if (theirs['seed'], theirs['pool']) != (record['seed'], record['pool']):
-        raise InputError(f'train_cfg.start_from: {source} has another seed or pool ({theirs["seed"]}, '
-                         f'{theirs["pool"]}) than this run ({record["seed"]}, {record["pool"]}).')
-    for name in ('pool.json', 'unreadable.json', 'initial.json', 'holdout.json'):
-        (work_dir / name).unlink(missing_ok=True)
-        if (source / name).exists():
-            _link(source / name, work_dir / name)
-    taken, first = ['the initial set'], RoundFolder(source, 0)
-    if first.done('evaluate') and _same_training(theirs, record):
-        target = RoundFolder(work_dir, 0)
-        for phase in ('train', 'evaluate'):
-            _link(first.artifact(phase), target.artifact(phase))
-        write_json(target.path / 'phases.json', {p: first.record[p] for p in ('train', 'evaluate')})
-        taken.append('the first trained model')
-    return taken
+def _adopt_model(loop, record: dict) -> None:
+    """Link the first model of the run in ``start_from``, if its training was the same and ours is yet to come."""
+    first, target = RoundFolder(loop.start_from, 0), RoundFolder(loop.work_dir, 0)
+    theirs = read_sealed(Path(loop.start_from) / RUN)
+    if target.record or not first.done('evaluate') or first.faults() or not _same_training(theirs, record):
+        return
+    for phase in ('train', 'evaluate'):
+        _link(first.artifact(phase), target.artifact(phase))
+    _link(loop.work_dir / RUN, target.path / RUN)
+    write_sealed(target.path / 'phases.json', {p: first.record[p] for p in ('train', 'evaluate')})
+    loop.runner.logger.info(f'Taken over from {loop.start_from}: the first trained model.')
 
 
 def _same_training(theirs: dict, ours: dict) -> bool:

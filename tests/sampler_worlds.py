@@ -2,6 +2,7 @@
 
 import json
 import logging
+from itertools import count
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from mmpretrain.registry import MODELS as CLASSIFIERS
 from mmpretrain.utils import register_all_modules as register_classification
 from PIL import Image
 
-from mmal.artifacts import save_tensors
+from mmal.artifacts import save_tensors, write_json
 from mmal.influence import select_parameters
 from mmal.samplers import Query
 from mmal.tasks import build_data, build_task
@@ -97,7 +98,7 @@ def ask(world, ids, tmp_path):
     """Ask a sampler about some ids; anything about the query may be changed."""
     params = select_parameters(world.model, world.last)
     save_tensors(tmp_path / 's_test.pth', {n: torch.randn_like(p) for n, p in params.items()})
-    labeled = ids[:3]
+    labeled, number = ids[:3], count()
 
     def go(sampler, ask_for=None, order=1, **changes):
         def images():
@@ -105,19 +106,19 @@ def ask(world, ids, tmp_path):
             listing = data.listing()
             entries = listing['images'] if isinstance(listing, dict) else listing
             entries[:] = entries[::order]
-            (tmp_path / 'pool.json').write_text(json.dumps(listing))
+            write_json(tmp_path / 'pool.json', listing)
             pool = data.pool_dataset(str(tmp_path / 'pool.json'))
             return pool, data.rows(pool)
 
         def labeled_images():
             data = build_data(world.cfg)
-            (tmp_path / 'labeled.json').write_text(json.dumps(data.labeled(labeled, data.truth(labeled))))
+            write_json(tmp_path / 'labeled.json', data.labeled(labeled, data.truth(labeled)))
             return data.labeled_dataset(str(tmp_path / 'labeled.json'))
 
         settings = dict(round=0, seed=0, ids=list(ids[3:] if ask_for is None else ask_for), labeled=labeled, budget=4,
-                        folder=tmp_path, images=images, labeled_images=labeled_images,
-                        task=lambda: build_task(world.model, world.cfg), batch_size=4, num_workers=0,
-                        logger=logging.getLogger())
+                        folder=tmp_path, passes=tmp_path / f'passes_{next(number)}', images=images,
+                        labeled_images=labeled_images, task=lambda: build_task(world.model, world.cfg), batch_size=4,
+                        num_workers=0, logger=logging.getLogger())
         return sampler.score(Query(**(settings | changes)))
 
     return go

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmal.images import decode_all, defect
+from mmal.images import defect, examine_all
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def pictures(tmp_path):
 
 
 def test_truncated_and_foreign_files_are_found(pictures):
-    found = decode_all(pictures, logging.getLogger())
+    found, _ = examine_all(pictures, logging.getLogger())
     assert sorted(found) == ['cut.jpg', 'cut.png', 'empty.png', 'text.jpg']
     assert 'truncated' in found['cut.jpg']
 

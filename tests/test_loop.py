@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.runner import CheckpointLoader
 
 from mmal.artifacts import load_tensors, read_csv, read_json
 from mmal.errors import InputError
@@ -104,7 +105,7 @@ def test_iterations_a_repeated_dataset_and_averaged_weights(make_cfg, run):
     work_dir = run(cfg)
     assert len(read_json(work_dir / 'round_00' / 'selected.json')) == 3
     assert len(read_json(work_dir / 'curve.json')) == 1
-    ours, hosts = (torch.load(work_dir / 'round_00' / name, weights_only=False)
+    ours, hosts = (CheckpointLoader.load_checkpoint(str(work_dir / 'round_00' / name))
                    for name in ('checkpoint.pth', 'iter_5.pth'))
     key = 'bbox_head.conv_cls.weight'
     assert torch.equal(ours['state_dict'][key], hosts['state_dict'][key]), 'the averaged weights are the model'

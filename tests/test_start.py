@@ -30,7 +30,9 @@ def test_another_sampler_begins_with_the_same_images_and_model(make_cfg, run, tm
     seconds = [read_json(w / 'round_00' / 'phases.json')['train'] for w in (first, work_dir)]
     assert seconds[0] == seconds[1], 'what it cost is told where it is used, too'
     assert read_json(work_dir / 'round_00' / 'selected.json') != read_json(first / 'round_00' / 'selected.json')
-    assert 'the initial set and the first trained model' in next(work_dir.glob('2*/*.log')).read_text()
+    log = next(work_dir.glob('2*/*.log')).read_text()
+    assert 'the initial set' in log
+    assert 'the first trained model' in log
 
 
 def test_another_training_takes_over_the_images_alone(make_cfg, run, tmp_path, first):

@@ -6,7 +6,7 @@ import os.path as osp
 import sys
 
 from mmal.check_env import findings, report
-from mmal.errors import InputError
+from mmal.errors import InputError, explained
 
 
 def parse_args():
@@ -15,8 +15,13 @@ def parse_args():
     parser.add_argument('config', help='config file path; its train_cfg is an mmal.ActiveLoop')
     parser.add_argument('--work-dir', help='the dir to save logs, models and the rounds')
     parser.add_argument('--amp', action='store_true', help='enable automatic-mixed-precision training')
-    parser.add_argument('--resume', nargs='?', const='auto', choices=['auto'],
-                        help='go on with the run in the work dir after its last finished phase, or start it')
+    parser.add_argument('--resume', nargs='?', const='auto', choices=['auto', 'verified'],
+                        help='go on with the run in the work dir after its last finished phase, or start it; with '
+                        '"verified", set aside state that is damaged and go on from the last that is whole')
+    parser.add_argument('--allow-config-change', action='store_true',
+                        help='resume although settings that can change the result differ; run.json keeps the history')
+    parser.add_argument('--unsafe-checkpoints', action='store_true',
+                        help='load checkpoints by full unpickling: code in them RUNS; only for files you made')
     parser.add_argument('--seed', type=int, help='seed of the initial set, the queries and the trainings')
     parser.add_argument('--dry-run', action='store_true', help='build everything, train nothing, print the plan')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={},
@@ -55,6 +60,12 @@ def load_config(args):
     if args.seed is not None:
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=args.seed)
     cfg.resume = args.resume is not None
+    if args.resume == 'verified':
+        cfg.train_cfg.on_damage = 'restore'
+    if args.allow_config_change:
+        cfg.train_cfg.allow_config_change = True
+    if args.unsafe_checkpoints:
+        cfg.unsafe_checkpoints = True
     return cfg
 
 
@@ -68,7 +79,7 @@ def main():
     from mmal.distributed import prepare_launch
     from mmal.plan import plan
     from mmal.run_record import occupied
-    try:
+    with explained('al_train.py'):
         cfg = load_config(args)
         if args.dry_run:
             text, problems = plan(cfg)
@@ -77,10 +88,6 @@ def main():
         occupied(cfg.work_dir, cfg.resume)  # before the Runner writes its log and config there
         prepare_launch(cfg)
         Runner.from_cfg(cfg).train()
-    except InputError as e:
-        sys.exit(f'\nal_train.py: {e}')
-    except FileNotFoundError as e:
-        sys.exit(f'\nal_train.py: file not found: {e.filename or e}')
 
 
 if __name__ == '__main__':

@@ -116,7 +116,8 @@ class AffineCurvature:
         parts = _product(uses, hessian, direction) if uses else {}
         found = flatten({k: parts.get(k, torch.zeros_like(t)) for k, t in direction.items()})
         # what rounding errors of the outputs' second derivative, of order eps, can make of the product
-        noise = sum(float(u.x.norm() * u.tangent(direction).norm()) for u in uses) * 8 * torch.finfo(h.dtype).eps
+        with torch.no_grad():
+            noise = sum(float(u.x.norm() * u.tangent(direction).norm()) for u in uses) * 8 * torch.finfo(h.dtype).eps
         if not (found - expected).norm() <= AGREEMENT * expected.norm() + noise:
             raise NotLast(f'the closed form gives {float(found.norm()):.4g} where double backward gives '
                           f'{float(expected.norm()):.4g} in norm, {float((found - expected).norm()):.4g} apart')

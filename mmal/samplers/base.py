@@ -22,12 +22,14 @@ class Query:
         labeled: Ids labeled so far.
         budget: Images that the query will take; what a set is chosen for. With a budget in boxes, an estimate.
         folder: The round's folder; ``s_test.pth`` lies there if the sampler needs it.
+        passes: Folder where passes over the pool keep what they found; that of an interrupted query, if there was one.
         images: Functions that give a pool dataset without annotations and the row of each id in it.
         labeled_images: Gives a dataset of the labeled images with their annotations.
         task: Gives the model side of the task with this round's model loaded.
         batch_size: Images to a batch, unless the sampler has its own.
         num_workers: Loader processes.
         logger: For what is worth a line.
+        begun: Passes begun so far.
     """
     round: int
     seed: int
@@ -35,17 +37,24 @@ class Query:
     labeled: list
     budget: int
     folder: Path
+    passes: Path
     images: Callable[[], tuple[Any, dict]]
     labeled_images: Callable[[], Any]
     task: Callable[[], Any]
     batch_size: int
     num_workers: int
     logger: Any
+    begun: int = 0
+
+    def next_pass(self, title: str) -> str:
+        """A name for the next pass over the pool; passes come in the same order whenever a query is repeated."""
+        self.begun += 1
+        return f'{self.begun:03d}_{title}'
 
 
 @dataclass
 class Scores:
-    """A sampler's answer.
+    """A sampler's answer, in rank 0; that of other processes is not asked.
 
     Attributes:
         value: Score by id; *lower is labeled first*.

@@ -5,6 +5,7 @@ import math
 from ..artifacts import load_tensors
 from ..finite import require_few
 from ..influence import flatten, restrict_grad
+from ..rank0 import on_rank_0
 from ..registry import SAMPLERS
 from ..tasks.base import PseudoLabels
 from .base import Query, Scores
@@ -69,10 +70,10 @@ class InfluenceSampler:
         scores = Scores({i: value / (max(boxes, 1) if self.cost else 1) for i, (value, boxes) in found.items()},
                         pseudo_boxes={i: boxes for i, (_, boxes) in found.items()}, unreadable=unreadable)
         scores.mark_nonfinite(query.logger)
-        require_few(scores.nonfinite, len(scores.value), self.max_nonfinite, 'pool')
+        on_rank_0(lambda: require_few(scores.nonfinite, len(scores.value), self.max_nonfinite, 'pool'))
         if self.diversity is not None:
-            ranking = scores.ranking(query.seed, f'ties/{query.round}')
-            candidates = [i for i in ranking if math.isfinite(scores.value[i])]
+            candidates = on_rank_0(lambda: [i for i in scores.ranking(query.seed, f'ties/{query.round}')
+                                            if math.isfinite(scores.value[i])])
             scores.order = spread(query, candidates, self.diversity, self.layers, self.batch_size)
         return scores
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..rank0 import on_rank_0
 from .base import Query
 from .features import features, stacked
 
@@ -33,7 +34,7 @@ def spread(query: Query, ranking: list, threshold: float, layers: list[str] | No
     mean: Tensor | None = None
     step = max(CANDIDATES * query.budget, 1)
     for start in range(0, len(ranking), step):
-        if len(taken) == query.budget:
+        if on_rank_0(lambda: len(taken) == query.budget):
             break
         part = ranking[start:start + step]
         ids, x = stacked(features(query, part, layers, batch_size)[0], part)

@@ -8,6 +8,7 @@ from torch import Tensor
 from torchvision.ops import box_iou
 
 from ..pool import shuffled
+from ..rank0 import on_rank_0
 from ..registry import SAMPLERS
 from ..tasks.loading import batches, items_or_raise
 from .base import Query, Scores
@@ -74,8 +75,9 @@ class PPALSampler:
         found, unreadable = sweep(query, visit, batch_size=self.batch_size)
         scores = Scores({i: value for i, (value, _) in found.items()}, unreadable=unreadable,
                         pseudo_boxes={i: n for i, (_, n) in found.items()}).mark_nonfinite(query.logger)
-        ranking = [i for i in scores.ranking(query.seed, f'ties/{query.round}') if math.isfinite(scores.value[i])]
-        scores.order = self._spread(query, task, ranking[:self.candidates * query.budget])
+        candidates = on_rank_0(lambda: [i for i in scores.ranking(query.seed, f'ties/{query.round}')
+                                        if math.isfinite(scores.value[i])][:self.candidates * query.budget])
+        scores.order = self._spread(query, task, candidates)
         return scores
 
     def _difficulty(self, query: Query, task) -> Tensor:
@@ -118,6 +120,8 @@ class PPALSampler:
             return ranking
         found, _ = sweep(query, visit, ranking, 'matching', self.batch_size)
         ids = [i for i in ranking if i in found]
+        if not ids:
+            return []
         parts = ([torch.from_numpy(found[i][k]) for i in ids] for k in range(3))
         first = ids.index(shuffled(ids, query.seed, f'ppal/{query.round}')[0])
         chosen = kmedoids(1 - matching_similarity(*parts), query.budget, first)

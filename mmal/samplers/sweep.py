@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 from mmengine import dist
 
 from ..progress import track
+from ..rank0 import on_rank_0
 from ..tasks.loading import Unreadable, batches
 from .base import Query
+from .shards import Shards
 
 FEW = 10
 """Fewer images than these may all be broken, at the end of a pool; more are a broken disk or pipeline."""
+
+EVERY = 30.0
+"""Seconds of findings that a process holds in memory before it writes them."""
 
 
 def sweep(query: Query, visit: Callable[[list, list], list], ids: list | None = None, title: str = 'scoring',
           batch_size: int | None = None,
           mode: Callable[[], AbstractContextManager] = nullcontext) -> tuple[dict, dict]:
-    """Visit images in batches, each image by one process, and gather the findings of all processes.
+    """Visit images in batches, each image by one process, and gather the findings in rank 0.
+
+    Findings are written to files now and then, so that an interrupted pass goes on where it was, and the memory of a
+    process does not grow with the pool.
 
     Args:
         query: Whose images.
-        visit: Gets ids and dataset items of a batch, returns a finding for each; plain numbers or numpy arrays.
+        visit: Gets ids and dataset items of a batch, returns a finding for each; plain numbers, numpy arrays, or tuples
+            of them.
         ids: Which images. Defaults to None: all of the query's.
         title: For the progress line.
         batch_size: Images to a batch. Defaults to None: the query's.
@@ -31,29 +40,59 @@ def sweep(query: Query, visit: Callable[[list, list], list], ids: list | None = 
             sweep itself.) Defaults to none.
 
     Returns:
-        Findings by id, in the order of ``ids``, and the reason by id of images that could not be loaded.
+        In rank 0, findings by id, in the order of ``ids``, and the reason by id of images that could not be loaded; in
+        other processes, nothing: what is decided from findings is decided by :func:`~mmal.rank0.on_rank_0`.
 
     Raises:
         RuntimeError: If ten images or more were asked for and no process could load any.
     """
-    ids = query.ids if ids is None else ids
-    mine, (dataset, rows) = ids[dist.get_rank()::dist.get_world_size()], query.images()
-    by_row, size = {rows[i]: i for i in mine}, batch_size or query.batch_size
-    found: dict[Any, Any] = {}
-    unreadable: dict[Any, str] = {}
+    ids, shards = query.ids if ids is None else ids, Shards(query.passes, query.next_pass(title))
+    before = shards.ids()
+    dist.barrier()  # nobody writes before all have looked
+    todo = [i for i in ids if i not in before]
+    if before:
+        query.logger.info(f'Round {query.round}: {title} goes on; {len(before)} images are done.')
+    rank, world = dist.get_rank(), dist.get_world_size()
+    held: tuple[dict, dict] = ({}, {})
+    written = time.monotonic()
+    with mode():
+        for found, unreadable in _visits(query, visit, todo[rank::world], title, batch_size or query.batch_size):
+            held[0].update(found)
+            held[1].update(unreadable)
+            if time.monotonic() - written >= EVERY:
+                shards.write(rank, *held)
+                held, written = ({}, {}), time.monotonic()
+    if world > 1:
+        shards.write(rank, *held)
+        held = ({}, {})
+        dist.barrier()
+    merged = _merged(ids, shards, held) if rank == 0 else ({}, {})
+    on_rank_0(lambda: _require_some(*merged))
+    return merged
+
+
+def _visits(query: Query, visit: Callable, mine: list, title: str, size: int) -> Iterator[tuple[dict, dict]]:
+    """Findings and reasons of each batch of this process's images."""
+    dataset, rows = query.images()
+    by_row = {rows[i]: i for i in mine}
     stream = track(batches(dataset, list(by_row), size, query.num_workers), -(-len(mine) // size),
                    f'round {query.round}: {title}', query.logger)
-    with mode():
-        for batch in stream:
-            unreadable.update({by_row[r]: x.reason for r, x in batch if isinstance(x, Unreadable)})
-            good = [(by_row[r], item) for r, item in batch if not isinstance(item, Unreadable)]
-            if good:
-                keys, items = map(list, zip(*good, strict=True))
-                found.update(zip(keys, visit(keys, items), strict=True))
-    parts = dist.all_gather_object((found, unreadable))
-    merged = {i: value for part, _ in parts for i, value in part.items()}
-    reasons = {i: reason for _, part in parts for i, reason in part.items()}
-    if len(reasons) >= FEW and not merged:
+    for batch in stream:
+        good = [(by_row[r], item) for r, item in batch if not isinstance(item, Unreadable)]
+        keys, items = map(list, zip(*good, strict=True)) if good else ([], [])
+        yield (dict(zip(keys, visit(keys, items), strict=True)) if good else {},
+               {by_row[r]: x.reason for r, x in batch if isinstance(x, Unreadable)})
+
+
+def _merged(ids: list, shards: Shards, held: tuple[dict, dict]) -> tuple[dict, dict]:
+    found, reasons = dict(held[0]), dict(held[1])
+    for part, unreadable in shards.read():
+        found.update(part)
+        reasons.update(unreadable)
+    return {i: found[i] for i in ids if i in found}, reasons
+
+
+def _require_some(found: dict, reasons: dict) -> None:
+    if len(reasons) >= FEW and not found:
         raise RuntimeError(f'None of {len(reasons)} images could be loaded; the first says: '
                            f'{next(iter(reasons.values()))}')
-    return {i: merged[i] for i in ids if i in merged}, reasons

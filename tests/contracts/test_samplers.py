@@ -7,6 +7,7 @@ import torch
 
 from mmal.pool import spend
 from mmal.registry import SAMPLERS
+from tests.processes import together
 from tests.sampler_worlds import ranking
 
 BOTH = [dict(type='mmal.RandomSampler'), dict(type='mmal.InfluenceSampler', score_thr=0.005),
@@ -114,41 +115,37 @@ def test_an_image_that_is_not_finite_ranks_last(sampler, ask, ids, case, monkeyp
         assert math.isfinite(scores.value[target])
 
 
-def test_the_pool_is_shared_out_among_processes_and_gathered(sampler, ask, ids, case, monkeypatch):
-    """Where it asks who it is and hands over its share, the group must be visible (losses are taken as if alone)."""
-    if case[1]['type'] == 'mmal.RandomSampler':
-        pytest.skip('looks at no image')
-    import mmal.samplers.sweep as sweep
-    whole, visible, seen = ask(sampler), torch.distributed.is_initialized, []
+def test_two_processes_choose_what_one_does(sampler, ask, ids, tmp_path):
+    whole = ask(sampler)
+    shared = together(2, tmp_path, lambda: ask(sampler, passes=tmp_path / 'shared'))
+    assert shared.value == pytest.approx(whole.value, rel=2e-3, abs=1e-5)
+    assert ranking(shared) == ranking(whole)
+    assert sorted(shared.value) == ids[3:]
 
-    class Group:
-        rank = 0
 
-        @classmethod
-        def get_rank(cls):
-            assert torch.distributed.is_initialized is visible
-            return cls.rank
+def test_an_interrupted_query_goes_on_and_visits_no_image_twice(sampler, ask, tmp_path, monkeypatch):
+    from mmal.samplers import sweep
+    whole, real, visited = ask(sampler), sweep.batches, []
 
-        @staticmethod
-        def get_world_size():
-            return 2
+    def stopping(dataset, order, *args):
+        for n, batch in enumerate(real(dataset, order, *args)):
+            if stop and n == 1:
+                raise KeyboardInterrupt
+            visited.extend(row for row, _ in batch)
+            yield batch
 
-        @staticmethod
-        def all_gather_object(part):
-            assert torch.distributed.is_initialized is visible
-            seen.append(set(part[0]))
-            return [part]
-
-    monkeypatch.setattr(sweep, 'dist', Group)
-    parts = []
-    for Group.rank in (0, 1):
-        seen.clear()
-        scores = ask(sampler)
-        parts.append({i for i in scores.value if i in seen[0]})
-        if not scores.order and len(seen) == 1:  # scores that belong to an image alone
-            assert scores.value == pytest.approx({i: whole.value[i] for i in scores.value}, rel=2e-3, abs=1e-5)
-    assert not parts[0] & parts[1]
-    assert sorted(parts[0] | parts[1]) == ids[3:]
+    monkeypatch.setattr(sweep, 'batches', stopping)
+    monkeypatch.setattr(sweep, 'EVERY', 0)
+    stop = False
+    ask(sampler)
+    straight, visited[:], stop = sorted(visited), [], True
+    if straight:
+        with pytest.raises(KeyboardInterrupt):
+            ask(sampler, passes=tmp_path / 'stopped')
+    stop = False
+    again = ask(sampler, passes=tmp_path / 'stopped')
+    assert sorted(visited) == straight
+    assert ranking(again) == ranking(whole)
 
 
 def test_column_and_need_are_stated(sampler):

@@ -1,0 +1,82 @@
+"""An interrupted training goes on to the weights it would have had."""
+
+import logging
+import os
+
+import pytest
+import torch
+
+from mmal.artifacts import load_tensors
+from mmal.hooks.resume_point import LIST, ResumePoint, last_point
+from mmal.inner import round_cfg, train
+
+LOG = logging.getLogger()
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.fixture(params=['epochs', 'iterations'])
+def go(request, make_cfg, dataset, tmp_path):
+    """Train into a folder; stop in the given iteration."""
+
+    def run(name, stop=None, num_workers=0):
+        cfg = make_cfg()
+        loader = cfg.train_dataloader
+        loader.update(num_workers=num_workers, persistent_workers=bool(num_workers), batch_size=4)
+        loader.dataset.pipeline.insert(2, dict(type='RandomFlip', prob=0.5))
+        loader.dataset.pipeline.insert(3, dict(type='PhotoMetricDistortion'))
+        cfg.custom_hooks = [dict(type='mmal.ResumePoint', every=0), dict(type='EMAHook', momentum=0.3)]
+        inner = dict(type='EpochBasedTrainLoop', max_epochs=4, val_interval=99)
+        if request.param == 'iterations':
+            inner = dict(type='IterBasedTrainLoop', max_iters=8, val_interval=99)
+            loader.sampler = dict(type='InfiniteSampler', shuffle=True)
+            loader.pop('batch_sampler', None)
+            cfg.param_scheduler = [dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=8)]
+            cfg.default_hooks.checkpoint.update(by_epoch=False, interval=99)
+        folder = tmp_path / name
+        cfg = round_cfg(cfg, f'{name}_{stop}', folder, 0, 0, inner)
+        original = ResumePoint.before_train_iter
+
+        def stopping(self, runner, batch_idx, data_batch=None):
+            original(self, runner, batch_idx, data_batch)
+            if runner.iter == stop:
+                raise Killed
+
+        ResumePoint.before_train_iter = stopping
+        try:
+            train(cfg, folder / 'checkpoint.pth')
+        except Killed:
+            return None
+        finally:
+            ResumePoint.before_train_iter = original
+        assert not list(folder.glob('resume*')), 'the points are removed when the training is done'
+        return load_tensors(folder / 'checkpoint.pth')['state_dict']
+
+    run.folder, run.stop = tmp_path, 10 if request.param == 'epochs' else 7
+    return run
+
+
+def same(a, b):
+    return all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_it_goes_on_to_the_same_weights(go, caplog):
+    straight = go('straight')
+    assert go('stopped', stop=go.stop) is None
+    folder = go.folder / 'stopped'
+    assert len(list(folder.glob('resume_*.pth'))) == 2
+    newest = last_point(folder, LOG)
+    os.truncate(newest, newest.stat().st_size // 2)
+    with caplog.at_level('WARNING'):
+        before = last_point(folder, LOG)
+    assert before not in (None, newest), 'a truncated point is recognised, and the one before it used'
+    assert f'{newest} is damaged' in caplog.text
+    assert same(go('stopped', num_workers=2), straight), 'nor does the number of loader workers matter'
+
+
+def test_without_a_list_of_points_it_starts_from_the_beginning(tmp_path):
+    assert last_point(tmp_path, LOG) is None
+    (tmp_path / LIST).write_bytes(b'{')
+    assert last_point(tmp_path, LOG) is None

@@ -1,0 +1,167 @@
+"""State that is not whole is named, and never gone on from in silence."""
+
+import json
+import logging
+import os
+import shutil
+
+import pytest
+
+from mmal.artifacts import read_json, write_bytes, write_json
+from mmal.errors import InputError
+from mmal.integrity import examine, restore
+from mmal.round import PHASES, RoundFolder
+from mmal.run_record import claim
+from mmal.sealed import Damaged, read_sealed
+
+LOG = logging.getLogger()
+
+
+def begin(work_dir):
+    for name in ('pool.json', 'initial.json'):
+        write_json(work_dir / name, [name])
+
+
+@pytest.fixture
+def work_dir(tmp_path):
+    """Two closed rounds and one that has come to its s_test."""
+    begin(tmp_path)
+    claim(tmp_path, dict(seed=0, pool={}, config={}))
+    for number, phases in ((0, list(PHASES)), (1, list(PHASES)), (2, list(PHASES)[:3])):
+        folder = RoundFolder(tmp_path, number)
+        folder.path.mkdir()
+        write_bytes(folder.path / 'run.json', (tmp_path / 'run.json').read_bytes())
+        for phase in phases:
+            folder.run(phase, lambda path, n=number, p=phase: write_json(path, [n, p]), LOG)
+    return tmp_path
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+def cut(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+HARM = dict(flip=flip, cut=cut, empty=lambda p: os.truncate(p, 0), remove=os.remove)
+NEEDED = ['initial.json', 'pool.json', 'round_00/labeled.json', 'round_01/metrics.json', 'round_01/phases.json',
+          'round_02/checkpoint.pth', 'round_02/s_test.pth']
+
+
+def restored(work_dir):
+    restore(work_dir, LOG, lambda: begin(work_dir))
+    examine(work_dir, LOG)
+
+
+@pytest.mark.parametrize('how', HARM)
+@pytest.mark.parametrize('name', NEEDED)
+def test_damage_is_named_with_the_last_whole_state_and_can_be_gone_back_from(work_dir, name, how):
+    examine(work_dir, LOG)
+    HARM[how](work_dir / name)
+    with pytest.raises(Damaged, match='--resume verified') as error:
+        examine(work_dir, LOG)
+    assert str(work_dir / name) in str(error.value)
+    assert 'What is whole: ' in str(error.value)
+    restored(work_dir)
+
+
+def test_going_back_keeps_what_was_before_and_sets_aside_what_was_after(work_dir):
+    flip(work_dir / 'round_01' / 'labeled.json')
+    with pytest.raises(Damaged, match='What is whole: round 0'):
+        examine(work_dir, LOG)
+    restored(work_dir)
+    assert RoundFolder(work_dir, 0).closed
+    assert list(RoundFolder(work_dir, 1).record) == list(PHASES)[:-1]
+    assert not (work_dir / 'round_02').exists()
+    assert read_json(work_dir / 'aside_1_round_02' / 's_test.pth') == [2, 's_test']
+
+
+def test_what_no_later_round_is_made_from_is_a_warning(work_dir, caplog):
+    flip(work_dir / 'round_00' / 'checkpoint.pth')
+    examine(work_dir, LOG)
+    assert 'round_00/checkpoint.pth is damaged' in caplog.text
+
+
+def test_a_lost_run_record_comes_back_from_a_round(work_dir):
+    before = read_sealed(work_dir / 'run.json')
+    cut(work_dir / 'run.json')
+    flip(work_dir / 'round_02' / 'run.json')
+    restored(work_dir)
+    assert read_sealed(work_dir / 'run.json') == before
+    for copy in [work_dir / 'run.json', *work_dir.glob('round_*/run.json')]:
+        copy.unlink()
+    with pytest.raises(Damaged, match='every copy'):
+        restored(work_dir)
+
+
+def test_a_beginning_that_comes_out_otherwise_is_not_put_in_its_place(work_dir):
+    flip(work_dir / 'initial.json')
+    with pytest.raises(Damaged, match='cannot be made again'):
+        restore(work_dir, LOG, lambda: write_json(work_dir / 'initial.json', ['other']))
+
+
+def test_a_newer_version_is_refused(work_dir):
+    data = json.loads((work_dir / 'round_02' / 'phases.json').read_text())
+    write_json(work_dir / 'round_02' / 'phases.json', dict(data, format=99))
+    with pytest.raises(InputError, match='newer mmal'):
+        examine(work_dir, LOG)
+    with pytest.raises(InputError, match='newer mmal'):
+        restored(work_dir)
+
+
+def test_a_kill_while_a_file_is_amended_is_no_damage(work_dir, monkeypatch):
+    import mmal.round as module
+
+    def killed(path, content):
+        raise KeyboardInterrupt
+
+    folder = RoundFolder(work_dir, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, 'write_bytes', killed)
+        with pytest.raises(KeyboardInterrupt):
+            folder.amend('evaluate', b'{}')
+    examine(work_dir, LOG)
+    RoundFolder(work_dir, 2).amend('evaluate', b'{}')
+    examine(work_dir, LOG)
+
+
+def test_a_run_that_was_moved_goes_on_and_one_that_is_damaged_by_resume_verified(make_cfg, run, tmp_path):
+    from tests.test_faults import outcome
+
+    def go(name, rounds=2, **more):
+        cfg = make_cfg(tmp_path / name, rounds=rounds, max_epochs=1, **more)
+        cfg.resume = True
+        run(cfg)
+
+    go('whole')
+    go('moved', rounds=1)
+    shutil.move(tmp_path / 'moved', tmp_path / 'here')
+    go('here')
+    assert outcome(tmp_path / 'here') == outcome(tmp_path / 'whole')
+    flip(tmp_path / 'here' / 'round_00' / 'labeled.json')
+    with pytest.raises(Damaged, match='What is whole: the beginning'):
+        go('here')
+    go('here', on_damage='restore')
+    assert outcome(tmp_path / 'here') == outcome(tmp_path / 'whole')
+    (tmp_path / 'here' / 'run.json').unlink()
+    with pytest.raises(Damaged, match=r'run.json is missing. .*--resume verified'):
+        go('here')
+
+
+def test_other_settings_are_gone_on_with_if_asked_and_noted(make_cfg, run, tmp_path):
+    def go(lr, **more):
+        cfg = make_cfg(tmp_path / 'run', max_epochs=1, sampler=dict(type='mmal.RandomSampler'), **more)
+        cfg.optim_wrapper.optimizer.lr, cfg.resume = lr, True
+        run(cfg)
+
+    go(1e-3, rounds=1)
+    with pytest.raises(InputError, match=r'(?s)optimizer.lr: was 0.001, now 0.002.*--allow-config-change'):
+        go(2e-3, rounds=2)
+    go(2e-3, rounds=2, allow_config_change=True)
+    history = read_sealed(tmp_path / 'run' / 'run.json')['history']
+    assert history[0]['changes'] == ['optim_wrapper.optimizer.lr: was 0.001, now 0.002']
+    assert history[0]['rounds_closed'] == 1
+    go(2e-3, rounds=2)
