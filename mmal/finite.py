@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .influence import gradient
+from .group import Group
+from .influence import flatten, gradient
 
 CAUSES = ('Likely causes: training diverged (look for NaN in its log, lower optim_wrapper.optimizer.lr, set '
           'clip_grad), broken annotations (boxes of no size), or pixels that are not finite.')
@@ -30,11 +31,12 @@ class Finite:
         what: Set the images belong to, for messages.
         share: Of images that may be left out.
         logger: Each image left out is named once.
+        group: Of the processes that share the images out among them.
     """
 
-    def __init__(self, task, params: dict, what: str, share: float, logger) -> None:
+    def __init__(self, task, params: dict, what: str, share: float, logger, group: Group) -> None:
         self._task, self._params, self._what, self._share, self._logger = task, params, what, share, logger
-        self._total: Tensor | float = 0.0
+        self._group, self._total = group, torch.zeros_like(flatten(params), dtype=torch.double).detach()
         self.good, self._bad = 0, []
 
     def add(self, items: list) -> None:
@@ -60,17 +62,19 @@ class Finite:
         return [item for item, good in zip(items, finite, strict=True) if good]
 
     def require_few(self) -> None:
-        """FloatingPointError if too many were left out."""
-        require_few(self._bad, self.good + len(self._bad), self._share, self._what)
+        """FloatingPointError if too many were left out; afterwards ``good`` counts the images of all processes."""
+        parts = self._group.gather((self.good, self._bad))
+        self.good, bad = sum(good for good, _ in parts), [name for _, names in parts for name in names]
+        require_few(bad, self.good + len(bad), self._share, self._what)
 
     def mean(self) -> Tensor:
-        """The mean over the images added.
+        """The mean over the images added by all processes, shape (P,).
 
         Raises:
             FloatingPointError: If too many were left out.
         """
         self.require_few()
-        return self._total / self.good
+        return (self._group.add_up(self._total) / self.good).to(next(iter(self._params.values())))
 
     def _name(self, item) -> None:
         sample = item['data_samples']

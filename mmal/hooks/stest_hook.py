@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from random import Random
 
@@ -14,7 +15,19 @@ from torch import Tensor
 from ..artifacts import save_tensors, write_json
 from ..errors import InputError
 from ..finite import Finite
-from ..influence import CG, Dense, Identity, LiSSA, build_curvature, cosine, restrict_grad, select_parameters, unflatten
+from ..group import Group
+from ..influence import (
+    CG,
+    Dense,
+    Identity,
+    LiSSA,
+    SharedCurvature,
+    build_curvature,
+    cosine,
+    restrict_grad,
+    select_parameters,
+    unflatten,
+)
 from ..progress import track
 from ..registry import HOOKS, SOLVERS
 from ..tasks import build_data, build_task
@@ -163,14 +176,15 @@ class StestHook(Hook):
         if len(reference) == 0:
             raise InputError('The reference set is empty: it has no image.')
         workers = (runner.cfg.get('val_dataloader') or {}).get('num_workers', 0)
-        params = self.select(task, [first_item(reference, 'reference set')])
+        params, group = self.select(task, [first_item(reference, 'reference set')]), Group()
         with task.loss_mode(), restrict_grad(task.model, params):
-            v = self._reference_gradient(runner, Finite(task, params, 'reference set', self.max_nonfinite, logger),
-                                         reference, workers)
-            finite = Finite(task, params, 'labeled set', self.max_nonfinite, logger)
-            curvature = None if solver.samples_needed == 0 else build_curvature(
-                task.model, task.losses, self._labeled_batches(runner, finite, labeled, workers, solver), params,
-                solver.curvature, self.memory_gb * 2**30, logger.info)
+            v = self._reference_gradient(runner, Finite(task, params, 'reference set', self.max_nonfinite, logger,
+                                                        group), group, reference, workers)
+            finite = Finite(task, params, 'labeled set', self.max_nonfinite, logger, group)
+            curvature = None if solver.samples_needed == 0 else self._curvature(
+                task, self._labeled_batches(runner, finite, group, labeled, workers, solver), params, solver.curvature,
+                group, logger)
+            finite.require_few()
             solution = solver.solve(v, curvature, runner.seed or 0, logger.warning, partial(track, logger=logger))
         s_test = solution.x
         if not bool(s_test.isfinite().all()):
@@ -199,11 +213,12 @@ class StestHook(Hook):
             logger.warning(f'cos(s_test, v) > {SIMILAR}: influence is little more than gradient similarity here. '
                            'A smaller damping of the solver, or more steps, lets the Hessian have a say.')
 
-    def _reference_gradient(self, runner, finite: Finite, reference, workers: int) -> Tensor:
+    def _reference_gradient(self, runner, finite: Finite, group: Group, reference, workers: int) -> Tensor:
         """v: mean over R of the gradients of the per-image losses, shape (P,)."""
         size = self.batch_size or (runner.cfg.get('val_dataloader') or {}).get('batch_size', 1)
-        stream = batches(reference, range(len(reference)), size, workers)
-        for batch in track(stream, -(-len(reference) // size), 'reference gradient', runner.logger):
+        mine = group.share(range(len(reference)), size)
+        stream = batches(reference, mine, size, workers)
+        for batch in track(stream, -(-len(mine) // size), 'reference gradient', runner.logger):
             finite.add(items_or_raise(batch, 'reference set'))
         v = finite.mean()
         if not bool(v.any()):
@@ -211,14 +226,29 @@ class StestHook(Hook):
                              'set. Check StestHook.params and the annotations of the reference set.')
         return v
 
-    def _labeled_batches(self, runner, finite: Finite, labeled, workers: int, solver) -> Iterator[list]:
-        """Mini-batches of labeled images in random order, each image once, as many as the solver can use."""
+    def _curvature(self, task, labeled: Iterator[list], params: dict, kind: str, group: Group, logger):
+        """Of the mini-batches of all processes; each keeps its own."""
+        first = next(labeled, None)
+        own = None if first is None and group.world > 1 else build_curvature(
+            task.model, task.losses, labeled if first is None else chain([first], labeled), params, kind,
+            self.memory_gb * 2**30, logger.info)
+        if group.world == 1:
+            return own
+        parts = group.gather((len(own), own.kind) if own else (0, None))
+        kinds = {k for n, k in parts if n}
+        if len(kinds) != 1:
+            raise RuntimeError(f'The processes found different curvatures of the labeled set: {parts}. Give '
+                               'StestHook.params, or run in one process.')
+        return SharedCurvature(own, params, group.rank, [n for n, _ in parts], kinds.pop(), group.add_up)
+
+    def _labeled_batches(self, runner, finite: Finite, group: Group, labeled, workers: int,
+                         solver) -> Iterator[list]:
+        """This process's mini-batches of labeled images in random order, each once, as many as the solver can use."""
         size = solver.batch_size or (runner.cfg.get('val_dataloader') or {}).get('batch_size', 1)
         n = min(len(labeled), self.hessian_images, solver.samples_needed or len(labeled))
         order = Random(f'{runner.seed}/hessian').sample(range(len(labeled)), n)
-        stream = batches(labeled, order, size, workers)
-        for batch in track(stream, -(-n // size), 'curvature', runner.logger):
+        mine = group.share(order, size)
+        for batch in track(batches(labeled, mine, size, workers), -(-len(mine) // size), 'curvature', runner.logger):
             items = finite.only(items_or_raise(batch, 'labeled set'))
             if items:
                 yield items
-        finite.require_few()

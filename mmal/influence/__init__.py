@@ -13,12 +13,12 @@ from .engine import Influence, build_curvature, mean_gradient
 from .last_layers import find_last_layers
 from .output_hessian import OutputHessian
 from .params import flatten, gradient, matches, restrict_grad, select_parameters, unflatten
+from .shared_curvature import SharedCurvature
 from .solvers import CG, Dense, Identity, LiSSA, Solution, cosine, largest_eigenvalue
 
 __all__ = [
     'CG', 'AffineCurvature', 'AffineTape', 'Curvature', 'Dense', 'DoubleBackward', 'Identity', 'Influence', 'LiSSA',
-    'NotAffine', 'NotLast', 'OutputHessian', 'Solution', 'agree', 'build_curvature', 'check_model', 'cosine',
-    'find_last_layers', 'flatten', 'gradient', 'hvp', 'largest_eigenvalue', 'matches', 'mean_gradient',
-    'output_derivative', 'outputs_and_tangents', 'restrict_grad', 'select_parameters',
-    'unflatten'
+    'NotAffine', 'NotLast', 'OutputHessian', 'SharedCurvature', 'Solution', 'agree', 'build_curvature',
+    'check_model', 'cosine', 'find_last_layers', 'flatten', 'gradient', 'hvp', 'largest_eigenvalue', 'matches',
+    'mean_gradient', 'output_derivative', 'outputs_and_tangents', 'restrict_grad', 'select_parameters', 'unflatten'
 ]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .affine import AffineTape, Use
-from .curvature import hvp
+from .curvature import hvp, mean_of
 from .output_hessian import OutputHessian
 from .params import flatten, unflatten
 
@@ -93,15 +93,18 @@ class AffineCurvature:
         self.nbytes += kept.nbytes
 
     def product(self, vector: Tensor, batch: int | None = None) -> Tensor:
+        return mean_of(self.sums(vector, batch), vector)
+
+    def sums(self, vector: Tensor, batch: int | None = None) -> Tensor:
         chosen = self._batches if batch is None else [self._batches[batch]]
         n = sum(b.n for b in chosen)
         self.evaluations += n
         direction = self._direction(vector)
-        total = {k: torch.zeros_like(t) for k, t in direction.items()}
+        total = {k: torch.zeros_like(t, dtype=torch.double) for k, t in direction.items()}
         for b in (b for b in chosen if b.uses):
             for name, part in _product(b.uses, b.hessian, direction).items():
                 total[name] += part
-        return flatten(total) / n
+        return torch.cat([flatten(total), vector.new_tensor([n], dtype=torch.double)])
 
     def _direction(self, vector: Tensor) -> dict[str, Tensor]:
         return {k: t.detach().requires_grad_() for k, t in unflatten(vector, self.params).items()}

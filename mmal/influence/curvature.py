@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -46,6 +47,17 @@ class Curvature(Protocol):
     def product(self, vector: Tensor, batch: int | None = None) -> Tensor:
         """Mean curvature of one mini-batch, or of the whole set (a mean over samples), times a vector of shape (P,)."""
 
+    def sums(self, vector: Tensor, batch: int | None = None) -> Tensor:
+        """The sum that :meth:`product` is the mean of, and behind it the number of samples: float64, shape (P + 1,).
+
+        Each mini-batch's product is made by itself and added in float64, so that it hardly matters who adds which.
+        """
+
+
+def mean_of(sums: Tensor, like: Tensor) -> Tensor:
+    """The mean, shape (P,), of what :meth:`Curvature.sums` gives."""
+    return (sums[:-1] / sums[-1]).to(like)
+
 
 class DoubleBackward:
     """The Hessian by double backward: any model and parameters; runs the model at every product.
@@ -66,11 +78,14 @@ class DoubleBackward:
         return len(self._batches)
 
     def product(self, vector: Tensor, batch: int | None = None) -> Tensor:
-        total, n = vector.new_zeros(vector.shape), 0
+        return mean_of(self.sums(vector, batch), vector)
+
+    def sums(self, vector: Tensor, batch: int | None = None) -> Tensor:
+        total, n = vector.new_zeros(vector.shape, dtype=torch.double), 0
         for one in self._batches if batch is None else [self._batches[batch]]:
             with sdpa_kernel(SDPBackend.MATH):  # fused attention has no second derivative
                 losses = self._losses(one)
                 total += hvp(losses.sum(), self.params, vector)
             n += len(losses)
         self.evaluations += n
-        return total / n
+        return torch.cat([total, total.new_tensor([n])])

@@ -8,9 +8,11 @@ from mmengine.runner import Runner
 from mmal.artifacts import load_tensors, read_json
 from mmal.errors import InputError
 from mmal.finite import Finite
+from mmal.group import Group
 from mmal.hooks import StestHook
 from mmal.influence import cosine, flatten, gradient, hvp, restrict_grad
 from mmal.tasks import build_data, build_task
+from tests.processes import together
 
 PARAMS = ['bbox_head.conv_cls', 'bbox_head.conv_reg']
 
@@ -43,7 +45,7 @@ def parts(runner, labeled_file=None):
     hook, data, task = StestHook.of(runner), build_data(runner.cfg), build_task(runner.model, runner.cfg)
     labeled = data.labeled_dataset(labeled_file)
     params = hook.select(task, [labeled[0]])
-    return hook, data, task, labeled, params, lambda: Finite(task, params, 'set', 0.1, runner.logger)
+    return hook, data, task, labeled, params, lambda: Finite(task, params, 'set', 0.1, runner.logger, Group())
 
 
 def test_v_is_the_mean_over_the_reference_set_whatever_the_batch(runner):
@@ -52,7 +54,7 @@ def test_v_is_the_mean_over_the_reference_set_whatever_the_batch(runner):
     with task.loss_mode(), restrict_grad(task.model, params):
         expected = sum(gradient(task.losses([reference[i]])[0], params) for i in range(4)) / 4
         for hook.batch_size in (1, 3):
-            v = hook._reference_gradient(runner, finite(), reference, 0)
+            v = hook._reference_gradient(runner, finite(), Group(), reference, 0)
             torch.testing.assert_close(v, expected, rtol=1e-4, atol=1e-6)
 
 
@@ -61,8 +63,8 @@ def test_s_test_follows_the_recursion_on_the_models_own_losses(runner, tmp_path)
     hook, data, task, labeled, params, finite = parts(runner)
     hook.compute(runner, data, None, tmp_path / 's_test.pth')
     with task.loss_mode(), restrict_grad(task.model, params):
-        v = hook._reference_gradient(runner, finite(), data.reference_dataset('val'), 0)
-        batches = list(hook._labeled_batches(runner, finite(), labeled, 0, hook.solver))
+        v = hook._reference_gradient(runner, finite(), Group(), data.reference_dataset('val'), 0)
+        batches = list(hook._labeled_batches(runner, finite(), Group(), labeled, 0, hook.solver))
         runs = []
         for repeat in range(2):
             h = v
@@ -107,7 +109,7 @@ def test_labeled_batches_are_random_but_the_same_each_time(runner):
     hook, _, task, labeled, params, finite = parts(runner)
     with task.loss_mode(), restrict_grad(task.model, params):
         order = [[it['data_samples'].img_id for it in b] for _ in range(2)
-                 for b in hook._labeled_batches(runner, finite(), labeled, 0, hook.solver)]
+                 for b in hook._labeled_batches(runner, finite(), Group(), labeled, 0, hook.solver)]
     assert order[:7] == order[7:]
     assert sorted(i for b in order[:7] for i in b) == list(range(1, 15))
     assert order[0] != [1, 2]
@@ -119,12 +121,12 @@ def test_one_reference_image_that_is_not_finite_is_named_and_left_out(runner, ca
     items = [reference[i] for i in range(4)]
     items[2]['inputs'] = items[2]['inputs'].float() * torch.nan
     with task.loss_mode(), restrict_grad(task.model, params):
-        lenient = Finite(task, params, 'reference set', 0.5, runner.logger)
+        lenient = Finite(task, params, 'reference set', 0.5, runner.logger, Group())
         lenient.add(items)
         good = sum(gradient(task.losses([items[i]])[0], params) for i in (0, 1, 3)) / 3
         torch.testing.assert_close(lenient.mean(), good, rtol=1e-4, atol=1e-6)
         assert lenient.only(items) == [items[i] for i in (0, 1, 3)]
-        strict = Finite(task, params, 'reference set', 0.1, runner.logger)
+        strict = Finite(task, params, 'reference set', 0.1, runner.logger, Group())
         strict.add(items)
         with pytest.raises(FloatingPointError, match=r'1 of 4 images of the reference set.*set_103.png.*Likely causes'):
             strict.mean()
@@ -190,3 +192,20 @@ def test_an_ordinary_training_is_refused_before_it_begins(runner):
 def test_settings_out_of_range(bad):
     with pytest.raises(InputError, match='StestHook'):
         StestHook(**bad)
+
+
+@pytest.mark.parametrize('solver', [None, dict(type='mmal.LiSSA', damping=0.1, scale=500.0, depth=4, batch_size=2),
+                                    dict(type='mmal.CG', curvature='hessian', damping=80.0)])
+def test_any_number_of_processes_finds_the_same_s_test(runner, tmp_path, solver):
+    """The reference set has 4 images and the labeled set 14: the fourth of four processes has less than the others."""
+    found, reports = {}, {}
+    for world in (1, 2, 4):
+        path = tmp_path / f's_test_{world}.pth'
+        hook = StestHook(solver=solver, batch_size=1)
+        together(world, tmp_path / f'group_{world}', lambda hook=hook, path=path: hook.compute(
+            runner, build_data(runner.cfg), None, path))
+        found[world], reports[world] = flatten(load_tensors(path)), read_json(path.with_suffix('.json'))
+    for world in (2, 4):
+        torch.testing.assert_close(found[world], found[1], rtol=1e-6, atol=0)
+        for key in ('n_reference', 'n_hessian', 'evaluations', 'iterations'):
+            assert reports[world][key] == reports[1][key]

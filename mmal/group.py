@@ -1,0 +1,41 @@
+"""What the processes of a group say to each other where the host libraries must not know of the group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine import dist
+from torch import Tensor
+from torch import distributed as torch_dist
+
+
+class Group:
+    """The default process group, or this process alone. Made outside of a task's loss mode, it works within, too.
+
+    Attributes:
+        rank: Of this process.
+        world: Number of processes.
+    """
+
+    def __init__(self) -> None:
+        self.rank, self.world = dist.get_dist_info()
+
+    def add_up(self, tensor: Tensor) -> Tensor:
+        """Sum a tensor over the processes, in place."""
+        if self.world > 1:
+            torch_dist.all_reduce(tensor)
+        return tensor
+
+    def gather(self, thing: Any) -> list:
+        """What each process has, by rank, in all of them."""
+        if self.world == 1:
+            return [thing]
+        parts: list = [None] * self.world
+        torch_dist.all_gather_object(parts, thing)
+        return parts
+
+    def share(self, order: Sequence[int], size: int) -> list[int]:
+        """This process's part of an order, in whole batches of ``size``: batch b is that of process b % world."""
+        starts = range(self.rank * size, len(order), self.world * size)
+        return [i for start in starts for i in order[start:start + size]]
