@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mmengine import dist
@@ -16,10 +16,13 @@ class Group:
     Attributes:
         rank: Of this process.
         world: Number of processes.
+
+    Args:
+        alone: This process alone, whatever group it is in. Defaults to False.
     """
 
-    def __init__(self) -> None:
-        self.rank, self.world = dist.get_dist_info()
+    def __init__(self, alone: bool = False) -> None:
+        self.rank, self.world = (0, 1) if alone else dist.get_dist_info()
 
     def add_up(self, tensor: Tensor) -> Tensor:
         """Sum a tensor over the processes, in place."""
@@ -34,6 +37,14 @@ class Group:
         parts: list = [None] * self.world
         torch_dist.all_gather_object(parts, thing)
         return parts
+
+    def deal(self, parts: Callable[[], list]) -> Any:
+        """This process's part of what rank 0 has: ``parts()`` gives one for each process, and is called there alone."""
+        if self.world == 1:
+            return parts()[0]
+        mine: list = [None]
+        torch_dist.scatter_object_list(mine, parts() if self.rank == 0 else None)
+        return mine[0]
 
     def share(self, order: Sequence[int], size: int) -> list[int]:
         """This process's part of an order, in whole batches of ``size``: batch b is that of process b % world."""

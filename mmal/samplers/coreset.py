@@ -4,6 +4,7 @@ import math
 
 import torch
 
+from ..group import Group
 from ..pool import shuffled
 from ..registry import SAMPLERS
 from .base import Query, Scores
@@ -41,18 +42,19 @@ class CoresetSampler:
 
     def score(self, query: Query) -> Scores:
         """Minus the distance; the chosen ones are the order. An image whose features are not finite ranks last."""
+        group, asked = Group(), set(query.ids)
         found, unreadable = features(query, query.labeled + query.ids, self.layers, self.batch_size)
         ids, points = stacked(found, query.ids)
+        centers = stacked(found, query.labeled, points.shape[1])[1]
         value = {i: math.nan for i in query.ids if i in found}
-        order: list = []
-        if ids:
-            centers = stacked(found, query.labeled, points.shape[1])[1]
-            if self.metric == 'cosine':
-                points, centers = (torch.nn.functional.normalize(x, dim=1) for x in (points, centers))
-            first = ids.index(shuffled(ids, query.seed, f'coreset/{query.round}')[0])
-            chosen, distance = kcenter_greedy(points, centers, query.budget, first)
-            value.update(zip(ids, (-distance).tolist(), strict=True))
-            order = [ids[row] for row in chosen]
-        asked = set(query.ids)
-        scores = Scores(value, order, unreadable={i: reason for i, reason in unreadable.items() if i in asked})
+        del found
+        if self.metric == 'cosine':
+            points, centers = (torch.nn.functional.normalize(x, dim=1) for x in (points, centers))
+        first = ids.index(shuffled(ids, query.seed, f'coreset/{query.round}')[0]) if ids else 0
+        points, centers, first = group.deal(lambda: [(points[rank::group.world].contiguous(), centers, first)
+                                                     for rank in range(group.world)])
+        chosen, distance = kcenter_greedy(points, centers, query.budget, first, group)
+        value.update(zip(ids, (-distance).tolist(), strict=False))  # in rank 0, whose scores count
+        scores = Scores(value, [ids[row] for row in chosen] if ids else [],
+                        unreadable={i: reason for i, reason in unreadable.items() if i in asked})
         return scores.mark_nonfinite(query.logger)

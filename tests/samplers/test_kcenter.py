@@ -1,6 +1,9 @@
+import pytest
 import torch
 
+from mmal.group import Group
 from mmal.samplers.kcenter import kcenter_greedy, nearest_distance
+from tests.processes import together
 
 
 def by_the_book(points, centers, k):
@@ -43,3 +46,29 @@ def test_copies_are_at_distance_zero_and_come_last():
 def test_one_point_and_more_than_there_are():
     assert kcenter_greedy(torch.zeros(1, 2), torch.empty(0, 2), 3)[0] == [0]
     assert sorted(kcenter_greedy(torch.randn(4, 2), torch.randn(1, 2), 9)[0]) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize('known', [0, 3])
+@pytest.mark.parametrize('world', [2, 3])
+def test_processes_that_share_the_points_choose_as_one(tmp_path, known, world):
+    torch.manual_seed(1)
+    points, centers = torch.randn(11, 4).repeat(2, 1), torch.randn(known, 4)  # with copies, so with ties
+    expected = kcenter_greedy(points, centers, 15, first=4)
+
+    def work():
+        group = Group()
+        return kcenter_greedy(points[group.rank::world], centers, 15, 4, group)
+
+    chosen, distance = together(world, tmp_path / 'group', work)
+    assert chosen == expected[0]
+    torch.testing.assert_close(distance, expected[1], rtol=0, atol=0)
+
+
+def test_a_process_without_points_takes_part(tmp_path):
+    points = torch.randn(2, 3)
+
+    def work():
+        group = Group()
+        return kcenter_greedy(points[group.rank::3], torch.empty(0, 3), 5, 0, group)[0]
+
+    assert together(3, tmp_path / 'group', work) == [0, 1]
