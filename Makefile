@@ -1,5 +1,5 @@
-# make demo | demo-classification | test | test-slurm | bench | paper-claims | lint | setup. PYTHON=/path/to/python uses that environment as it is, instead of making .venv.
-.PHONY: demo demo-classification test test-slurm bench paper-claims lint setup check
+# make demo | demo-classification | test | test-faults | test-slurm | soak [MINUTES=30] | bench | paper-claims | lint | setup. PYTHON=/path/to/python uses that environment as it is, instead of making .venv.
+.PHONY: demo demo-classification test test-faults test-slurm soak bench paper-claims lint setup check
 
 ifdef PYTHON
 PY := PYTHONPATH=$(CURDIR):$$PYTHONPATH $(PYTHON)
@@ -28,6 +28,12 @@ test: setup
 
 test-slurm: setup  # needs slurm and munge, and says so
 	$(PY) -m pytest -m slurm tests/slurm
+
+test-faults: setup
+	$(PY) -m pytest -m faults
+
+soak: setup
+	$(PY) -m benchmarks.soak --minutes $(or $(MINUTES),30)
 
 lint: setup
 	$(PY) -m ruff check .

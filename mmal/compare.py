@@ -40,6 +40,7 @@ class Executor:
             self._slots.put(gpus[n % len(gpus)] if gpus else None)
         self._children: set[subprocess.Popen] = set()
         self._stopped = False
+        self._errors: dict[Run, str] = {}  # of runs that could not even be begun, or marked as failed
 
     def execute(self) -> list[Run]:
         """Run everything that is missing; returns the runs that failed.
@@ -93,6 +94,7 @@ class Executor:
             if not self._stopped:
                 run.mark(done=code == 0, error=error)
         except (OSError, InputError) as e:
+            self._errors[run] = str(e)
             self._tell(f'{run.method}, seed {run.seed}: {e}')
         finally:
             self._slots.put(slot)
@@ -117,16 +119,20 @@ class Executor:
     def _progress(self, runs: list[Run], run: Run, before: int, start: float) -> None:
         total, closed = sum(r.rounds for r in runs), sum(r.closed for r in runs)
         left = (total - closed) * (time.monotonic() - start) / max(closed - before, 1)
-        state = 'done' if run.done else f'FAILED: {run.error}'
+        state = 'done' if run.done else f'FAILED: {self._error(run)}'
         self._tell(f'{run.method}, seed {run.seed}: {state}. {closed} of {total} rounds in all; about '
                    f'{left / 60:.0f} min left.')
+
+    def _error(self, run: Run) -> str | None:
+        return self._errors.get(run) or run.error
 
     def write_state(self, runs: list[Run]) -> None:
         """Renew ``comparison.json``, which the report is made from."""
         listed = []
         for run in runs:
-            state = 'done' if run.done else 'failed' if run.error else 'running' if run.closed else 'missing'
-            listed.append(dict(method=run.method, seed=run.seed, state=state, error=None if run.done else run.error,
+            error = None if run.done else self._error(run)
+            state = 'done' if run.done else 'failed' if error else 'running' if run.closed else 'missing'
+            listed.append(dict(method=run.method, seed=run.seed, state=state, error=error,
                                folder=str(run.folder.relative_to(self.plan.work_dir))))
         write_json(self.plan.work_dir / 'comparison.json', dict(
             name=self.plan.name, metric=self.plan.metric or self._metric(runs), baseline=self.plan.baseline,

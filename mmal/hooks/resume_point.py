@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from mmengine.dist import get_rank, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop
+from torch import Tensor
 
 from ..artifacts import naming, put_in_place
 from ..datasets.seeded import seed_all
@@ -53,9 +56,11 @@ class ResumePoint(Hook):
             self._write(runner, by_epoch=False)
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Leave out of a point the buffers of the log: torch does not read them without being told to trust them."""
+        """Make a point of tensors and plain values alone, which torch reads without being told to trust them."""
         if self._writing:
-            checkpoint['message_hub']['log_scalars'] = {}
+            checkpoint['message_hub']['log_scalars'] = {}  # buffers of the log
+            for key in list(checkpoint):
+                checkpoint[key] = plain(checkpoint[key])
 
     def _write(self, runner, by_epoch: bool) -> None:
         if not is_main_process() or time.monotonic() - self._last < self.every:
@@ -72,6 +77,25 @@ class ResumePoint(Hook):
             if path.name not in [name, *(p['file'] for p in before)]:
                 path.unlink()
         self._last = time.monotonic()
+
+
+def plain(value: Any) -> Any:
+    """A copy in which numpy's numbers are Python's, and entries of dicts that are no values (functions) are left out.
+
+    Raises:
+        TypeError: If there is anything else but tensors, text, numbers, and lists, tuples and dicts of them.
+    """
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items() if not callable(v) or isinstance(v, Tensor)}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(plain, value)) if type(value) in (list, tuple) else [plain(v) for v in value]
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    if value is None or isinstance(value, (Tensor, str, bytes, bool, int, float)):
+        return value
+    raise TypeError(f'ResumePoint: a checkpoint of this training holds a {type(value).__name__}, which cannot be read '
+                    'back safely. Report it; custom_hooks = [..., dict(type="mmal.ResumePoint", every=float("inf"))] '
+                    'goes without.')
 
 
 def last_point(folder: str | Path, logger) -> Path | None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mmal.artifacts import load_tensors
-from mmal.hooks.resume_point import LIST, ResumePoint, last_point
+from mmal.hooks.resume_point import LIST, ResumePoint, last_point, plain
 from mmal.inner import round_cfg, train
 
 LOG = logging.getLogger()
@@ -33,7 +33,8 @@ def go(request, make_cfg, dataset, tmp_path):
             inner = dict(type='IterBasedTrainLoop', max_iters=8, val_interval=99)
             loader.sampler = dict(type='InfiniteSampler', shuffle=True)
             loader.pop('batch_sampler', None)
-            cfg.param_scheduler = [dict(type='LinearLR', start_factor=0.1, by_epoch=False, end=8)]
+            cfg.param_scheduler = [dict(type='OneCycleLR', eta_max=2e-3, total_steps=8, by_epoch=False),
+                                   dict(type='LinearMomentum', start_factor=0.5, by_epoch=False, end=4)]
             cfg.default_hooks.checkpoint.update(by_epoch=False, interval=99)
         folder = tmp_path / name
         cfg = round_cfg(cfg, f'{name}_{stop}', folder, 0, 0, inner)
@@ -80,3 +81,12 @@ def test_without_a_list_of_points_it_starts_from_the_beginning(tmp_path):
     assert last_point(tmp_path, LOG) is None
     (tmp_path / LIST).write_bytes(b'{')
     assert last_point(tmp_path, LOG) is None
+
+
+def test_a_point_is_plain():
+    import numpy as np
+    t = torch.ones(2)
+    given = dict(a=np.float32(0.5), b=(1, [np.arange(2)]), c=print, d=t, e=None)
+    assert plain(given) == dict(a=0.5, b=(1, [[0, 1]]), d=t, e=None)
+    with pytest.raises(TypeError, match='holds a object'):
+        plain([object()])
