@@ -81,7 +81,7 @@ def write_json(path: str | Path, data: Any, indent: int | None = 1) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    return json.loads(Path(path).read_text())
+    return json.loads(Path(path).read_text(encoding='utf-8'))
 
 
 def csv_bytes(columns: list[str], rows: Iterable[list]) -> bytes:
@@ -90,7 +90,7 @@ def csv_bytes(columns: list[str], rows: Iterable[list]) -> bytes:
     writer = csv.writer(text, lineterminator='\n')
     writer.writerow(columns)
     writer.writerows(rows)
-    return text.getvalue().encode()
+    return text.getvalue().encode(errors='surrogateescape')  # file names need not be UTF-8
 
 
 def write_csv(path: str | Path, columns: list[str], rows: Iterable[list]) -> None:
@@ -99,7 +99,7 @@ def write_csv(path: str | Path, columns: list[str], rows: Iterable[list]) -> Non
 
 
 def read_csv(path: str | Path) -> list[dict[str, str]]:
-    with open(path, newline='') as f:
+    with open(path, newline='', encoding='utf-8', errors='surrogateescape') as f:
         return list(csv.DictReader(f))
 
 

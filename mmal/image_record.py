@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from .artifacts import read_csv, write_csv
+from .artifacts import read_csv, read_json, write_csv
 from .errors import InputError
 from .sealed import digest_file
 
 NAME = 'images.csv'
+POOL = 'pool.json'
 
 
 def describe(path: str) -> list:
@@ -59,3 +60,27 @@ def require_unchanged(work_dir: str | Path, paths: Mapping) -> None:
         raise InputError(f'{len(found)} images of the pool have changed or gone since {work_dir} was begun: {names}. '
                          'Scores and labels made from them would not fit. Put the old files back, or start anew in '
                          'another --work-dir.')
+
+
+def pool_change(work_dir: str | Path, listing: dict | list) -> str:
+    """A line that names images by which the pool differs from the one a run was begun with; '' if none can be named.
+
+    Args:
+        work_dir: Of the run.
+        listing: Contents of a ``pool.json`` of now.
+    """
+    try:
+        before, now = _entries(read_json(Path(work_dir) / POOL)), _entries(listing)
+    except (OSError, ValueError):  # gone or damaged; others say so
+        return ''
+    parts = []
+    for what, names in (('no longer there', before - now), ('new', now - before)):
+        if names:
+            some = ', '.join(sorted(name for _, name in names)[:3]) + (', ...' if len(names) > 3 else '')
+            parts.append(f'{len(names)} {what}: {some}')
+    return f'  images of the pool, {"; ".join(parts)}' if parts else ''
+
+
+def _entries(listing: dict | list) -> set[tuple[str, str]]:
+    images = listing['images'] if isinstance(listing, dict) else listing
+    return {(str(i['id']), str(i.get('file_name', i['id']))) for i in images}

@@ -8,30 +8,52 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mmengine import dist
-from PIL import Image
+from PIL import ExifTags, Image
 
 from .artifacts import read_json, write_json
+from .errors import InputError
 from .image_record import describe
 from .progress import track
 
+TURNED = (5, 6, 7, 8)
+"""EXIF orientations that exchange width and height."""
+
 
 def defect(path: str) -> str | None:
-    """Why an image file cannot be decoded to its end, or None.
+    """Why an image file cannot be decoded to its end, or None."""
+    return look(path)[0]
+
+
+def look(path: str) -> tuple[str | None, tuple | None]:
+    """Decode an image file to its end.
 
     OpenCV, which mmcv loads with, fills the rest of a truncated JPEG with grey and says nothing; Pillow refuses it.
+
+    Returns:
+        Why it cannot be decoded, or None; and its (width, height) as it lies in the file and as OpenCV turns it, or
+        None.
     """
+    sizes = None
     try:
         with Image.open(path) as image:
+            sizes = _sizes(image)
             image.draft(None, (max(1, image.width // 8), max(1, image.height // 8)))  # JPEG: an eighth of the work
             image.load()
     except Image.DecompressionBombError:
-        return None  # large, not broken
+        return None, sizes  # large, not broken
     except Exception as e:  # noqa: BLE001  codecs raise many things; each is a reason to leave the image out
-        return f'{type(e).__name__}: {e}'
-    return None
+        return f'{type(e).__name__}: {e}', None
+    return None, sizes
 
 
-def examine_all(paths: Mapping, logger) -> tuple[dict, dict]:
+def _sizes(image: Image.Image) -> tuple:
+    """OpenCV heeds EXIF in JPEG and PNG; in TIFF both do; WebP neither turns."""
+    width, height = image.size
+    turned = image.format in ('JPEG', 'MPO', 'PNG') and image.getexif().get(ExifTags.Base.Orientation) in TURNED
+    return (width, height), (height, width) if turned else (width, height)
+
+
+def examine_all(paths: Mapping, logger) -> tuple[dict, dict, dict]:
     """Decode every image once.
 
     Args:
@@ -39,25 +61,58 @@ def examine_all(paths: Mapping, logger) -> tuple[dict, dict]:
         logger: Where progress is said.
 
     Returns:
-        The reason by image id, for those that cannot be read, and what :func:`~mmal.image_record.describe` says of all.
+        The reason by image id, for those that cannot be read; what :func:`~mmal.image_record.describe` says of all; and
+        the sizes by :func:`look` of those that can be.
     """
     with ThreadPoolExecutor(os.cpu_count()) as executor:
-        results = executor.map(lambda path: (defect(path), describe(path)), paths.values())
+        results = executor.map(lambda path: (*look(path), describe(path)), paths.values())
         found = dict(zip(paths, track(results, len(paths), 'checking images', logger), strict=True))
-    return {i: reason for i, (reason, _) in found.items() if reason}, {i: said for i, (_, said) in found.items()}
+    reasons, sizes, descriptions = ({i: values[n] for i, values in found.items() if values[n]} for n in range(3))
+    return reasons, descriptions, sizes
+
+
+def _examined_together(paths: Mapping, logger) -> tuple[dict, dict, dict]:
+    """:func:`examine_all`; every process looks at its share and gets all."""
+    share = list(paths)[dist.get_rank()::dist.get_world_size()]
+    parts = dist.all_gather_object(examine_all({i: paths[i] for i in share}, logger) if share else ({}, {}, {}))
+    return tuple({i: v for part in parts for i, v in part[n].items()} for n in range(3))
 
 
 def find_unreadable(data, logger) -> tuple[dict, dict]:
-    """:func:`examine_all` for a pool; every process looks at its share and gets all.
+    """Decode every image of a pool once, and warn of sizes that are not those of the annotation file.
 
     Args:
         data: Data side of the task.
         logger: Where progress is said.
+
+    Returns:
+        The reason by image id, for those that cannot be read, and what :func:`~mmal.image_record.describe` says of all.
     """
-    share = [i['id'] for i in data.images][dist.get_rank()::dist.get_world_size()] if data.local else []
-    parts = dist.all_gather_object(examine_all({i: data.image_path(i) for i in share}, logger) if share else ({}, {}))
-    reasons, descriptions = ({i: v for part in parts for i, v in part[n].items()} for n in (0, 1))
-    return reasons, {i['id']: descriptions[i['id']] for i in data.images if i['id'] in descriptions}
+    paths = {i['id']: data.image_path(i['id']) for i in data.images} if data.local else {}
+    reasons, descriptions, sizes = _examined_together(paths, logger)
+    wrong = data.wrong_sizes(sizes)
+    if wrong:
+        some = '; '.join(f'{paths[i]} is said to be {said[0]} x {said[1]}, and is loaded as {found[0]} x {found[1]}'
+                         for i, (said, found) in list(wrong.items())[:3])
+        logger.warning(f'{len(wrong)} of {len(paths)} images have another width and height than their annotation file '
+                       f'says: {some}. If boxes were drawn on the images as they are loaded, this does no harm; else '
+                       'they lie in wrong places. Images whose EXIF data turn them are loaded turned, unless '
+                       "LoadImageFromFile has color_type='color_ignore_orientation'.")
+    return reasons, {i: descriptions[i] for i in paths}
+
+
+def require_readable(paths: list[str], name: str, logger) -> None:
+    """Every process calls it.
+
+    Raises:
+        InputError: If an image of an evaluation or reference set cannot be decoded.
+    """
+    reasons = _examined_together({path: path for path in dict.fromkeys(paths)}, logger)[0]
+    if reasons:
+        some = '; '.join(f'{path}: {reason}' for path, reason in list(reasons.items())[:3])
+        raise InputError(f'{len(reasons)} of {len(paths)} images of the {name} cannot be read: {some}. Repair them or '
+                         'take them out of its annotation file. If your loader reads files that Pillow does not, set '
+                         'train_cfg.check_images=False.')
 
 
 class UnreadableList:

@@ -8,6 +8,9 @@ from .tasks.loading import first_item
 
 _CHOSEN: WeakKeyDictionary = WeakKeyDictionary()
 
+OF_THE_RUN = ('initial', 'labeled', 'holdout')
+"""Reference sets that are drawn from the pool."""
+
 
 def check_input(loop) -> None:
     """Look for whatever would stop an :class:`~mmal.loop.ActiveLoop` hours later.
@@ -31,13 +34,28 @@ def check_input(loop) -> None:
         raise InputError("train_cfg.unit='box' is for detection; count in images here.")
     if loop.sampler.needs_s_test:
         _check_hook(loop)
-    cfg = loop.runner.cfg
+    for name, dataset in other_sets(loop).items():
+        loop.data.check_dataset(dataset, name)
+    if loop.sampler.needs_s_test:
+        chosen_parameters(loop)
+
+
+def other_sets(loop) -> dict:
+    """The datasets beside the pool, by what they are called: the evaluation set and, if not of the run, the reference.
+
+    Raises:
+        InputError: If one lacks a file it is made from.
+    """
+    sets, cfg, hook = {}, loop.runner.cfg, loop.stest_hook
+    if loop.sampler.needs_s_test and hook.reference not in OF_THE_RUN:
+        sets['reference set'] = loop.data.reference_dataset(hook.reference)
     try:  # builds the evaluation set and its evaluator, which may lack a file
         evaluation = loop.runner.test_loop if cfg.get('test_dataloader') is not None else loop.runner.val_loop
     except FileNotFoundError as e:
         raise InputError(f'Evaluation: file not found: {e.filename or e}.') from None
     if evaluation is not None:
-        loop.data.check_dataset(evaluation.dataloader.dataset, 'evaluation set')
+        sets['evaluation set'] = evaluation.dataloader.dataset
+    return sets
 
 
 def _check_hook(loop) -> None:
@@ -47,10 +65,6 @@ def _check_hook(loop) -> None:
     hook = loop.stest_hook
     if hook.reference == 'holdout' and not loop.holdout:
         raise InputError("StestHook(reference='holdout') needs train_cfg.holdout above 0.")
-    if hook.reference not in ('initial', 'labeled', 'holdout'):
-        reference = loop.data.reference_dataset(hook.reference)
-        loop.data.check_dataset(reference, 'reference set')
-    chosen_parameters(loop)
 
 
 def chosen_parameters(loop) -> dict:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from .errors import InputError
+from .image_record import pool_change
 from .sealed import Damaged, digest_file, read_sealed, write_sealed
 
 NAME = 'run.json'
@@ -64,7 +65,8 @@ def occupied(work_dir: str | Path, resume: bool) -> bool:
     return holds
 
 
-def check(work_dir: str | Path, record: dict, resume: bool, allow_change: bool = False) -> bool:
+def check(work_dir: str | Path, record: dict, resume: bool, allow_change: bool = False,
+          listing: dict | list | None = None) -> bool:
     """Whether ``work_dir`` holds this very run already.
 
     Args:
@@ -72,6 +74,7 @@ def check(work_dir: str | Path, record: dict, resume: bool, allow_change: bool =
         record: Of the run that is to go on.
         resume: Whether to go on with what is there.
         allow_change: Let settings differ; the change is added to the record's ``history``. Never the pool.
+        listing: The pool of now, as in ``pool.json``, so that an error can name its images. Defaults to None.
 
     Raises:
         InputError: If it holds a run and ``resume`` was not asked for, or another run than this.
@@ -87,6 +90,8 @@ def check(work_dir: str | Path, record: dict, resume: bool, allow_change: bool =
     if not changed:
         return True
     shown = '\n'.join(changed[:20] + (['  ...'] if len(changed) > 20 else []))
+    if listing is not None and old['pool'] != record['pool']:
+        shown = '\n'.join(filter(None, (shown, pool_change(work_dir, listing))))
     if not allow_change or old['pool'] != record['pool']:
         cure = 'or --allow-config-change to go on with the new ones, ' if old['pool'] == record['pool'] else ''
         raise InputError(f'Cannot resume {work_dir}: it was started with other settings.\n{shown}\n'

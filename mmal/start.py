@@ -10,8 +10,8 @@ from .artifacts import read_json, sweep_up, write_json
 from .errors import InputError
 from .hooks.resume_point import remove_points
 from .image_record import require_unchanged, write_record
-from .images import find_unreadable
-from .input_check import check_input
+from .images import find_unreadable, require_readable
+from .input_check import check_input, other_sets
 from .integrity import examine, restore
 from .pool import shuffled
 from .rank0 import on_rank_0
@@ -38,7 +38,7 @@ def prepare(loop) -> None:
     record = loop.record()
     resuming = on_rank_0(lambda: _reopen(loop, record))
     fresh = not resuming and loop.start_from is None
-    reasons, descriptions = find_unreadable(loop.data, loop.runner.logger) if loop.check_images and fresh else ({}, {})
+    reasons, descriptions = _examine_images(loop) if loop.check_images and fresh else ({}, {})
 
     def begin() -> None:
         if not resuming:
@@ -50,6 +50,13 @@ def prepare(loop) -> None:
     on_rank_0(begin)
 
 
+def _examine_images(loop) -> tuple[dict, dict]:
+    """Decode what will be trained on, scored and evaluated with, before hours are spent."""
+    for name, dataset in other_sets(loop).items():
+        require_readable(loop.data.files(dataset), name, loop.runner.logger)
+    return find_unreadable(loop.data, loop.runner.logger)
+
+
 def _reopen(loop, record: dict) -> bool:
     """Whether the work_dir holds this very run, whole; what is not may be restored."""
     work_dir, logger, resume = loop.work_dir, loop.runner.logger, loop.runner.cfg.get('resume', False)
@@ -58,7 +65,7 @@ def _reopen(loop, record: dict) -> bool:
         sweep_up(folder)
     if resume and loop.on_damage == 'restore' and occupied(work_dir, resume):
         restore(work_dir, logger, lambda: _begin(loop, read_json(work_dir / 'unreadable.json'), {}, record))
-    if not check(work_dir, record, resume, loop.allow_config_change):
+    if not check(work_dir, record, resume, loop.allow_config_change, loop.data.listing() if resume else None):
         return False
     examine(work_dir, logger)
     if loop.data.local:

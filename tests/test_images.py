@@ -24,7 +24,7 @@ def pictures(tmp_path):
 
 
 def test_truncated_and_foreign_files_are_found(pictures):
-    found, _ = examine_all(pictures, logging.getLogger())
+    found, _, _ = examine_all(pictures, logging.getLogger())
     assert sorted(found) == ['cut.jpg', 'cut.png', 'empty.png', 'text.jpg']
     assert 'truncated' in found['cut.jpg']
 

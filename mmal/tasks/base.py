@@ -46,6 +46,16 @@ class TaskData(Protocol):
     def missing_files(self) -> list[str]:
         """Files of pool images that do not exist."""
 
+    def wrong_sizes(self, sizes: dict) -> dict:
+        """Where the annotation file gives another (width, height) than the image has: the two of them by image id.
+
+        Args:
+            sizes: By image id, (width, height) as it lies in the file and as it is when EXIF turned it.
+        """
+
+    def files(self, dataset) -> list[str]:
+        """Image files of a built reference or evaluation set, if they are local."""
+
     def check_dataset(self, dataset, name: str) -> None:
         """InputError if a reference or evaluation set lacks image files or has unknown categories."""
 

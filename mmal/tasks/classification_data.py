@@ -68,10 +68,19 @@ class ClassificationData:
     def missing_files(self) -> list[str]:
         return [p for p in self._paths.values() if p and not osp.exists(p)] if self.local else []
 
+    @staticmethod
+    def wrong_sizes(sizes: dict) -> dict:
+        """None: labels of whole images have no size."""
+        return {}
+
+    def files(self, dataset) -> list[str]:
+        infos = [dataset.get_data_info(i) for i in range(len(dataset))] if self.local else []
+        return [i['img_path'] for i in infos if 'img_path' in i]
+
     def check_dataset(self, dataset, name: str) -> None:
         """InputError if a reference or evaluation set lacks files or labels, or has labels beyond the classes."""
         infos = [dataset.get_data_info(i) for i in range(len(dataset))]
-        missing = [i['img_path'] for i in infos if self.local and 'img_path' in i and not osp.exists(i['img_path'])]
+        missing = [path for path in self.files(dataset) if not osp.exists(path)]
         if missing:
             raise InputError(f'{len(missing)} of {len(infos)} image files of the {name} do not exist, e.g. '
                              f'{missing[0]}.')

@@ -119,6 +119,16 @@ class DetectionData:
         paths = (self.image_path(image['id']) for image in self.images) if self.local else ()
         return [path for path in paths if not osp.exists(path)]
 
+    def wrong_sizes(self, sizes: dict) -> dict:
+        turned = str(test_pipeline(self.cfg)[0].get('color_type', 'color')) in ('color', 'grayscale')
+        found = {i: pair[turned] for i, pair in sizes.items()}
+        said = {i: (self._by_id[i]['width'], self._by_id[i]['height']) for i in found}
+        return {i: (said[i], found[i]) for i in found if said[i] != found[i]}
+
+    def files(self, dataset) -> list[str]:
+        parts = getattr(dataset, 'datasets', [dataset])
+        return [part.get_data_info(i)['img_path'] for part in parts for i in range(len(part))] if self.local else []
+
     def check_dataset(self, dataset, name: str) -> None:
         """Look for missing images and unknown categories in a built reference or evaluation set.
 
@@ -128,7 +138,7 @@ class DetectionData:
         for leaf in getattr(dataset, 'datasets', [dataset]):
             if isinstance(leaf, CocoDataset):
                 check_coco(read_coco(leaf.ann_file, leaf.backend_args), leaf.ann_file, leaf.metainfo['classes'])
-            paths = [leaf.get_data_info(i)['img_path'] for i in range(len(leaf))] if self.local else []
+            paths = self.files(leaf)
             missing = [path for path in paths if not osp.exists(path)]
             if missing:
                 raise InputError(f'{len(missing)} of {len(paths)} image files of the {name} do not exist, e.g. '
