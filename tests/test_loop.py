@@ -1,6 +1,8 @@
 """The whole loop with a real tiny FCOS: what it leaves, resumes from, refuses, and cannot see."""
 
 import json
+import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -277,6 +279,20 @@ def test_resume_with_load_from_trains_from_those_weights(make_cfg, run, tmp_path
     key = 'bbox_head.conv_cls.weight'
     a, b = (load_tensors(w / 'round_00' / 'checkpoint.pth')['state_dict'][key] for w in (first, run(cfg)))
     assert torch.equal(a, b)
+
+
+def test_code_in_a_checkpoint_to_begin_from_does_not_run(make_cfg, run, tmp_path):
+    class Hostile:
+
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / 'ran'), )
+
+    torch.save(dict(state_dict={}, meta=Hostile()), tmp_path / 'evil.pth')
+    cfg = make_cfg(rounds=1, max_epochs=1, sampler=dict(type='mmal.RandomSampler'))
+    cfg.load_from = str(tmp_path / 'evil.pth')
+    with pytest.raises(pickle.UnpicklingError):
+        run(cfg)
+    assert not (tmp_path / 'ran').exists()
 
 
 def test_resume_with_another_pool_is_refused(make_cfg, run, dataset):

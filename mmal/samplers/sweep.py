@@ -26,8 +26,9 @@ def sweep(query: Query, visit: Callable[[list, list], list], ids: list | None = 
           mode: Callable[[], AbstractContextManager] = nullcontext) -> tuple[dict, dict]:
     """Visit images in batches, each image by one process, and gather the findings in rank 0.
 
-    Findings are written to files now and then, so that an interrupted pass goes on where it was, and the memory of a
-    process does not grow with the pool.
+    Whole batches are dealt out, so an image is in the same company, and its finding the same to the last digit,
+    whatever the number of processes and whether the pass was interrupted. Findings are written to files now and then,
+    so that an interrupted pass goes on where it was, and the memory of a process does not grow with the pool.
 
     Args:
         query: Whose images.
@@ -49,14 +50,15 @@ def sweep(query: Query, visit: Callable[[list, list], list], ids: list | None = 
     ids, shards = query.ids if ids is None else ids, Shards(query.passes, query.next_pass(title))
     before = shards.ids()
     dist.barrier()  # nobody writes before all have looked
-    todo = [i for i in ids if i not in before]
+    size = batch_size or query.batch_size
+    todo = [batch for k in range(0, len(ids), size) if not before.issuperset(batch := ids[k:k + size])]
     if before:
         query.logger.info(f'Round {query.round}: {title} goes on; {len(before)} images are done.')
     rank, world = dist.get_rank(), dist.get_world_size()
     held: tuple[dict, dict] = ({}, {})
     written = time.monotonic()
     with mode():
-        for found, unreadable in _visits(query, visit, todo[rank::world], title, batch_size or query.batch_size):
+        for found, unreadable in _visits(query, visit, [i for b in todo[rank::world] for i in b], title, size):
             held[0].update(found)
             held[1].update(unreadable)
             if time.monotonic() - written >= EVERY:

@@ -115,10 +115,12 @@ def test_an_image_that_is_not_finite_ranks_last(sampler, ask, ids, case, monkeyp
         assert math.isfinite(scores.value[target])
 
 
-def test_two_processes_choose_what_one_does(sampler, ask, ids, tmp_path):
+def test_several_processes_choose_what_one_does(sampler, case, ask, ids, tmp_path):
+    """Eleven images: the shares differ in size."""
     whole = ask(sampler)
-    shared = together(2, tmp_path, lambda: ask(sampler, passes=tmp_path / 'shared'))
-    assert shared.value == pytest.approx(whole.value, rel=2e-3, abs=1e-5)
+    world = 4 if case[1]['type'] in ('mmal.InfluenceSampler', 'mmal.CoresetSampler') else 2
+    shared = together(world, tmp_path, lambda: ask(sampler, passes=tmp_path / 'shared'))
+    assert repr(shared.value) == repr(whole.value), 'to the last digit'
     assert ranking(shared) == ranking(whole)
     assert sorted(shared.value) == ids[3:]
 
@@ -145,6 +147,7 @@ def test_an_interrupted_query_goes_on_and_visits_no_image_twice(sampler, ask, tm
     stop = False
     again = ask(sampler, passes=tmp_path / 'stopped')
     assert sorted(visited) == straight
+    assert repr(again.value) == repr(whole.value), 'to the last digit'
     assert ranking(again) == ranking(whole)
 
 
