@@ -10,10 +10,10 @@ from pathlib import Path
 from mmengine import dist
 from PIL import ExifTags, Image
 
-from .artifacts import read_json, write_json
 from .errors import InputError
 from .image_record import describe
 from .progress import track
+from .sealed import read_sealed, write_sealed
 
 TURNED = (5, 6, 7, 8)
 """EXIF orientations that exchange width and height."""
@@ -115,6 +115,9 @@ def require_readable(paths: list[str], name: str, logger) -> None:
                          'train_cfg.check_images=False.')
 
 
+UNREADABLE = 'unreadable.json'
+
+
 class UnreadableList:
     """``unreadable.json`` of a run: images left out of every query, with the reason.
 
@@ -125,26 +128,29 @@ class UnreadableList:
     """
 
     def __init__(self, work_dir: Path, path_of: Callable, logger) -> None:
-        self._file, self._path_of, self._logger = Path(work_dir) / 'unreadable.json', path_of, logger
+        self._file, self._path_of, self._logger = Path(work_dir) / UNREADABLE, path_of, logger
 
     def __len__(self) -> int:
-        return len(read_json(self._file))
+        return len(self._read())
 
     def without(self, ids: list) -> list:
         """Those ids that can be read."""
-        bad = read_json(self._file)
+        bad = self._read()
         return [i for i in ids if str(i) not in bad]
+
+    def _read(self) -> dict[str, str]:
+        return read_sealed(self._file)['images']
 
     def write(self, reasons: Mapping) -> None:
         """Begin the list."""
         self._name(reasons)
-        write_json(self._file, {str(i): reason for i, reason in reasons.items()})
+        write_sealed(self._file, dict(images={str(i): reason for i, reason in reasons.items()}))
 
     def add(self, reasons: Mapping) -> None:
         """Images that turned out unreadable later, while scoring."""
         if reasons:
             self._name(reasons)
-            write_json(self._file, read_json(self._file) | {str(i): reason for i, reason in reasons.items()})
+            write_sealed(self._file, dict(images=self._read() | {str(i): reason for i, reason in reasons.items()}))
 
     def _name(self, reasons: Mapping) -> None:
         for i, reason in reasons.items():

@@ -83,6 +83,7 @@ def train(cfg: Config, path: Path) -> None:
     if is_main_process():
         save_tensors(path, checkpoint)
         remove_points(cfg.work_dir)
+    _retire(runner)
     del runner, model, checkpoint
     _collect()
 
@@ -99,6 +100,17 @@ def _resumable(cfg: Config) -> Config:
         cfg.resume, cfg.load_from = True, str(point)
         logger.info(f'The training goes on from {point}.')
     return cfg
+
+
+def _retire(runner: Runner) -> None:
+    """Empty what mmengine keeps by name as long as the process lives: log files, histories of scalars, a figure."""
+    for handler in [h for h in runner.logger.handlers if isinstance(h, logging.FileHandler)]:
+        runner.logger.removeHandler(handler)
+        handler.close()
+    runner.message_hub.log_scalars.clear()
+    runner.message_hub.runtime_info.clear()
+    for drawing in ('fig_save', 'fig_save_canvas', 'ax_save'):
+        setattr(runner.visualizer, drawing, None)
 
 
 def _collect() -> None:
@@ -142,5 +154,7 @@ class TrainedModel:
 
     def release(self) -> None:
         """Let go of the Runner and its memory."""
+        if self._runner is not None:
+            _retire(self._runner)
         self._runner = None
         _collect()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .artifacts import write_bytes
 from .errors import InputError
+from .images import UNREADABLE
 from .round import PHASES, RoundFolder
 from .run_record import CURE, NAME
 from .sealed import Damaged, fault, read_sealed, write_sealed
@@ -58,7 +59,7 @@ def restore(work_dir: str | Path, logger, begin_again: Callable[[], None]) -> No
     """
     _restore_record(work_dir, logger)
     if _beginning(work_dir):
-        for name in read_sealed(Path(work_dir) / NAME).get('files', {}):
+        for name in (*read_sealed(Path(work_dir) / NAME).get('files', {}), UNREADABLE):
             if (Path(work_dir) / name).exists():
                 _aside(Path(work_dir) / name, logger)
         begin_again()
@@ -83,7 +84,12 @@ def _go_back(folder: RoundFolder, phase: str, logger) -> None:
 
 def _beginning(work_dir: str | Path) -> list[str]:
     files = read_sealed(Path(work_dir) / NAME).get('files', {})
-    return [f for f in (fault(Path(work_dir) / name, sha256) for name, sha256 in files.items()) if f]
+    found = [f for f in (fault(Path(work_dir) / name, sha256) for name, sha256 in files.items()) if f]
+    try:
+        read_sealed(Path(work_dir) / UNREADABLE)
+    except Damaged as e:
+        found.append(str(e).rstrip('.'))
+    return found
 
 
 def _round_faults(work_dir: str | Path, number: int, logger) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from .image_record import pool_change
 from .sealed import Damaged, digest_file, read_sealed, write_sealed
 
 NAME = 'run.json'
-BEGINNING = ('pool.json', 'initial.json', 'holdout.json')
+BEGINNING = ('pool.json', 'images.csv', 'initial.json', 'holdout.json')
 """What a run begins with, and never changes."""
 
 CURE = 'Put back a whole copy, or go back to the last state that is whole by --resume verified.'

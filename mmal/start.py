@@ -6,11 +6,11 @@ import os
 import shutil
 from pathlib import Path
 
-from .artifacts import read_json, sweep_up, write_json
+from .artifacts import sweep_up, write_json
 from .errors import InputError
 from .hooks.resume_point import remove_points
 from .image_record import require_unchanged, write_record
-from .images import find_unreadable, require_readable
+from .images import examine_all, find_unreadable, require_readable
 from .input_check import check_input, other_sets
 from .integrity import examine, restore
 from .pool import shuffled
@@ -64,7 +64,7 @@ def _reopen(loop, record: dict) -> bool:
     for folder in (work_dir, *work_dir.glob('round_*')):
         sweep_up(folder)
     if resume and loop.on_damage == 'restore' and occupied(work_dir, resume):
-        restore(work_dir, logger, lambda: _begin(loop, read_json(work_dir / 'unreadable.json'), {}, record))
+        restore(work_dir, logger, lambda: _begin_again(loop, record))
     if not check(work_dir, record, resume, loop.allow_config_change, loop.data.listing() if resume else None):
         return False
     examine(work_dir, logger)
@@ -77,6 +77,14 @@ def _reopen(loop, record: dict) -> bool:
         logger.warning('Going on with other settings, as asked; they are noted in run.json: '
                        + '; '.join(new['history'][-1]['changes']))
     return True
+
+
+def _begin_again(loop, record: dict) -> None:
+    """Write what the run began with a second time."""
+    paths = {i['id']: loop.data.image_path(i['id']) for i in loop.data.images}
+    known = loop.check_images and loop.data.local
+    reasons, descriptions, _ = examine_all(paths, loop.runner.logger) if known else ({}, {}, {})
+    _begin(loop, reasons, descriptions, record)
 
 
 def _begin(loop, unreadable: dict, descriptions: dict, record: dict) -> None:

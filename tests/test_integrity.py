@@ -12,14 +12,15 @@ from mmal.errors import InputError
 from mmal.integrity import examine, restore
 from mmal.round import PHASES, RoundFolder
 from mmal.run_record import claim
-from mmal.sealed import Damaged, read_sealed
+from mmal.sealed import Damaged, read_sealed, write_sealed
 
 LOG = logging.getLogger()
 
 
 def begin(work_dir):
-    for name in ('pool.json', 'initial.json'):
+    for name in ('pool.json', 'initial.json', 'images.csv'):
         write_json(work_dir / name, [name])
+    write_sealed(work_dir / 'unreadable.json', dict(images={}))
 
 
 @pytest.fixture
@@ -47,8 +48,8 @@ def cut(path):
 
 
 HARM = dict(flip=flip, cut=cut, empty=lambda p: os.truncate(p, 0), remove=os.remove)
-NEEDED = ['initial.json', 'pool.json', 'round_00/labeled.json', 'round_01/metrics.json', 'round_01/phases.json',
-          'round_02/checkpoint.pth', 'round_02/s_test.pth']
+NEEDED = ['initial.json', 'pool.json', 'images.csv', 'unreadable.json', 'round_00/labeled.json',
+          'round_01/metrics.json', 'round_01/phases.json', 'round_02/checkpoint.pth', 'round_02/s_test.pth']
 
 
 def restored(work_dir):
@@ -142,7 +143,9 @@ def test_a_run_that_was_moved_goes_on_and_one_that_is_damaged_by_resume_verified
     go('here')
     assert outcome(tmp_path / 'here') == outcome(tmp_path / 'whole')
     flip(tmp_path / 'here' / 'round_00' / 'labeled.json')
-    with pytest.raises(Damaged, match='What is whole: the beginning'):
+    flip(tmp_path / 'here' / 'initial.json')
+    cut(tmp_path / 'here' / 'unreadable.json')
+    with pytest.raises(Damaged, match='What is whole: nothing'):
         go('here')
     go('here', on_damage='restore')
     assert outcome(tmp_path / 'here') == outcome(tmp_path / 'whole')

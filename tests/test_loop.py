@@ -190,7 +190,7 @@ def test_an_image_that_breaks_while_scoring_is_left_out(make_cfg, run, dataset):
     cfg = make_cfg(check_images=False, initial=5, query=2, rounds=1, max_epochs=1)
     cfg.randomness = dict(seed=next(s for s in range(20) if not picks(3, s, 5)))
     work_dir = run(cfg)
-    assert list(read_json(work_dir / 'unreadable.json')) == ['3']
+    assert list(read_json(work_dir / 'unreadable.json')['images']) == ['3']
     assert '3' not in [row['id'] for row in read_csv(work_dir / 'round_00' / 'scores.csv')]
     assert read_json(work_dir / 'curve.json')[0]['metrics']['unreadable_images'] == 1
 
@@ -347,7 +347,7 @@ def test_a_holdout_out_of_range_is_refused(make_cfg, run):
 def test_an_unreadable_first_image_does_not_stop_the_run(make_cfg, run, dataset):
     (dataset / 'set_001.png').write_bytes(b'x')
     work_dir = run(make_cfg(rounds=1, max_epochs=1))
-    assert list(read_json(work_dir / 'unreadable.json')) == ['1']
+    assert list(read_json(work_dir / 'unreadable.json')['images']) == ['1']
 
 
 def test_an_influence_that_is_not_finite_is_ranked_last_counted_and_named(make_cfg, run, monkeypatch):

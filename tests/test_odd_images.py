@@ -82,7 +82,7 @@ def test_odd_images_are_scored_labeled_and_trained_on(make_cfg, run, dataset):
     for case, i in added.items():
         assert i in first or np.isfinite(scores[str(i)]), case
     assert len(set(added.values()) - trained_on) <= 1, 'all but one image of the pool were trained on in round 1'
-    assert read_json(work_dir / 'unreadable.json') == {}
+    assert read_json(work_dir / 'unreadable.json')['images'] == {}
     assert 'another width and height' not in log(work_dir)
 
 
