@@ -60,7 +60,7 @@ def _examine_images(loop) -> tuple[dict, dict]:
 def _reopen(loop, record: dict) -> bool:
     """Whether the work_dir holds this very run, whole; what is not may be restored."""
     work_dir, logger, resume = loop.work_dir, loop.runner.logger, loop.runner.cfg.get('resume', False)
-    lock(work_dir, logger)
+    lock(work_dir, logger.info)
     for folder in (work_dir, *work_dir.glob('round_*')):
         sweep_up(folder)
     if resume and loop.on_damage == 'restore' and occupied(work_dir, resume):

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from .errors import InputError
@@ -14,7 +15,7 @@ from .errors import InputError
 _held: dict[str, object] = {}
 
 
-def lock(work_dir: str | Path, logger) -> None:
+def lock(work_dir: str | Path, tell: Callable[[str], None] = print) -> None:
     """Hold ``work_dir`` until this process ends. Rank 0 calls it; again is no harm.
 
     The lock is the kernel's (POSIX, ``lockf``): it ends with the process however that ends, is not inherited by loader
@@ -23,7 +24,7 @@ def lock(work_dir: str | Path, logger) -> None:
 
     Args:
         work_dir: Of the run.
-        logger: Told if the last holder ended without letting go.
+        tell: Told if the last holder ended without letting go.
 
     Raises:
         InputError: If another process holds it; host, process and start are named.
@@ -43,8 +44,8 @@ def lock(work_dir: str | Path, logger) -> None:
                          'it, end it, or choose another --work-dir.') from None
     before = _said(file)
     if before:
-        logger.info(f'The last run here (process {before.get("pid")} on {before.get("host")}, since '
-                    f'{before.get("since")}) ended without letting go of {work_dir}; its lock is stale.')
+        tell(f'The last run here (process {before.get("pid")} on {before.get("host")}, since {before.get("since")}) '
+             f'ended without letting go of {work_dir}; its lock is stale.')
     file.seek(0)
     file.truncate()
     json.dump(dict(host=socket.gethostname(), pid=os.getpid(), since=time.strftime('%Y-%m-%d %H:%M:%S')), file)

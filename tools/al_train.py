@@ -79,14 +79,18 @@ def main():
     from mmal.distributed import prepare_launch
     from mmal.plan import plan
     from mmal.run_record import occupied
+    from mmal.work_dir_lock import lock
     with explained('al_train.py'):
         cfg = load_config(args)
         if args.dry_run:
             text, problems = plan(cfg)
             print(text)
             sys.exit(2 if problems else 0)
-        occupied(cfg.work_dir, cfg.resume)  # before the Runner writes its log and config there
+        # before the Runner writes its log and config there
+        occupied(cfg.work_dir, cfg.resume)
         prepare_launch(cfg)
+        if os.environ.get('RANK', '0') == '0':
+            lock(cfg.work_dir)
         Runner.from_cfg(cfg).train()
 
 
