@@ -30,8 +30,12 @@ class InfluenceSampler:
             pseudo-box. Defaults to False.
         top_k: Classification: K of the paper's equation 3; the gradients of the K most confident classes are weighted
             by their confidence. With K = all classes and cross-entropy every influence is zero. Defaults to 1.
-        cost: None, or 'boxes': the score is the influence divided by the number of pseudo-boxes (at least 1), help for
-            each box to be drawn. Defaults to None.
+        total: Detection: the score is the influence times the number of pseudo-boxes (at least 1). An image's loss is a
+            mean over its boxes, but the loss of a training batch is a mean over all of the batch's boxes, in which an
+            image counts as much as it has boxes. For budgets in images; it chooses images with more boxes. Defaults to
+            False: as in the paper.
+        cost: None, or 'boxes': the score is divided by the number of pseudo-boxes (at least 1), help for each box to be
+            drawn. Defaults to None.
         diversity: Of images of one query that resemble each other more than this, only the most helpful is taken:
             cosine of their features (see ``layers``), of which the mean is subtracted, -1 to 1. It takes a second pass
             over the most helpful images. Where the whole pool does not have so many that differ, the most helpful of
@@ -50,7 +54,7 @@ class InfluenceSampler:
     column = 'influence'
 
     def __init__(self, score_thr: float = 0.1, max_boxes: int | None = None, class_agnostic: bool = False,
-                 top_k: int = 1, cost: str | None = None, diversity: float | None = None,
+                 top_k: int = 1, total: bool = False, cost: str | None = None, diversity: float | None = None,
                  layers: list[str] | None = None, batch_size: int | None = None, max_nonfinite: float = 0.1) -> None:
         if not 0 <= score_thr <= 1:
             raise ValueError(f'{type(self).__name__}: expected 0 <= score_thr <= 1, got {score_thr}.')
@@ -61,13 +65,14 @@ class InfluenceSampler:
         if diversity is not None and not -1 <= diversity < 1:
             raise ValueError(f'{type(self).__name__}: expected -1 <= diversity < 1, got {diversity}.')
         self.rule = PseudoLabels(score_thr, max_boxes, class_agnostic, top_k)
-        self.cost, self.diversity, self.layers = cost, diversity, layers
+        self.total, self.cost, self.diversity, self.layers = total, cost, diversity, layers
         self.batch_size, self.max_nonfinite = batch_size, max_nonfinite
 
     def score(self, query: Query) -> Scores:
         """Influence of every image; an order of its own where ``diversity`` asks for one."""
         found, unreadable = self._influences(query)
-        scores = Scores({i: value / (max(boxes, 1) if self.cost else 1) for i, (value, boxes) in found.items()},
+        power = self.total - (self.cost is not None)
+        scores = Scores({i: value * max(boxes, 1)**power for i, (value, boxes) in found.items()},
                         pseudo_boxes={i: boxes for i, (_, boxes) in found.items()}, unreadable=unreadable)
         scores.mark_nonfinite(query.logger)
         on_rank_0(lambda: require_few(scores.nonfinite, len(scores.value), self.max_nonfinite, 'pool'))

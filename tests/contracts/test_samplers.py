@@ -18,6 +18,7 @@ BOTH = [dict(type='mmal.RandomSampler'), dict(type='mmal.InfluenceSampler', scor
         dict(type='mmal.LeastConfidenceSampler', aggregate='max'), dict(type='mmal.BadgeSampler', score_thr=0.005),
         dict(type='mmal.LearningLossSampler')]
 DETECTION = [dict(type='mmal.InfluenceSampler', score_thr=0.005, cost='boxes'),
+             dict(type='mmal.InfluenceSampler', score_thr=0.005, total=True),
              dict(type='mmal.CoresetSampler', layers=['neck']),
              dict(type='mmal.LocalizationStabilitySampler', score_thr=0.005, levels=(8, 32)),
              dict(type='mmal.PPALSampler', score_thr=0.005, candidates=2)]

@@ -52,6 +52,9 @@ def test_the_sign_more_negative_is_more_helpful(ask, tmp_path):
 
 def test_influence_for_each_box(ask):
     plain, by_cost = (ask(InfluenceSampler(score_thr=0.005, cost=c)) for c in (None, 'boxes'))
+    total = ask(InfluenceSampler(score_thr=0.005, total=True))
+    assert total.value == pytest.approx({i: v * max(plain.pseudo_boxes[i], 1) for i, v in plain.value.items()})
+    assert ask(InfluenceSampler(score_thr=0.005, total=True, cost='boxes')).value == plain.value
     assert max(plain.pseudo_boxes.values()) > 1
     assert by_cost.value == pytest.approx({i: v / max(plain.pseudo_boxes[i], 1) for i, v in plain.value.items()})
 
