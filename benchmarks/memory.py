@@ -15,29 +15,31 @@ import torch
 from benchmarks.harness import record
 
 
+class Noise(torch.utils.data.Dataset):
+    """Images of noise, 64 x 64, made when asked for."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitem__(self, i: int) -> dict:
+        from mmdet.structures import DetDataSample
+        sample = DetDataSample(metainfo=dict(img_id=i, img_shape=(64, 64), ori_shape=(64, 64), scale_factor=(1.0, 1.0)))
+        pixels = torch.randint(0, 255, (3, 64, 64), generator=torch.Generator().manual_seed(i), dtype=torch.uint8)
+        return dict(inputs=pixels, data_samples=sample)
+
+
 def measure(n: int) -> float:
     """Score n images of 64 x 64 with a small detector, as a round does; peak resident memory in MiB."""
-    from mmdet.structures import DetDataSample
+    from mmdet.registry import MODELS
+    from mmdet.utils import register_all_modules
     from mmengine.config import Config
 
     from mmal.artifacts import save_tensors
     from mmal.samplers import InfluenceSampler, Query
     from mmal.tasks.detection import DetectionTask
-
-    class Pool(torch.utils.data.Dataset):
-
-        def __len__(self):
-            return n
-
-        def __getitem__(self, i):
-            generator = torch.Generator().manual_seed(i)
-            sample = DetDataSample(metainfo=dict(img_id=i, img_shape=(64, 64), ori_shape=(64, 64),
-                                                 scale_factor=(1.0, 1.0)))
-            pixels = torch.randint(0, 255, (3, 64, 64), generator=generator, dtype=torch.uint8)
-            return dict(inputs=pixels, data_samples=sample)
-
-    from mmdet.registry import MODELS
-    from mmdet.utils import register_all_modules
     register_all_modules(init_default_scope=True)
     torch.manual_seed(0)
     model = MODELS.build(Config.fromfile('configs/_base_/fcos_tiny.py').model)
@@ -47,7 +49,8 @@ def measure(n: int) -> float:
         save_tensors(Path(folder) / 's_test.pth', {k: torch.randn_like(p) for k, p in params.items()})
         ids = list(range(n))
         query = Query(round=0, seed=0, ids=ids, labeled=[], budget=10, folder=Path(folder),
-                      images=lambda: (Pool(), {i: i for i in ids}), labeled_images=lambda: None, task=lambda: task,
+                      passes=Path(folder) / 'passes',
+                      images=lambda: (Noise(n), {i: i for i in ids}), labeled_images=lambda: None, task=lambda: task,
                       batch_size=8, num_workers=0, logger=getLogger())
         InfluenceSampler().score(query)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

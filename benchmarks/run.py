@@ -9,11 +9,12 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import coreset, memory, scoring, solvers
+from benchmarks import bookkeeping, coreset, memory, processes, scoring, solvers
 from benchmarks.harness import machine, versions
 
 HERE = Path(__file__).parent
-PARTS = dict(solvers=solvers, scoring=scoring, memory=memory, coreset=coreset)
+PARTS = dict(solvers=solvers, scoring=scoring, memory=memory, coreset=coreset, bookkeeping=bookkeeping,
+             processes=processes)
 
 
 def verdict(ratio: float | None, target: str) -> str:

@@ -136,7 +136,7 @@ class UnreadableList:
     def without(self, ids: list) -> list:
         """Those ids that can be read."""
         bad = self._read()
-        return [i for i in ids if str(i) not in bad]
+        return [i for i in ids if str(i) not in bad] if bad else list(ids)
 
     def _read(self) -> dict[str, str]:
         return read_sealed(self._file)['images']

@@ -10,7 +10,7 @@ from mmengine import dist
 from mmengine.runner import BaseLoop
 
 from .analysis.curve import points, table, write_curve
-from .artifacts import csv_bytes, json_bytes, read_csv, read_json, write_bytes, write_json
+from .artifacts import json_bytes, read_json, write_bytes, write_json
 from .errors import InputError
 from .hooks import StestHook
 from .images import UnreadableList
@@ -21,7 +21,8 @@ from .round import PASSES, RoundFolder
 from .run_record import NAME as RUN
 from .run_record import record_of
 from .safe_loading import refuse_code
-from .samplers import Query
+from .samplers import Query, Scores
+from .score_file import ids_in, marked_bytes, ranked_bytes
 from .start import prepare
 from .tasks import build_data, build_task
 from .work_dir_lock import unlock
@@ -200,28 +201,25 @@ class ActiveLoop(BaseLoop):
                       loader.get('num_workers', 0), self.runner.logger)
         scores = self.sampler.score(query)
         if dist.is_main_process():
-            order = scores.ranking(self.seed, f'ties/{folder.number}')
-            self.unreadable.add(scores.unreadable)
-            metrics = read_json(folder.artifact('evaluate'))
-            metrics['metrics'].update(unreadable_images=len(self.unreadable), nonfinite_images=len(scores.nonfinite))
-            folder.amend('evaluate', json_bytes(metrics))
-            write_bytes(path, self._scores_csv([[i, scores.value[i], scores.pseudo_boxes.get(i, ''), rank, 0]
-                                                for rank, i in enumerate(order)]))
+            self._write_scores(folder, scores, path)
+
+    def _write_scores(self, folder: RoundFolder, scores: Scores, path: Path) -> None:
+        self.unreadable.add(scores.unreadable)
+        metrics = read_json(folder.artifact('evaluate'))
+        metrics['metrics'].update(unreadable_images=len(self.unreadable), nonfinite_images=len(scores.nonfinite))
+        folder.amend('evaluate', json_bytes(metrics))
+        order = scores.ranking(self.seed, f'ties/{folder.number}')
+        write_bytes(path, ranked_bytes(self.sampler.column, order, scores.value, scores.pseudo_boxes))
 
     def _select(self, folder: RoundFolder, pool: Pool, path: Path) -> None:
         """In rank order within the budget; then mark the selected in ``scores.csv``."""
         if not dist.is_main_process():
             return
-        rows = read_csv(folder.artifact('score'))
+        file = folder.artifact('score')
         cost = (lambda i: 1) if self.unit == 'image' else (lambda i: len(self.oracle.label([i])))
-        selected = spend([pool.from_text(row['id']) for row in rows], self.query, cost)
-        taken = {str(i) for i in selected}
-        folder.amend('score', self._scores_csv([[row['id'], row[self.sampler.column], row['pseudo_boxes'], row['rank'],
-                                                 int(row['id'] in taken)] for row in rows]))
+        selected = spend(map(pool.from_text, ids_in(file)), self.query, cost)
+        folder.amend('score', marked_bytes(file, self.sampler.column, len(selected)))
         write_json(path, selected)
-
-    def _scores_csv(self, rows: list[list]) -> bytes:
-        return csv_bytes(['id', self.sampler.column, 'pseudo_boxes', 'rank', 'selected'], rows)
 
     def _label(self, folder: RoundFolder, pool: Pool, labeled_file: Path, path: Path) -> None:
         if dist.is_main_process():

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from itertools import islice
+from operator import eq
 from random import Random
 
 
@@ -15,9 +18,23 @@ def sort_key(image_id: Hashable) -> tuple[str, str]:
     return ('text', str(image_id))
 
 
+def _plain(ids: Sequence[Hashable]) -> type | None:
+    """The type of ids whose own order is that of :func:`sort_key`, which costs ten times as much; else None."""
+    kinds = set(map(type, ids))
+    if kinds == {str} or (kinds == {int} and min(ids) >= 0 and max(ids) < 10**24):
+        return kinds.pop()
+    return None
+
+
+def in_order(ids: Iterable[Hashable]) -> list:
+    """Ids sorted by :func:`sort_key`."""
+    ids = list(ids)
+    return sorted(ids) if _plain(ids) else sorted(ids, key=sort_key)
+
+
 def shuffled(ids: Iterable[Hashable], seed: int, purpose: str) -> list:
     """All ids in an order that depends on ``seed``, ``purpose`` and the ids themselves, not on the order they came."""
-    ids = sorted(ids, key=sort_key)
+    ids = in_order(ids)
     Random(f'{seed}/{purpose}').shuffle(ids)
     return ids
 
@@ -82,9 +99,11 @@ class Pool:
     """
 
     def __init__(self, ids: Sequence[Hashable], labeled: Iterable[Hashable] = ()) -> None:
-        self.ids = sorted(ids, key=sort_key)
-        self._by_text = {str(i): i for i in self.ids}
-        if len(self._by_text) != len(self.ids):
+        self.ids = in_order(ids)
+        self._kind = _plain(self.ids)
+        self._by_text = {} if self._kind else {str(i): i for i in self.ids}  # millions of texts fill the memory
+        twice = any(map(eq, self.ids, islice(self.ids, 1, None))) if self._kind else len(self._by_text) < len(self.ids)
+        if twice:
             raise ValueError('Pool ids are not unique: every image needs an id of its own.')
         self.labeled: list = []
         self.label(labeled)
@@ -93,7 +112,7 @@ class Pool:
         """Move ids to the labeled part."""
         have = set(self.labeled)
         for image_id in ids:
-            if str(image_id) not in self._by_text:
+            if not self._has(image_id):
                 raise ValueError(f'{image_id!r} is not an id of the pool.')
             if image_id in have:
                 raise ValueError(f'{image_id!r} is labeled already.')
@@ -106,9 +125,26 @@ class Pool:
         labeled = set(self.labeled)
         return [i for i in self.ids if i not in labeled]
 
+    def _has(self, image_id: Hashable) -> bool:
+        if self._kind is None:
+            return str(image_id) in self._by_text
+        if type(image_id) is not self._kind:
+            return False
+        place = bisect_left(self.ids, image_id)
+        return place < len(self.ids) and self.ids[place] == image_id
+
     def from_text(self, text: str) -> Hashable:
-        """The id whose text this is."""
-        return self._by_text[text]
+        """The id whose text this is.
+
+        Raises:
+            KeyError: If there is none.
+        """
+        if self._kind is None:
+            return self._by_text[text]
+        image_id = self._kind(text)
+        if not self._has(image_id):
+            raise KeyError(text)
+        return image_id
 
     def digest(self, more: str = '') -> str:
         """A fingerprint of the ids, independent of their order."""

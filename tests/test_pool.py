@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmal.pool import Pool, derive_seed, ranked, shuffled, sort_key, spend, uniform
+from mmal.pool import Pool, derive_seed, in_order, ranked, shuffled, sort_key, spend, uniform
 
 TEXT = st.text(min_size=1, max_size=5).filter(lambda t: not t.lstrip('-').isdigit())
 IDS = st.lists(st.integers(-10**9, 10**12) | TEXT, unique=True, max_size=30)
@@ -99,3 +99,14 @@ def test_images_that_a_budget_in_boxes_pays_for():
     assert images_for(100, 10, 2) == 100, 'an image costs a box at least'
     assert images_for(3, 10, 90) == 1
     assert images_for(5, 0, 0) == 5
+
+
+@pytest.mark.parametrize('ids', [[3, 1, 20], [3, -1, -20], ['b', 'a', '10'], [2, 'x', 10], [True, 7, 3]])
+def test_the_fast_order_is_the_order_of_the_keys(ids):
+    assert in_order(ids) == sorted(ids, key=sort_key)
+    pool = Pool(ids, labeled=ids[:1])
+    assert [pool.from_text(str(i)) for i in pool.ids] == pool.ids
+    with pytest.raises(ValueError, match='not an id'):
+        pool.label([99])
+    with pytest.raises((KeyError, ValueError)):
+        pool.from_text('99')
