@@ -93,9 +93,12 @@ def build_detector(name_or_cfg, noise=0.03):
     if 'score_thr' in test_cfg:
         test_cfg.update(score_thr=0.0, max_per_img=4)
     model = MODELS.build(cfg)
+    if hasattr(model, 'level_embed'):  # Deformable DETR and DINO leave it uninitialised, whatever lies in memory
+        model.level_embed.data.zero_()
     for p in model.parameters():
         p.data += noise * torch.randn_like(p)
     return model.train()
+
 
 CLASSIFIERS = dict(
     resnet_cifar='resnet/resnet18_8xb16_cifar10.py',
