@@ -19,8 +19,8 @@ from torch import Tensor
 UMASK = os.umask(0o077)  # there is no other way to read it; once, before there are threads
 os.umask(UMASK)
 
-LEFT_OVER = re.compile(r'\..+\.[a-z0-9_]{8}')
-"""Names of temporary files: a dot, the name to be, a dot, tempfile's eight characters."""
+LEFT_OVER = re.compile(r'\..+\.[a-z0-9_]{8}\.part')
+"""Names of temporary files: a dot, the name to be, a dot, tempfile's eight characters, and an end that is ours."""
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
@@ -28,7 +28,7 @@ def write_bytes(path: str | Path, content: bytes) -> None:
     path = Path(path)
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.', suffix='.part')
         try:
             with os.fdopen(handle, 'wb') as f:
                 f.write(content)

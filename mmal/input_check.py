@@ -3,13 +3,11 @@ from __future__ import annotations
 from weakref import WeakKeyDictionary
 
 from .errors import InputError
+from .hooks.stest_hook import OF_THE_RUN
 from .tasks import build_task
 from .tasks.loading import first_item
 
 _CHOSEN: WeakKeyDictionary = WeakKeyDictionary()
-
-OF_THE_RUN = ('initial', 'labeled', 'holdout')
-"""Reference sets that are drawn from the pool."""
 
 
 def check_input(loop) -> None:
@@ -47,7 +45,7 @@ def other_sets(loop) -> dict:
         InputError: If one lacks a file it is made from.
     """
     sets, cfg, hook = {}, loop.runner.cfg, loop.stest_hook
-    if loop.sampler.needs_s_test and hook.reference not in OF_THE_RUN:
+    if loop.sampler.needs_s_test and hook.reference not in (*OF_THE_RUN, 'labeled'):
         sets['reference set'] = loop.data.reference_dataset(hook.reference)
     try:  # builds the evaluation set and its evaluator, which may lack a file
         evaluation = loop.runner.test_loop if cfg.get('test_dataloader') is not None else loop.runner.val_loop

@@ -4,6 +4,7 @@ import stat
 import pytest
 import torch
 
+from mmal import artifacts
 from mmal.artifacts import load_tensors, read_csv, read_json, save_tensors, write_bytes, write_csv, write_json
 
 
@@ -54,3 +55,20 @@ def test_tensors_are_never_unpickled(tmp_path, monkeypatch):
     with pytest.raises(Exception, match='weights_only'):
         load_tensors('evil.pth')
     assert not (tmp_path / 'owned').exists()
+
+
+def test_what_a_kill_left_is_swept_up_and_nothing_else(tmp_path, monkeypatch):
+    def killed(source, target):
+        raise SystemExit
+
+    theirs = [tmp_path / name for name in ('.lock', '.lock.original', '.coverage.hostname', 'a.json')]
+    for path in theirs:
+        path.write_text('')
+    with monkeypatch.context() as patch:
+        patch.setattr(artifacts.os, 'replace', killed)
+        patch.setattr(artifacts.Path, 'unlink', lambda self, missing_ok: None)
+        with pytest.raises(SystemExit):
+            artifacts.write_bytes(tmp_path / 'b.json', b'1')
+    assert len(list(tmp_path.iterdir())) == 5
+    artifacts.sweep_up(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(theirs)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..influence import restrict_grad, select_parameters
-from ..pool import derive_seed, sort_key
+from ..pool import derive_seed, in_order
 from ..registry import SAMPLERS
 from ..tasks.base import PseudoLabels
 from .base import Query, Scores
@@ -86,7 +86,7 @@ class BadgeSampler:
     def score(self, query: Query) -> Scores:
         """Minus the squared distance to what was drawn; the drawn ones are the order."""
         found, unreadable = self._gradients(query)
-        ids, points = stacked(found, sorted(query.ids, key=sort_key))
+        ids, points = stacked(found, in_order(query.ids))
         value, order = {i: math.nan for i in query.ids if i in found}, []
         if ids:
             rows, distance = kmeans_pp(points, query.budget, derive_seed(query.seed, f'badge/{query.round}'))
