@@ -26,7 +26,7 @@ def explained(program: str) -> Iterator[None]:
     except FileNotFoundError as e:
         sys.exit(f'\n{program}: file not found: {e.filename or e}')
     except UnpicklingError as e:
-        why = next((line for line in str(e).splitlines() if 'WeightsUnpickler' in line), str(e)).strip()
+        why = next((line for line in str(e).splitlines() if 'GLOBAL' in line), str(e)).strip()
         sys.exit(f'\n{program}: a checkpoint holds more than tensors and plain values, and was not read. {why}\n'
                  'Code in such a file would run. If you made it yourself, --unsafe-checkpoints loads it all the same.')
     except OSError as e:

@@ -1,0 +1,40 @@
+import pickle
+
+import pytest
+import torch
+
+from mmal.errors import InputError, explained
+from mmal.safe_loading import refuse_code
+
+
+class Hostile:
+
+    def __reduce__(self):
+        return print, ('ran', )
+
+
+@pytest.mark.parametrize('raised', [
+    InputError('expected this, found that'), FileNotFoundError(2, 'No such file', 'x.json'),
+    OSError(28, 'No space left on device', 'y.json'), pickle.UnpicklingError('GLOBAL os.system')])
+def test_each_is_one_message(raised):
+    with pytest.raises(SystemExit) as end, explained('tool.py'):
+        raise raised
+    assert end.value.code.startswith('\ntool.py: ')
+    assert len(end.value.code.strip().splitlines()) <= 2
+    assert (getattr(raised, 'filename', None) or raised.args[0]) in end.value.code
+
+
+def test_code_in_a_checkpoint_is_named_in_two_lines(tmp_path, capsys):
+    torch.save(dict(meta=Hostile()), tmp_path / 'evil.pth')
+    with pytest.raises(SystemExit) as end, explained('tool.py'):
+        refuse_code()
+        torch.load(tmp_path / 'evil.pth', weights_only=False)
+    assert len(end.value.code.strip().splitlines()) == 2
+    assert 'print' in end.value.code
+    assert '--unsafe-checkpoints' in end.value.code
+    assert 'ran' not in capsys.readouterr().out
+
+
+def test_a_mistake_in_the_program_keeps_its_traceback():
+    with pytest.raises(KeyError), explained('tool.py'):
+        raise KeyError('x')
