@@ -1,3 +1,4 @@
+import os
 import pickle
 
 import pytest
@@ -9,8 +10,11 @@ from mmal.safe_loading import refuse_code
 
 class Hostile:
 
+    def __init__(self, call):
+        self.call = call
+
     def __reduce__(self):
-        return print, ('ran', )
+        return self.call, ('ran', )
 
 
 @pytest.mark.parametrize('raised', [
@@ -24,13 +28,14 @@ def test_each_is_one_message(raised):
     assert (getattr(raised, 'filename', None) or raised.args[0]) in end.value.code
 
 
-def test_code_in_a_checkpoint_is_named_in_two_lines(tmp_path, capsys):
-    torch.save(dict(meta=Hostile()), tmp_path / 'evil.pth')
+@pytest.mark.parametrize('call', [print, os.system])
+def test_code_in_a_checkpoint_is_named_in_two_lines(tmp_path, capsys, call):
+    torch.save(dict(meta=Hostile(call)), tmp_path / 'evil.pth')
+    refuse_code()
     with pytest.raises(SystemExit) as end, explained('tool.py'):
-        refuse_code()
         torch.load(tmp_path / 'evil.pth', weights_only=False)
     assert len(end.value.code.strip().splitlines()) == 2
-    assert 'print' in end.value.code
+    assert call.__name__ in end.value.code
     assert '--unsafe-checkpoints' in end.value.code
     assert 'ran' not in capsys.readouterr().out
 
