@@ -17,6 +17,8 @@ from .sealed import read_sealed, write_sealed
 
 TURNED = (5, 6, 7, 8)
 """EXIF orientations that exchange width and height."""
+SEEN = 32
+"""Pixels a side that a JPEG is decoded to at least, if it has them."""
 
 
 def defect(path: str) -> str | None:
@@ -24,10 +26,14 @@ def defect(path: str) -> str | None:
     return look(path)[0]
 
 
-def look(path: str) -> tuple[str | None, tuple | None]:
+def look(path: str, see: Callable[[Image.Image], object] | None = None) -> tuple[str | None, tuple | None]:
     """Decode an image file to its end.
 
     OpenCV, which mmcv loads with, fills the rest of a truncated JPEG with grey and says nothing; Pillow refuses it.
+
+    Args:
+        path: Of the file.
+        see: Called with the decoded image; a JPEG may be at an eighth of its size. Defaults to None.
 
     Returns:
         Why it cannot be decoded, or None; and its (width, height) as it lies in the file and as OpenCV turns it, or
@@ -37,8 +43,11 @@ def look(path: str) -> tuple[str | None, tuple | None]:
     try:
         with Image.open(path) as image:
             sizes = _sizes(image)
-            image.draft(None, (max(1, image.width // 8), max(1, image.height // 8)))  # JPEG: an eighth of the work
+            # JPEG: an eighth of the work
+            image.draft(None, (max(SEEN, image.width // 8), max(SEEN, image.height // 8)))
             image.load()
+            if see is not None:
+                see(image)
     except Image.DecompressionBombError:
         return None, sizes  # large, not broken
     except Exception as e:  # noqa: BLE001  codecs raise many things; each is a reason to leave the image out
