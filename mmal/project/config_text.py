@@ -1,0 +1,139 @@
+"""The config file of a project, to be edited by people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .base_config import BaseConfig, Place, overrides
+
+COLD_STARTS = {'random': None, 'coreset': "dict(type='mmal.CoresetSampler', layers=['backbone'])"}
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What ``train_cfg`` says of the loop.
+
+    Attributes:
+        initial: Images labeled at first.
+        query: Images a round.
+        rounds: Trainings.
+        cold_start: A key of COLD_STARTS.
+        seed: Of everything.
+    """
+    initial: int
+    query: int
+    rounds: int
+    cold_start: str
+    seed: int
+
+
+def config_text(base: BaseConfig, root: str, classes: list[str], images: int, numbers: Numbers) -> str:
+    """The text of ``config.py``.
+
+    Args:
+        base: What it inherits.
+        root: Folder of the images.
+        classes: Their names.
+        images: In the pool.
+        numbers: Of the loop.
+    """
+    parts = [_head(base, root, classes, images), _loop(base, numbers), _model(base, len(classes)),
+             _data(base), _evaluation(base), "default_hooks = dict(checkpoint=dict(max_keep_ckpts=1))\n"
+             f"randomness = dict(seed={numbers.seed})\nwork_dir = project + 'run'\n"]
+    return '\n'.join(filter(None, parts))
+
+
+def _head(base: BaseConfig, root: str, classes: list[str], images: int) -> str:
+    names = ''.join(f'{c!r}, ' for c in classes).rstrip(' ')
+    return (f"""# Active learning on {images} images without labels; made by tools/al_init.py, to be edited.
+#   python tools/al_train.py THIS_FILE --dry-run     shows what it would do
+#   python tools/al_train.py THIS_FILE --resume      trains, chooses, and stops where people are to label
+_base_ = {base.name!r}
+
+project = '{{{{ fileDirname }}}}/'  # the folder of this file
+images = {root.rstrip('/') + '/'!r}
+classes = ({names if len(classes) == 1 else names.rstrip(',')})
+""")
+
+
+def _loop(base: BaseConfig, n: Numbers) -> str:
+    kind = getattr(base.cfg.train_cfg.get('type'), '__name__', base.cfg.train_cfg.get('type'))
+    known = kind in (None, 'EpochBasedTrainLoop', 'IterBasedTrainLoop') or str(kind).endswith('ActiveLoop')
+    lines = ['_delete_=True', "type='mmal.ActiveLoop'", f'initial={n.initial},  # images to label first',
+             f'query={n.query},  # images to label after each round', f'rounds={n.rounds},  # trainings']
+    if COLD_STARTS[n.cold_start]:
+        lines.append(f'cold_start={COLD_STARTS[n.cold_start]}')
+    lines += ["sampler=dict(type='mmal.InfluenceSampler')", "oracle=dict(type='mmal.HumanOracle')"]
+    lines += [f'{k}={v},  # of each round; few images want more of them' for k, v in base.length.items()]
+    lines += [] if known else [f'inner_type={kind!r}']
+    body = ''.join(f'    {line}\n' if '#' in line else f'    {line},\n' for line in lines)
+    return f'train_cfg = dict(\n{body})\n{_hooks(base)}'
+
+
+def _hooks(base: BaseConfig) -> str:
+    hooks, own = base.cfg.get('custom_hooks') or [], "dict(type='mmal.StestHook', reference='holdout')"
+    note = '# a fifth of the first labeled images is the reference set, never trained on\n'
+    if any(h.get('type') == 'mmal.StestHook' for h in hooks):
+        return (f"{note}custom_hooks = [*(h for h in _base_.custom_hooks if h['type'] != 'mmal.StestHook'),\n"
+                f'                {own}]\n')
+    return f'{note}custom_hooks = [{"*_base_.custom_hooks, " if hooks else ""}{own}]\n'
+
+
+def _model(base: BaseConfig, classes: int) -> str:
+    lines = [f'{part} = {text}\n' for part in ('model', 'data_preprocessor')
+             if (text := overrides(base.cfg.get(part), f'_base_.{part}', classes))]
+    return ''.join(lines)
+
+
+def _pipeline(place: Place) -> str:
+    """Of a dataset whose images are in memory, with the step that loads files."""
+    loads = any('Load' in str(getattr(s.get('type'), '__name__', s.get('type'))) for s in place.steps)
+    return place.pipeline if loads else f"[dict(type='LoadImageFromFile'), *{place.pipeline}]"
+
+
+def _nested(keys: list[str], inner: str) -> str:
+    for key in reversed(keys):
+        inner = f'dict({key}={inner})'
+    return inner
+
+
+def _data(base: BaseConfig) -> str:
+    if base.boxes:
+        empty = bool(base.train.filter_cfg.get('filter_empty_gt', False))
+        own = ("own = dict(type='CocoDataset', metainfo=dict(classes=classes), data_root='', "
+               'data_prefix=dict(img=images))\n')
+        leaf = (f"dict(\n    _delete_=True, **own, ann_file=project + 'pool.json', "
+                f'filter_cfg=dict(filter_empty_gt={empty}, min_size=1),\n    pipeline={_pipeline(base.train)})')
+    else:
+        own = ("own = dict(type='CustomDataset', metainfo=dict(classes=classes), data_root='', with_label=False,\n"
+               '           data_prefix=dict(img_path=images))\n')
+        leaf = ("dict(\n    _delete_=True, **own, ann_file=project + 'pool.txt',\n"
+                f'    pipeline={_pipeline(base.train)})')
+    return f'{own}train_dataloader = {_nested(base.train.keys, leaf)}\n'
+
+
+def _evaluation(base: BaseConfig) -> str:
+    """Every round is evaluated on the test set; trainings are not interrupted to validate."""
+    loader, pipeline = base.test_name, _pipeline(base.test)
+    delete = '_delete_=True, ' if loader == 'test_dataloader' else ''
+    if base.boxes:
+        dataset = (f"dict(\n    {delete}**own, ann_file=project + 'evaluation/annotations.json', test_mode=True,\n"
+                   f'    pipeline={pipeline})')
+    else:
+        dataset = (f"dict(\n    {delete}type='mmal.PoolSubset', ann_file=project + 'evaluation/annotations.json',\n"
+                   f"    dataset=dict(**own, ann_file=project + 'evaluation.txt', test_mode=True,\n"
+                   f'                 pipeline={pipeline}))')
+    start = f'_base_.{loader}, ' if not delete else ''
+    text = ('# what the curve reports: labeled once, never trained on\n'
+            f'test_dataloader = dict({start}dataset={dataset})\n')
+    if not base.cfg.get('test_cfg') and base.cfg.get('test_cfg') != {}:
+        text += 'test_cfg = dict()\n'
+    return text + _evaluator(base) + 'val_dataloader = val_cfg = val_evaluator = None\n'
+
+
+def _evaluator(base: BaseConfig) -> str:
+    delete = '_delete_=True, ' if isinstance(base.cfg.get('test_evaluator'), dict) else ''
+    if base.boxes:
+        return (f"test_evaluator = dict({delete}type='CocoMetric', metric='bbox',\n"
+                "                      ann_file=project + 'evaluation/annotations.json')\n")
+    return f"test_evaluator = dict({delete}type='Accuracy', topk=(1, ))\n"
