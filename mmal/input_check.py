@@ -10,6 +10,23 @@ from .tasks.loading import first_item
 _CHOSEN: WeakKeyDictionary = WeakKeyDictionary()
 
 
+def check_arguments(numbers: dict, unit: str, on_damage: str, holdout: float | None) -> None:
+    """Look at arguments of an :class:`~mmal.loop.ActiveLoop` that can be judged by themselves.
+
+    Raises:
+        InputError: If a number is not positive, a word unknown or the share out of range.
+    """
+    for name, value in numbers.items():
+        if not isinstance(value, int) or value < 1:
+            raise InputError(f'train_cfg.{name}: expected a whole number of at least 1, got {value!r}.')
+    if unit not in ('image', 'box'):
+        raise InputError(f"train_cfg.unit: expected 'image' or 'box', got {unit!r}.")
+    if on_damage not in ('refuse', 'restore'):
+        raise InputError(f"train_cfg.on_damage: expected 'refuse' or 'restore', got {on_damage!r}.")
+    if holdout is not None and not 0 <= holdout < 1:
+        raise InputError(f'train_cfg.holdout: expected a share from 0 to below 1, got {holdout!r}.')
+
+
 def check_input(loop) -> None:
     """Look for whatever would stop an :class:`~mmal.loop.ActiveLoop` hours later.
 

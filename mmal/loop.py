@@ -11,10 +11,12 @@ from mmengine.runner import BaseLoop
 
 from .analysis.curve import points, table, write_curve
 from .artifacts import json_bytes, read_json, write_bytes, write_json
+from .chosen import describe
 from .errors import InputError
 from .hooks import StestHook
 from .images import UnreadableList
 from .inner import TrainedModel, round_cfg, train, train_loop_cfg
+from .input_check import check_arguments
 from .pool import Pool, images_for, spend
 from .registry import LOOPS, ORACLES, SAMPLERS
 from .round import PASSES, RoundFolder
@@ -69,15 +71,7 @@ class ActiveLoop(BaseLoop):
                  check_images: bool = True, start_from: str | None = None, on_damage: str = 'refuse',
                  allow_config_change: bool = False, inner_type: str | None = None, **inner) -> None:
         super().__init__(runner, dataloader=(None, ))  # rounds build their own; the Runner only asks for a length
-        for name, value in (('initial', initial), ('query', query), ('rounds', rounds)):
-            if not isinstance(value, int) or value < 1:
-                raise InputError(f'train_cfg.{name}: expected a whole number of at least 1, got {value!r}.')
-        if unit not in ('image', 'box'):
-            raise InputError(f"train_cfg.unit: expected 'image' or 'box', got {unit!r}.")
-        if on_damage not in ('refuse', 'restore'):
-            raise InputError(f"train_cfg.on_damage: expected 'refuse' or 'restore', got {on_damage!r}.")
-        if holdout is not None and not 0 <= holdout < 1:
-            raise InputError(f'train_cfg.holdout: expected a share from 0 to below 1, got {holdout!r}.')
+        check_arguments(dict(initial=initial, query=query, rounds=rounds), unit, on_damage, holdout)
         self.initial, self.query, self.rounds, self.unit, self._holdout = initial, query, rounds, unit, holdout
         self.check_images, self.start_from, self.inner = check_images, start_from, train_loop_cfg(inner, inner_type)
         self.on_damage, self.allow_config_change = on_damage, allow_config_change
@@ -167,9 +161,12 @@ class ActiveLoop(BaseLoop):
         if self.sampler.needs_s_test:
             folder.run('s_test', lambda path: StestHook.of(trained.runner).compute(
                 trained.runner, self.data, labeled_file, path, self.work_dir, self.sampler.solver), logger)
-        folder.run('score', lambda path: self._score(folder, pool, trained, labeled_file, path), logger)
+        query = cache(lambda: self._query(folder, pool, trained, labeled_file))
+        folder.run('score', lambda path: self._score(query(), folder, path), logger)
         folder.run('select', lambda path: self._select(folder, pool, path), logger)
+        folder.run('describe', lambda path: describe(query(), read_json(folder.artifact('select')), path), logger)
         folder.run('label', lambda path: self._label(folder, pool, labeled_file, path), logger)
+        query.cache_clear()  # or the model would stay
         trained.release()
 
     def record(self) -> dict:
@@ -188,17 +185,19 @@ class ActiveLoop(BaseLoop):
             write_json(path, dict(images=len(trained_on[0]) + len(held_out[0]),
                                   boxes=len(trained_on[1]) + len(held_out[1]), metrics=finite))
 
-    def _score(self, folder: RoundFolder, pool: Pool, trained: TrainedModel, labeled_file: Path, path: Path) -> None:
+    def _query(self, folder: RoundFolder, pool: Pool, trained: TrainedModel, labeled_file: Path) -> Query:
         loader = self.runner.cfg.get('val_dataloader') or self.runner.cfg.train_dataloader
         candidates = self._candidates(pool)
         budget = self.query
         if self.unit == 'box':
             budget = images_for(budget, *map(len, self.data.read_labeled(labeled_file)))
-        query = Query(folder.number, self.seed, candidates, pool.labeled, min(budget, len(candidates)), folder.path,
-                      folder.path / PASSES, cache(self._pool_images),
-                      lambda: self.data.labeled_dataset(str(labeled_file)), cache(lambda: build_task(
-                          trained.runner.model, trained.runner.cfg)), loader.get('batch_size', 1),
-                      loader.get('num_workers', 0), self.runner.logger)
+        return Query(folder.number, self.seed, candidates, pool.labeled, min(budget, len(candidates)), folder.path,
+                     folder.path / PASSES, cache(self._pool_images),
+                     lambda: self.data.labeled_dataset(str(labeled_file)), cache(lambda: build_task(
+                         trained.runner.model, trained.runner.cfg)), loader.get('batch_size', 1),
+                     loader.get('num_workers', 0), self.runner.logger)
+
+    def _score(self, query: Query, folder: RoundFolder, path: Path) -> None:
         scores = self.sampler.score(query)
         if dist.is_main_process():
             self._write_scores(folder, scores, path)

@@ -13,7 +13,7 @@ from .artifacts import write_bytes
 from .sealed import digest_bytes, digest_file, fault, read_sealed, write_sealed
 
 PHASES = dict(train='checkpoint.pth', evaluate='metrics.json', s_test='s_test.pth', score='scores.csv',
-              select='selected.json', label='labeled.json')
+              select='selected.json', describe='chosen.json', label='labeled.json')
 """Phases of a round in their order, each with the file that is its result. The last closes the round."""
 
 PASSES = 'passes'

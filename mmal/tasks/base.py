@@ -116,6 +116,13 @@ class Task(Protocol):
         detector, a row a box with at least ``score_thr``, over two outcomes: the class is there, or not.
         """
 
+    def predictions(self, items: list[Any], score_thr: float = 0.3) -> list[list[dict]]:
+        """What the model sees in each item, to be shown to people, the most confident first.
+
+        Detection: boxes with at least ``score_thr``, {bbox [x, y, w, h] in pixels of the image as it was loaded, label,
+        score}. Classification: the five classes the model is surest of, {label, score}. Labels are class indices.
+        """
+
     def features(self, items: list[Any], layers: list[str] | None = None) -> Tensor:
         """One vector an item, shape (N, D): what goes into the last layers, or comes out of ``layers``.
 

@@ -19,6 +19,7 @@ from ..influence import agree, find_last_layers, gradient, output_derivative, ou
 from .base import PseudoLabels
 from .features import Features
 from .modes import eval_mode, fast_layout, heads_mode, returning, rows, same_shape
+from .predictions import top_labels
 
 PLAIN = 'forward, attention not fused'
 
@@ -125,6 +126,9 @@ class ClassificationTask:
                     p = sample.pred_score
                     found[i] = torch.stack([p, 1 - p], 1) if self.multi_label else p[None]
         return found
+
+    def predictions(self, items: list[dict], score_thr: float = 0.3) -> list[list[dict]]:
+        return [top_labels(p[:, 0] if self.multi_label else p[0]) for p in self.probabilities(items)]
 
     def features(self, items: list[dict], layers: list[str] | None = None) -> Tensor:
         return self._features.of(items, layers)

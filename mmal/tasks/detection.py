@@ -23,6 +23,7 @@ from .detections import detect
 from .features import Features
 from .modes import eval_mode, fast_layout, rows, same_shape, seeded
 from .prediction_outputs import PredictionOutputs
+from .predictions import boxes_in_image
 from .pseudo_boxes import pseudo_sample
 
 CHECKS = 5
@@ -120,6 +121,10 @@ class DetectionTask:
     def probabilities(self, items: list[dict], score_thr: float = 0.05) -> list[Tensor]:
         """Of each item: (boxes, 2), the box's class is there, or not."""
         return [torch.stack([f.scores, 1 - f.scores], 1) for f in self.detect(items, score_thr)]
+
+    def predictions(self, items: list[dict], score_thr: float = 0.3) -> list[list[dict]]:
+        found = self.detect(items, score_thr)
+        return [boxes_in_image(f, item['data_samples']) for f, item in zip(found, items, strict=True)]
 
     def features(self, items: list[dict], layers: list[str] | None = None) -> Tensor:
         return self._features.of(items, layers)
