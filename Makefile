@@ -1,14 +1,16 @@
-# make demo | demo-classification | test | test-faults | test-slurm | soak [MINUTES=30] | bench | paper-claims | lint | setup. PYTHON=/path/to/python uses that environment as it is, instead of making .venv.
-.PHONY: demo demo-classification test test-faults test-slurm soak bench paper-claims lint setup check
+# make demo | demo-classification | test | test-faults | test-slurm | soak [MINUTES=30] | bench | paper-claims | docs | lint | setup. PYTHON=/path/to/python uses that environment as it is, instead of making .venv.
+.PHONY: demo demo-classification test test-faults test-slurm soak bench paper-claims docs lint setup check
 
 ifdef PYTHON
 PY := PYTHONPATH=$(CURDIR):$$PYTHONPATH $(PYTHON)
 setup:
 	@$(PY) tools/check_env.py
+DOCS_SETUP = { echo 'docs: this environment lacks what builds them: pip install -r requirements/docs.txt' >&2; exit 1; }
 else
 PY = $(if $(filter 0,$(shell sed -n s/^CUDA=//p .venv/.options 2>/dev/null)),CUDA_VISIBLE_DEVICES=) $(CURDIR)/.venv/bin/python
 setup:
 	@tools/setup_env.sh
+DOCS_SETUP = $(PY) -m pip --disable-pip-version-check install -q -r requirements/docs.txt
 endif
 
 demo: setup
@@ -34,6 +36,11 @@ test-faults: setup
 
 soak: setup
 	$(PY) -m benchmarks.soak --minutes $(or $(MINUTES),30)
+
+docs: setup  # what only this needs is installed on first use
+	@$(PY) -c 'import furo, latex2mathml, myst_parser, sphinx' 2>/dev/null || $(DOCS_SETUP)
+	$(PY) -m sphinx -q -E -W --keep-going -c docs -d docs/_build/doctrees . docs/_build/html
+	@echo 'Read docs/_build/html/index.html'
 
 lint: setup
 	$(PY) -m ruff check .

@@ -35,6 +35,7 @@ setup(
         'mim': requirements('openmmlab'),
         'demo': requirements('demo'),
         'slurm': requirements('slurm'),
+        'docs': requirements('docs'),
         'tests': requirements('demo') + requirements('slurm') + requirements('tests'),
     },
 )

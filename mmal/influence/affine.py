@@ -87,9 +87,13 @@ def affine_owners(model: nn.Module, params: dict[str, nn.Parameter]) -> dict[nn.
 class AffineTape:
     """Records every use of the layers that own ``params`` while gradients are enabled.
 
+    >>> model, x = nn.Linear(3, 2), torch.randn(5, 3)
+    >>> params = dict(model.named_parameters())
     >>> with AffineTape(model, params) as tape:
-    ...     losses = loss(model(x))
-    >>> tape.derivative(losses.sum(), direction, len(losses))
+    ...     losses = model(x).square().sum(1)
+    >>> direction = {name: torch.ones_like(p) for name, p in params.items()}
+    >>> tape.derivative(losses.sum(), direction, len(losses)).shape
+    torch.Size([5])
 
     Args:
         model: The model.

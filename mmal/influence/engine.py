@@ -106,9 +106,13 @@ class _Losses(nn.Module):
 class Influence:
     """Which samples would lower the loss of a reference set if they were trained on?
 
-    >>> influence = Influence(model, lambda model, b: F.cross_entropy(model(b[0]), b[1], reduction='none'))
-    >>> influence.fit(train_batches, reference_batches)
-    >>> influence.scores((images, labels))          # I(z) = -s_test . grad l(z), shape (N,)
+    >>> x, y, model = torch.randn(30, 4), torch.arange(30) % 3, nn.Linear(4, 3)
+    >>> def losses(model, batch):
+    ...     return nn.functional.cross_entropy(model(batch[0]), batch[1], reduction='none')
+    >>> influence = Influence(model.eval(), losses, log=lambda text: None)
+    >>> s_test = influence.fit(train=[(x[:10], y[:10])], reference=[(x[10:20], y[10:20])]).x
+    >>> influence.scores((x[20:], y[20:])).shape  # I(z) = -s_test . grad l(z)
+    torch.Size([10])
 
     *More negative is more helpful.* In units of the loss: adding z with weight eps to the *mean* training loss changes
     the mean reference loss by eps I(z), to first order and for a trained model (paper, section 3.2).

@@ -25,7 +25,7 @@ class CG:
         damping: lambda, in units of the curvature. Defaults to None: ``relative_damping`` times the largest eigenvalue
             (by power iteration).
         relative_damping: See there. Defaults to 0.01.
-        tol: Stop at |v - (H + lambda I) x| <= tol |v|. Defaults to 1e-3.
+        tol: Stop at ``|v - (H + lambda I) x| <= tol |v|``. Defaults to 1e-3.
         max_iter: Most iterations. Defaults to 100.
         curvature: 'ggn' or 'hessian'. Defaults to 'ggn'.
         max_restarts: Doublings of the damping before giving up. Defaults to 20.
