@@ -20,8 +20,8 @@ RANDOM = ('python tools/al_train.py configs/resnet_digits_isal.py --work-dir wor
           'train_cfg.sampler.type=mmal.RandomSampler')
 SMALL = [*OPTIONS, 'train_cfg.rounds=2']
 
-# command: how. ('run', more arguments, exit status, what it prints); of a make target, the last line of its recipe is run.
-# ('there', file, pattern): CI or the set-up runs it, as this pattern in the file says.
+# command: how. ('run', more arguments, exit status, what it prints); of a make target, the last line of its recipe is
+# run. ('there', file, pattern): CI or the set-up runs it, as this pattern in the file says.
 TABLE = {
     'make demo': ('run', ['--dry-run'], 0, 'rounds: +3: 80 images at first, then 40 images a round'),
     'make test': ('there', '.ci/run', '^make test$'),
