@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -14,42 +14,79 @@ import numpy as np
 import torch
 from mmengine.dist import is_main_process
 
-from .artifacts import write_json
+from .artifacts import load_tensors, write_json
 from .group import Group
+from .nearest import Nearest
+from .parts import Parts
 from .progress import track
 from .round import PHASES
 from .samplers import Query
+from .tasks.base import PseudoLabels
 from .tasks.loading import Unreadable, batches
 
 
-def describe(query: Query, selected: list, path: Path) -> None:
-    """Write ``chosen.json``; every process calls it and looks at its share of the images, in whole batches.
+def describe(query: Query, selected: list, path: Path, sampler, classes: Sequence[str]) -> None:
+    """Write ``chosen.json``. Every process calls it and looks at its share of the images, in whole batches.
 
-    ``{"images": [{"id", "rank", "score", "predictions", "parts", "nearest"}, ...]}``, in rank order. ``score`` is that
-    of ``scores.csv``, null where it is not finite; ``predictions`` are of :meth:`mmal.tasks.base.Task.predictions`,
-    none for an image that cannot be read any more.
+    ``{"images": [{"id", "rank", "score", "predictions", "parts", "nearest"}, ...]}``, in rank order:
+
+    * score: that of ``scores.csv``; null where it is not finite;
+    * predictions: of :meth:`mmal.tasks.base.Task.predictions`;
+    * parts: of :class:`~mmal.parts.Parts`; null where the sampler has no s_test;
+    * nearest: {id, distance} of the nearest labeled image, Euclidean, by the features that go into the last layers.
+
+    An image that can no longer be read has no predictions, and null for the rest.
 
     Args:
         query: Of the round; images, model and loader are taken from it.
         selected: Ids in rank order.
         path: Of the file.
+        sampler: That chose them; its rule of pseudo-labels counts.
+        classes: Names of the classes.
     """
     group = Group()
     with undisturbed():
+        visit = _visitor(query, sampler, classes)
         mine = group.share(selected, query.batch_size)
-        seen = dict(pair for batch in _loaded(query, mine, 'chosen images') for pair in _look(query, batch))
-    found = {i: entry for part in group.gather(seen) for i, entry in part.items()}
-    scores = _scores(query.folder / PHASES['score'], len(selected))
-    entries = [dict(id=i, rank=rank, score=score, **found.get(i, dict(predictions=[])), parts=None, nearest=None)
-               for rank, (i, score) in enumerate(zip(selected, scores, strict=True))]
+        seen = {i: found for batch in _loaded(query, mine, 'chosen images')
+                for i, found in zip(batch, visit(list(batch), list(batch.values())), strict=True)}
+        seen = {i: found for part in group.gather(seen) for i, found in part.items()}
+        near = _nearest(query, {i: vector for i, (vector, _) in seen.items()}, group)
     if is_main_process():
-        write_json(path, dict(images=entries), indent=None)
+        lost = (None, dict(predictions=[], parts=None))
+        scores = _scores(query.folder / PHASES['score'], len(selected))
+        write_json(path, dict(images=[
+            dict(id=i, rank=rank, score=score, **seen.get(i, lost)[1], nearest=near.get(i))
+            for rank, (i, score) in enumerate(zip(selected, scores, strict=True))]), indent=None)
 
 
-def _look(query: Query, batch: dict) -> list[tuple]:
-    """Id and entry of each image."""
-    predictions = query.task().predictions(list(batch.values()))
-    return [(i, dict(predictions=p)) for i, p in zip(batch, predictions, strict=True)]
+def _visitor(query: Query, sampler, classes: Sequence[str]) -> Callable[[list, list], list[tuple]]:
+    """What looks at a batch: gets ids and items, gives the feature and the findings of each image."""
+    task, parts = query.task(), None
+    if sampler.needs_s_test:
+        s_test = load_tensors(query.folder / PHASES['s_test'], next(task.model.parameters()).device)
+        parts = Parts(task, s_test, getattr(sampler, 'rule', PseudoLabels()), classes)
+
+    def visit(ids: list, items: list) -> list[tuple]:
+        features = task.features(items).float().cpu().numpy()
+        of_each = parts.of(items, ids) if parts else [None] * len(items)
+        return [(f, dict(predictions=p, parts=a))
+                for f, p, a in zip(features, task.predictions(items), of_each, strict=True)]
+
+    return visit
+
+
+def _nearest(query: Query, features: dict, group: Group) -> dict:
+    """{id, distance} of the nearest labeled image by id; the labeled ones stream by."""
+    if not features:
+        return {}
+    nearest = Nearest(torch.from_numpy(np.stack(list(features.values()))))
+    place = {i: n for n, i in enumerate(query.labeled)}
+    for batch in _loaded(query, group.share(query.labeled, query.batch_size), 'labeled images'):
+        vectors = query.task().features(list(batch.values())).float().cpu()
+        nearest.show(vectors, [place[i] for i in batch])
+    found = dict(zip(features, nearest.found(group), strict=True))
+    return {i: dict(id=query.labeled[pair[1]], distance=float(f'{pair[0]:.6g}')) for i, pair in found.items() if pair}
 
 
 def _loaded(query: Query, ids: list, title: str) -> Iterator[dict]:

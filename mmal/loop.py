@@ -164,7 +164,8 @@ class ActiveLoop(BaseLoop):
         query = cache(lambda: self._query(folder, pool, trained, labeled_file))
         folder.run('score', lambda path: self._score(query(), folder, path), logger)
         folder.run('select', lambda path: self._select(folder, pool, path), logger)
-        folder.run('describe', lambda path: describe(query(), read_json(folder.artifact('select')), path), logger)
+        folder.run('describe', lambda path: describe(query(), read_json(folder.artifact('select')), path, self.sampler,
+                                                     self.data.classes), logger)
         folder.run('label', lambda path: self._label(folder, pool, labeled_file, path), logger)
         query.cache_clear()  # or the model would stay
         trained.release()

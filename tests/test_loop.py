@@ -37,6 +37,9 @@ def test_two_rounds_leave_what_the_design_lists(make_cfg, run, dataset):
         assert [i['id'] for i in labeled['images']] == before + selected
         assert sorted(a['id'] for a in labeled['annotations']) == sorted(
             a['id'] for a in truth['annotations'] if a['image_id'] in before + selected)
+        chosen = read_json(folder / 'chosen.json')['images']
+        assert [(e['id'], e['rank']) for e in chosen] == [(i, rank) for rank, i in enumerate(selected)]
+        assert [e['score'] for e in chosen] == [float(row['influence']) for row in rows[:len(chosen)]]
         values = [float(row['influence']) for row in rows]
         assert values == sorted(values)
         assert [row['id'] for row in rows if row['selected'] == '1'] == [str(i) for i in selected]
