@@ -23,15 +23,15 @@ LEFT_OVER = re.compile(r'\..+\.[a-z0-9_]{8}\.part')
 """Names of temporary files: a dot, the name to be, a dot, tempfile's eight characters, and an end that is ours."""
 
 
-def write_bytes(path: str | Path, content: bytes) -> None:
-    """Write through a temporary name in the same folder, fsync, ``os.replace``, fsync of the folder."""
+def write_bytes(path: str | Path, content: bytes | Iterable[bytes]) -> None:
+    """Write, part by part or at once, through a temporary name in the same folder; then :func:`put_in_place`."""
     path = Path(path)
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.', suffix='.part')
         try:
             with os.fdopen(handle, 'wb') as f:
-                f.write(content)
+                f.writelines([content] if isinstance(content, bytes) else content)
                 os.chmod(temporary, 0o666 & ~UMASK)
             put_in_place(temporary, path)
         except BaseException:

@@ -46,7 +46,19 @@ def round_cfg(outer: Config, name: str, folder: Path, number: int, seed: int, tr
     if cfg.get('visualizer') is not None:  # visualizers are process-global by name
         cfg.visualizer.name = name
         cfg.visualizer.pop('save_dir', None)
+        cfg.visualizer.vis_backends = folder_backends(cfg.visualizer)
     return cfg
+
+
+def folder_backends(visualizer: dict) -> list[dict]:
+    """Those of a visualizer's backends that write into the folder they are given, and nothing else.
+
+    WandB, MLflow and their like have one run a process, that of the outer Runner; a round's own would end it.
+    """
+    listed = visualizer.get('vis_backends') or []
+    types = [(b, getattr(b['type'], '__name__', str(b['type'])).split('.')[-1])
+             for b in ([listed] if isinstance(listed, dict) else listed)]
+    return [b for b, kind in types if kind in ('LocalVisBackend', 'TensorboardVisBackend')]
 
 
 def _build(cfg: Config) -> Runner:

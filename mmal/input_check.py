@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from .errors import InputError
 from .hooks.stest_hook import OF_THE_RUN
+from .labeling.batch import FOLDER, NAME
 from .tasks import build_task
 from .tasks.loading import first_item
 
@@ -19,8 +21,8 @@ def check_arguments(numbers: dict, unit: str, on_damage: str, holdout: float | N
     for name, value in numbers.items():
         if not isinstance(value, int) or value < 1:
             raise InputError(f'train_cfg.{name}: expected a whole number of at least 1, got {value!r}.')
-    if unit not in ('image', 'box'):
-        raise InputError(f"train_cfg.unit: expected 'image' or 'box', got {unit!r}.")
+    if unit not in ('image', 'box', 'second'):
+        raise InputError(f"train_cfg.unit: expected 'image', 'box' or 'second', got {unit!r}.")
     if on_damage not in ('refuse', 'restore'):
         raise InputError(f"train_cfg.on_damage: expected 'refuse' or 'restore', got {on_damage!r}.")
     if holdout is not None and not 0 <= holdout < 1:
@@ -49,10 +51,29 @@ def check_input(loop) -> None:
         raise InputError("train_cfg.unit='box' is for detection; count in images here.")
     if loop.sampler.needs_s_test:
         _check_hook(loop)
-    for name, dataset in other_sets(loop).items():
+    if loop.unit == 'second' and not loop.oracle.people:
+        raise InputError("train_cfg.unit='second' needs an oracle that is people: a simulated one takes no time.")
+    if loop.cold_start is not None and loop.cold_start.needs_s_test:
+        raise InputError(f'train_cfg.cold_start: {type(loop.cold_start).__name__} needs a trained model. Take one that '
+                         "looks at features, as dict(type='mmal.CoresetSampler', layers=['backbone']).")
+    if loop.stop.influence is not None and not loop.sampler.needs_s_test:
+        raise InputError(f'train_cfg.stop.influence: {type(loop.sampler).__name__} gives no influence. Take '
+                         'mmal.InfluenceSampler, or another reason to stop.')
+    for name, dataset in ready_sets(loop).items():
         loop.data.check_dataset(dataset, name)
-    if loop.sampler.needs_s_test:
+    if loop.sampler.needs_s_test and loop.data.has_truth:
         chosen_parameters(loop)
+
+
+def ready_sets(loop) -> dict:
+    """:func:`other_sets`; none while people still label the first images and, it may be, the evaluation set."""
+    try:
+        return other_sets(loop)
+    except InputError as e:
+        if not loop.oracle.people or (loop.work_dir / 'initial.json').exists():
+            raise
+        loop.runner.logger.warning(f'{e} It is needed as soon as the first images are labeled.')
+        return {}
 
 
 def other_sets(loop) -> dict:
@@ -67,7 +88,7 @@ def other_sets(loop) -> dict:
     try:  # builds the evaluation set and its evaluator, which may lack a file
         evaluation = loop.runner.test_loop if cfg.get('test_dataloader') is not None else loop.runner.val_loop
     except FileNotFoundError as e:
-        raise InputError(f'Evaluation: file not found: {e.filename or e}.') from None
+        raise InputError(f'Evaluation: file not found: {e.filename or e}.{_unlabeled(e.filename)}') from None
     if evaluation is not None:
         sets['evaluation set'] = evaluation.dataloader.dataset
     return sets
@@ -83,8 +104,17 @@ def _check_hook(loop) -> None:
 
 
 def chosen_parameters(loop) -> dict:
-    """Parameters that influence will be restricted to; runs the loss on one annotated image of the pool, once."""
+    """Parameters that influence will be restricted to; runs the loss on one annotated image, once."""
     if loop not in _CHOSEN:
         task = build_task(loop.runner.model, loop.runner.cfg)
-        _CHOSEN[loop] = loop.stest_hook.select(task, [first_item(loop.data.labeled_dataset(None), 'pool')])
+        labeled = None if loop.data.has_truth else str(loop.work_dir / 'initial.json')
+        _CHOSEN[loop] = loop.stest_hook.select(task, [first_item(loop.data.labeled_dataset(labeled), 'pool')])
     return _CHOSEN[loop]
+
+
+def _unlabeled(file: str | None) -> str:
+    """What to do if the labels of the batch beside a missing file are still to come; '' if there is none."""
+    folder = Path(file or '').parent
+    if not (folder / FOLDER / NAME).exists():
+        return ''
+    return f' Label {folder}/{FOLDER} and bring the labels in by `python tools/al_labels.py {folder} FILE`.'

@@ -9,7 +9,7 @@ from .artifacts import write_bytes
 from .errors import InputError
 from .images import UNREADABLE
 from .round import PHASES, RoundFolder
-from .run_record import CURE, NAME
+from .run_record import CURE, NAME, has_first_labels
 from .sealed import Damaged, fault, read_sealed, write_sealed
 
 GOES_ON_FROM = ('evaluate', 'label')
@@ -139,3 +139,13 @@ def _aside(path: Path, logger) -> None:
     except OSError as e:
         raise InputError(f'Cannot set {path} aside: {e}.') from e
     logger.warning(f'{path} was set aside as {to.name}.')
+
+
+def closed_batch(folder: str | Path) -> bool:
+    """Whether a run went on from the labels of the batch in this folder."""
+    folder = Path(folder)
+    if not (folder.parent / NAME).exists():
+        return False
+    if folder.name.startswith('round_'):
+        return RoundFolder(folder.parent, int(folder.name[6:])).closed
+    return has_first_labels(folder.parent)

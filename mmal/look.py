@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from PIL import Image
+from PIL import Image, ImageOps
 
 from .artifacts import read_json
 from .errors import InputError
@@ -19,27 +19,39 @@ from .tasks import build_data, build_task
 from .tasks.loading import Unreadable, batches
 
 
+def config_of(work_dir: str | Path) -> Config:
+    """The config that a run left in its work_dir.
+
+    Raises:
+        InputError: If there is none.
+    """
+    configs = sorted(Path(work_dir).glob('*.py'), key=lambda p: p.stat().st_mtime)
+    if not configs:
+        raise InputError(f'{work_dir} holds no config: expected the work_dir of a run of al_train.py.')
+    return Config.fromfile(configs[-1])
+
+
 class FinishedRound:
     """A round of a run, with its data.
 
     Args:
         work_dir: Of the run; its config lies there.
         number: Of the round.
+        cfg: Its config; by default what lies in the work_dir.
+        data: Its data; by default built from the config.
 
     Raises:
         InputError: If there is no config or the round is not closed.
     """
 
-    def __init__(self, work_dir: str | Path, number: int) -> None:
+    def __init__(self, work_dir: str | Path, number: int, cfg: Config | None = None, data=None) -> None:
         self.work_dir, self.folder = Path(work_dir), RoundFolder(work_dir, number)
-        configs = sorted(self.work_dir.glob('*.py'), key=lambda p: p.stat().st_mtime)
-        if not configs:
-            raise InputError(f'{work_dir} holds no config: expected the work_dir of a run of al_train.py.')
+        self.cfg = config_of(work_dir) if cfg is None else cfg
         if not self.folder.closed:
             raise InputError(f'Round {number} of {work_dir} is not finished.')
-        self.cfg = Config.fromfile(configs[-1])
-        init_default_scope(self.cfg.get('default_scope', 'mmengine'))
-        self.data = build_data(self.cfg)
+        if data is None:
+            init_default_scope(self.cfg.get('default_scope', 'mmengine'))
+        self.data = build_data(self.cfg) if data is None else data
 
     @cached_property
     def pool(self):
@@ -51,17 +63,24 @@ class FinishedRound:
         """Ids chosen in this round, best first."""
         return read_json(self.folder.artifact('select'))
 
+    @cached_property
+    def _labels(self) -> dict:
+        """Annotations by image."""
+        found: dict = {}
+        for a in self.data.read_labeled(self.folder.artifact('label'))[1]:
+            found.setdefault(a.get('image_id', a['id']), []).append(a)
+        return found
+
     def truth(self, image_id) -> list[dict]:
         """What labeling the image revealed."""
-        _, annotations = self.data.read_labeled(self.folder.artifact('label'))
-        return [a for a in annotations if a.get('image_id', a['id']) == image_id]
+        return self._labels.get(image_id, [])
 
     def picture(self, image_id) -> Image.Image:
         """The image as a picture, from its file or from memory."""
         path = self.data.image_path(image_id)
         if path:
             with Image.open(path) as image:
-                return image.convert('RGB')
+                return ImageOps.exif_transpose(image).convert('RGB')  # as it was trained on, and its boxes are
         info = self.pool.get_data_info(self.data.rows(self.pool)[image_id])
         return Image.fromarray(np.asarray(info['img'], dtype=np.uint8))
 

@@ -10,22 +10,28 @@ from mmengine import dist
 from mmengine.runner import BaseLoop
 
 from .analysis.curve import points, table, write_curve
-from .artifacts import json_bytes, read_json, write_bytes, write_json
+from .artifacts import read_json, write_bytes, write_json
+from .asking import label_round, skipped
 from .chosen import describe
+from .cost import cost_model
 from .errors import InputError
 from .hooks import StestHook
 from .images import UnreadableList
 from .inner import TrainedModel, round_cfg, train, train_loop_cfg
 from .input_check import check_arguments
-from .pool import Pool, images_for, spend
+from .oracles import Waiting
+from .pool import Pool
+from .publish import publish
+from .rank0 import on_rank_0
 from .registry import LOOPS, ORACLES, SAMPLERS
 from .round import PASSES, RoundFolder
 from .run_record import NAME as RUN
 from .run_record import record_of
 from .safe_loading import refuse_code
-from .samplers import Query, Scores
-from .score_file import ids_in, marked_bytes, ranked_bytes
+from .samplers import Query
+from .selection import Stopped, images_paid, select, stop_after_evaluation, stop_after_scoring, write_scores
 from .start import prepare
+from .stopping import Stopping
 from .tasks import build_data, build_task
 from .work_dir_lock import unlock
 
@@ -47,7 +53,11 @@ class ActiveLoop(BaseLoop):
         rounds: Trainings in all. Fewer are run if the pool is used up before.
         sampler: Config of a sampler.
         oracle: Config of an oracle. Defaults to ``dict(type='mmal.SimulatedOracle')``.
-        unit: 'image', or 'box': the boxes that labeling revealed; the last image may overshoot. Defaults to 'image'.
+        cold_start: Config of a sampler that chooses the first images by what the config's pretrained model sees, e.g.
+            ``dict(type='mmal.CoresetSampler', layers=['backbone'])``. Defaults to None: at random.
+        unit: 'image'; 'box': the boxes that labeling reveals; or 'second': of labeling. Where people label, boxes and
+            seconds are predicted (:mod:`mmal.cost`). The last image may overshoot. Defaults to 'image'.
+        stop: When to stop before the rounds are over: keys of :class:`~mmal.stopping.Stopping`. Defaults to None.
         holdout: Share of the initial images that is labeled but never trained on: the reference set of
             ``StestHook(reference='holdout')``. Defaults to None: 0.2 if the hook asks for it, else 0.
         check_images: Decode every image of the pool once at the start, so that broken ones are left out. Defaults to
@@ -67,7 +77,8 @@ class ActiveLoop(BaseLoop):
     """
 
     def __init__(self, runner, dataloader, initial: int, query: int, rounds: int, sampler: dict,
-                 oracle: dict | None = None, unit: str = 'image', holdout: float | None = None,
+                 oracle: dict | None = None, cold_start: dict | None = None, unit: str = 'image',
+                 stop: dict | None = None, holdout: float | None = None,
                  check_images: bool = True, start_from: str | None = None, on_damage: str = 'refuse',
                  allow_config_change: bool = False, inner_type: str | None = None, **inner) -> None:
         super().__init__(runner, dataloader=(None, ))  # rounds build their own; the Runner only asks for a length
@@ -75,7 +86,8 @@ class ActiveLoop(BaseLoop):
         self.initial, self.query, self.rounds, self.unit, self._holdout = initial, query, rounds, unit, holdout
         self.check_images, self.start_from, self.inner = check_images, start_from, train_loop_cfg(inner, inner_type)
         self.on_damage, self.allow_config_change = on_damage, allow_config_change
-        self.sampler = self._build(SAMPLERS, sampler, 'sampler')
+        self.sampler, self.stop = self._build(SAMPLERS, sampler, 'sampler'), Stopping.of(stop)
+        self.cold_start = cold_start and self._build(SAMPLERS, cold_start, 'cold_start')
         self.oracle_cfg = oracle or dict(type='mmal.SimulatedOracle')
         self.work_dir = Path(runner.work_dir)
         refuse_code(runner.cfg.get('unsafe_checkpoints', False))
@@ -129,8 +141,22 @@ class ActiveLoop(BaseLoop):
             The outer Runner's model, untrained; each round's is in ``round_XX/checkpoint.pth``.
         """
         gc.freeze()  # mmengine collects garbage at each dataset it builds; what is loaded by now stays, so skip it
-        prepare(self)
-        self.runner.model.cpu()  # it is never trained; the rounds' models need the room
+        try:
+            prepare(self)
+            self.runner.model.cpu()  # it is never trained; the rounds' models need the room
+            self._rounds()
+            self._farewell('')
+        except Stopped as e:
+            self._publish(None)
+            self._farewell(f'Stopped early: {e}.')
+        except Waiting as e:
+            self._publish(None)
+            self._farewell(str(e))
+        if dist.is_main_process():
+            unlock(self.work_dir)
+        return self.runner.model
+
+    def _rounds(self) -> None:
         labeled_file = self.work_dir / 'initial.json'
         for number in range(self.rounds):
             folder = RoundFolder(self.work_dir, number)
@@ -142,10 +168,6 @@ class ActiveLoop(BaseLoop):
             if not self._candidates(pool):
                 self.runner.logger.info(f'The pool is used up after round {number}.')
                 break
-        self._farewell()
-        if dist.is_main_process():
-            unlock(self.work_dir)
-        return self.runner.model
 
     def _round(self, folder: RoundFolder, pool: Pool, labeled_file: Path) -> None:
         logger = self.runner.logger
@@ -158,15 +180,17 @@ class ActiveLoop(BaseLoop):
         trained = TrainedModel(cfg, folder.artifact('train'))
         folder.run('train', lambda path: train(cfg, path), logger)
         folder.run('evaluate', lambda path: self._evaluate(trained, labeled_file, path), logger)
+        on_rank_0(lambda: stop_after_evaluation(self, points(self.work_dir)[:folder.number + 1]))
         if self.sampler.needs_s_test:
             folder.run('s_test', lambda path: StestHook.of(trained.runner).compute(
                 trained.runner, self.data, labeled_file, path, self.work_dir, self.sampler.solver), logger)
         query = cache(lambda: self._query(folder, pool, trained, labeled_file))
         folder.run('score', lambda path: self._score(query(), folder, path), logger)
-        folder.run('select', lambda path: self._select(folder, pool, path), logger)
+        on_rank_0(lambda: stop_after_scoring(self.stop, folder))
+        folder.run('select', lambda path: on_rank_0(lambda: select(self, folder, pool, path)), logger)
         folder.run('describe', lambda path: describe(query(), read_json(folder.artifact('select')), path, self.sampler,
                                                      self.data.classes), logger)
-        folder.run('label', lambda path: self._label(folder, pool, labeled_file, path), logger)
+        folder.run('label', lambda path: on_rank_0(lambda: label_round(self, folder, labeled_file, path)), logger)
         query.cache_clear()  # or the model would stay
         trained.release()
 
@@ -189,43 +213,16 @@ class ActiveLoop(BaseLoop):
     def _query(self, folder: RoundFolder, pool: Pool, trained: TrainedModel, labeled_file: Path) -> Query:
         loader = self.runner.cfg.get('val_dataloader') or self.runner.cfg.train_dataloader
         candidates = self._candidates(pool)
-        budget = self.query
-        if self.unit == 'box':
-            budget = images_for(budget, *map(len, self.data.read_labeled(labeled_file)))
-        return Query(folder.number, self.seed, candidates, pool.labeled, min(budget, len(candidates)), folder.path,
-                     folder.path / PASSES, cache(self._pool_images),
+        budget = min(images_paid(self, folder.number, labeled_file), len(candidates))
+        return Query(folder.number, self.seed, candidates, pool.labeled, budget, folder.path,
+                     folder.path / PASSES, cache(self.pool_images),
                      lambda: self.data.labeled_dataset(str(labeled_file)), cache(lambda: build_task(
                          trained.runner.model, trained.runner.cfg)), loader.get('batch_size', 1),
-                     loader.get('num_workers', 0), self.runner.logger)
+                     loader.get('num_workers', 0), self.runner.logger, cost_model(self.work_dir, folder.number))
 
     def _score(self, query: Query, folder: RoundFolder, path: Path) -> None:
         scores = self.sampler.score(query)
-        if dist.is_main_process():
-            self._write_scores(folder, scores, path)
-
-    def _write_scores(self, folder: RoundFolder, scores: Scores, path: Path) -> None:
-        self.unreadable.add(scores.unreadable)
-        metrics = read_json(folder.artifact('evaluate'))
-        metrics['metrics'].update(unreadable_images=len(self.unreadable), nonfinite_images=len(scores.nonfinite))
-        folder.amend('evaluate', json_bytes(metrics))
-        order = scores.ranking(self.seed, f'ties/{folder.number}')
-        write_bytes(path, ranked_bytes(self.sampler.column, order, scores.value, scores.pseudo_boxes))
-
-    def _select(self, folder: RoundFolder, pool: Pool, path: Path) -> None:
-        """In rank order within the budget; then mark the selected in ``scores.csv``."""
-        if not dist.is_main_process():
-            return
-        file = folder.artifact('score')
-        cost = (lambda i: 1) if self.unit == 'image' else (lambda i: len(self.oracle.label([i])))
-        selected = spend(map(pool.from_text, ids_in(file)), self.query, cost)
-        folder.amend('score', marked_bytes(file, self.sampler.column, len(selected)))
-        write_json(path, selected)
-
-    def _label(self, folder: RoundFolder, pool: Pool, labeled_file: Path, path: Path) -> None:
-        if dist.is_main_process():
-            selected = read_json(folder.artifact('select'))
-            ids, annotations = self.data.read_labeled(labeled_file)
-            write_json(path, self.data.labeled(ids + selected, annotations + self.oracle.label(selected)), indent=None)
+        on_rank_0(lambda: write_scores(self, folder, scores, path))
 
     # --- around them ------------------------------------------------------------------------------------------------
 
@@ -233,24 +230,28 @@ class ActiveLoop(BaseLoop):
         return [i for file in (self.work_dir / 'holdout.json', labeled_file) for i in self.data.read_labeled(file)[0]]
 
     def _candidates(self, pool: Pool) -> list:
-        return self.unreadable.without(pool.unlabeled)
+        passed = skipped(self.work_dir) if self.oracle.people else ()
+        return [i for i in self.unreadable.without(pool.unlabeled) if not passed or str(i) not in passed]
 
-    def _pool_images(self):
+    def pool_images(self):
         """The pool's dataset without annotations, and the row of each id in it."""
         dataset = self.data.pool_dataset(str(self.work_dir / 'pool.json'))
         return dataset, self.data.rows(dataset)
 
-    def _publish(self, number: int) -> None:
-        """Renew the curve files and give the round's point to the visualizer, so that TensorBoard shows it."""
+    def _publish(self, closed: int | None) -> None:
+        """Renew the curve files; give a round that was closed to the trackers in ``vis_backends``."""
         if dist.is_main_process():
             curve = write_curve(self.work_dir, type(self.sampler).__name__)
-            point = curve[number]
-            self.runner.visualizer.add_scalars(
-                {'images': point['images'], 'boxes': point['boxes'], **point['metrics']}, step=number)
+            if closed is not None:
+                publish(self.runner, self.data, curve[:closed + 1])
 
-    def _farewell(self) -> None:
-        if dist.is_main_process():
-            self.runner.logger.info('The learning curve:\n' + table(points(self.work_dir)))
-            self.runner.logger.info(f'Curve: {self.work_dir}/curve.png, .csv and .json. Every round: '
-                                    f'{self.work_dir}/round_XX/ with checkpoint.pth, metrics.json, scores.csv, '
-                                    'selected.json and labeled.json.')
+    def _farewell(self, last_words: str) -> None:
+        if not dist.is_main_process():
+            return
+        logger, curve = self.runner.logger, points(self.work_dir)
+        if curve:
+            logger.info('The learning curve:\n' + table(curve))
+            logger.info(f'Curve: {self.work_dir}/curve.png, .csv and .json. Every round: {self.work_dir}/round_XX/ '
+                        'with checkpoint.pth, metrics.json, scores.csv, selected.json and labeled.json.')
+        if last_words:
+            logger.info(last_words)

@@ -12,10 +12,12 @@ from mmengine.utils import mkdir_or_exist
 
 from .artifacts import write_json
 from .errors import InputError
-from .inner import round_cfg
+from .inner import folder_backends, round_cfg
 from .input_check import check_input, chosen_parameters
 from .pool import Pool, shuffled
 from .run_record import check
+
+LATER = 'known once the first images are labeled'
 
 
 def plan(cfg) -> tuple[str, list[str]]:
@@ -37,6 +39,7 @@ def plan(cfg) -> tuple[str, list[str]]:
         cfg.work_dir = scratch
         if cfg.get('visualizer') is not None:  # visualizers are process-global by name
             cfg.visualizer.name = scratch
+            cfg.visualizer.vis_backends = folder_backends(cfg.visualizer)  # nothing is begun in a tracker
         runner = Runner.from_cfg(cfg)
         loop = runner.train_loop
         lines = [
@@ -45,7 +48,7 @@ def plan(cfg) -> tuple[str, list[str]]:
             ('evaluation', attempt(lambda: _evaluation(runner))),
             ('sampler', f'{type(loop.sampler).__name__}; oracle {loop.oracle_cfg["type"]}; seed {loop.seed}'),
             ('rounds', f'{loop.rounds}: {loop.initial} images at first, then {loop.query} '
-             f'{"images" if loop.unit == "image" else "boxes"} a round'),
+             f'{dict(image="images", box="boxes", second="seconds")[loop.unit]} a round'),
             ('labeled at last', attempt(lambda: _spent(loop))),
             ('parameters', attempt(lambda: _parameters(loop))),
             ('first training', attempt(lambda: _first_training(loop, Path(scratch)))),
@@ -88,14 +91,17 @@ def _evaluation(runner) -> str:
 
 def _spent(loop) -> str:
     n = len(loop.data.images)
-    if loop.unit == 'box':
-        return f'{loop.initial} images and at least {loop.rounds * loop.query} boxes, or the whole pool of {n}'
+    if loop.unit != 'image':
+        unit = 'boxes' if loop.unit == 'box' else 'seconds'
+        return f'{loop.initial} images and at least {loop.rounds * loop.query} {unit}, or the whole pool of {n}'
     return f'{min(n, loop.initial + loop.rounds * loop.query)} of {n} images'
 
 
 def _parameters(loop) -> str:
     if not loop.sampler.needs_s_test or loop.stest_hook is None:
         return 'none needed'
+    if not loop.data.has_truth:
+        return LATER
     params = chosen_parameters(loop)
     return f'{sum(p.numel() for p in params.values())} values in {", ".join(params)}'
 
@@ -103,6 +109,8 @@ def _parameters(loop) -> str:
 def _first_training(loop, scratch: Path) -> str:
     """Iterations of round 0, with its own dataset, filters and batch sampler."""
     data = loop.data
+    if not data.has_truth:
+        return LATER
     first = shuffled(Pool([i['id'] for i in data.images]).ids, loop.seed, 'initial')[loop.holdout:loop.initial]
     mkdir_or_exist(scratch)
     write_json(scratch / 'initial.json', data.labeled(first, data.truth(first)))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import math
+from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import islice
 from operator import eq
 from random import Random
+
+CHUNK = 100_000
+"""Ids whose text is held at a time."""
 
 
 def sort_key(image_id: Hashable) -> tuple[str, str]:
@@ -35,8 +39,14 @@ def in_order(ids: Iterable[Hashable]) -> list:
 def shuffled(ids: Iterable[Hashable], seed: int, purpose: str) -> list:
     """All ids in an order that depends on ``seed``, ``purpose`` and the ids themselves, not on the order they came."""
     ids = in_order(ids)
-    Random(f'{seed}/{purpose}').shuffle(ids)
-    return ids
+    return [ids[place] for place in shuffled_places(len(ids), seed, purpose)]
+
+
+def shuffled_places(n: int, seed: int, purpose: str) -> array:
+    """The numbers below ``n``, shuffled; as plain numbers, which takes half the time where there are millions."""
+    places = array('L', range(n))
+    Random(f'{seed}/{purpose}').shuffle(places)
+    return places
 
 
 def uniform(image_id: Hashable, seed: int, purpose: str) -> float:
@@ -48,12 +58,6 @@ def uniform(image_id: Hashable, seed: int, purpose: str) -> float:
 def derive_seed(seed: int, purpose: str) -> int:
     """A seed of 31 bits for one purpose, from the seed of the run."""
     return int.from_bytes(hashlib.sha256(f'{seed}/{purpose}'.encode()).digest()[:4], 'big') >> 1
-
-
-def ranked(scores: Mapping[Hashable, float], seed: int, purpose: str) -> list:
-    """Ids by ascending score. Ties break by ``seed``; scores that are not finite come last."""
-    order = shuffled(scores, seed, purpose)
-    return sorted(order, key=lambda i: scores[i] if math.isfinite(scores[i]) else math.inf)
 
 
 def spend(candidates: Iterable[Hashable], budget: int, cost: Callable[[Hashable], int]) -> list:
@@ -99,8 +103,8 @@ class Pool:
     """
 
     def __init__(self, ids: Sequence[Hashable], labeled: Iterable[Hashable] = ()) -> None:
-        self.ids = in_order(ids)
-        self._kind = _plain(self.ids)
+        self._kind = _plain(ids)
+        self.ids = sorted(ids, key=None if self._kind else sort_key)
         self._by_text = {} if self._kind else {str(i): i for i in self.ids}  # millions of texts fill the memory
         twice = any(map(eq, self.ids, islice(self.ids, 1, None))) if self._kind else len(self._by_text) < len(self.ids)
         if twice:
@@ -148,4 +152,8 @@ class Pool:
 
     def digest(self, more: str = '') -> str:
         """A fingerprint of the ids, independent of their order."""
-        return hashlib.sha256('\n'.join([*map(repr, self.ids), more]).encode()).hexdigest()
+        found = hashlib.sha256()
+        for start in range(0, len(self.ids), CHUNK):
+            found.update(''.join([f'{i!r}\n' for i in self.ids[start:start + CHUNK]]).encode())
+        found.update(more.encode())
+        return found.hexdigest()

@@ -20,7 +20,9 @@ BENIGN = [
     'work_dir', 'resume', 'launcher', 'log_level', 'log_processor*', 'visualizer*', 'vis_backends*', 'default_hooks.*',
     'env_cfg*', 'experiment_name', '*num_workers', '*persistent_workers', '*pin_memory', '*prefetch_factor', 'filename',
     'train_cfg.rounds', 'train_cfg.start_from', 'train_cfg.on_damage', 'train_cfg.allow_config_change',
-    'model_wrapper_cfg*', 'data_root', 'randomness*', 'custom_imports*', 'unsafe_checkpoints'
+    'train_cfg.stop*', 'train_cfg.oracle.partial', 'train_cfg.oracle.url', 'train_cfg.oracle.wait',
+    'train_cfg.oracle.poll', 'train_cfg.oracle.storage', 'model_wrapper_cfg*', 'data_root', 'randomness*',
+    'custom_imports*', 'unsafe_checkpoints'
 ]
 """Config keys that a resumed run may change: where and how it runs, and when it stops. (More processes make larger
 batches of trainings to come, as in mmdet; loader workers change nothing.) Seeds are compared by themselves.
@@ -112,5 +114,19 @@ def changed_record(work_dir: str | Path, record: dict) -> dict | None:
 
 def claim(work_dir: str | Path, record: dict) -> None:
     """Mark ``work_dir`` as this run's, and note the checksums of what it begins with."""
-    files = {name: digest_file(path) for name in BEGINNING if (path := Path(work_dir) / name).exists()}
-    write_sealed(Path(work_dir) / NAME, dict(record, files=files))
+    write_sealed(Path(work_dir) / NAME, dict(record, files=_beginning(work_dir)))
+
+
+def claim_first_labels(work_dir: str | Path) -> None:
+    """Note the checksums again, now that the first images are labeled."""
+    write_sealed(Path(work_dir) / NAME, dict(read_sealed(Path(work_dir) / NAME), files=_beginning(work_dir)))
+
+
+def _beginning(work_dir: str | Path) -> dict[str, str]:
+    return {name: digest_file(path) for name in BEGINNING if (path := Path(work_dir) / name).exists()}
+
+
+def has_first_labels(work_dir: str | Path) -> bool:
+    """Whether the first images are labeled, and that is on record."""
+    files = read_sealed(Path(work_dir) / NAME).get('files')
+    return (Path(work_dir) / 'initial.json').exists() and (files is None or 'initial.json' in files)

@@ -7,17 +7,18 @@ import shutil
 from pathlib import Path
 
 from .artifacts import sweep_up, write_json
+from .asking import label_first
 from .errors import InputError
+from .first_images import drawn, first_images, require_enough
 from .hooks.resume_point import remove_points
 from .image_record import require_unchanged, write_record
 from .images import examine_all, find_unreadable, require_readable
-from .input_check import check_input, other_sets
+from .input_check import check_input, chosen_parameters, ready_sets
 from .integrity import examine, restore
-from .pool import shuffled
 from .rank0 import on_rank_0
 from .round import RoundFolder
 from .run_record import NAME as RUN
-from .run_record import changed_record, check, claim, differences, occupied
+from .run_record import changed_record, check, claim, claim_first_labels, differences, has_first_labels, occupied
 from .sealed import read_sealed, write_sealed
 from .work_dir_lock import lock
 
@@ -48,11 +49,21 @@ def prepare(loop) -> None:
             _adopt_model(loop, record)
 
     on_rank_0(begin)
+    if not on_rank_0(lambda: has_first_labels(loop.work_dir)):
+        ids, held = first_images(loop)
+        on_rank_0(lambda: _label_first(loop, ids, held))
+        if loop.sampler.needs_s_test and not loop.data.has_truth:
+            chosen_parameters(loop)
+
+
+def _label_first(loop, ids: list, held: set) -> None:
+    label_first(loop, ids, held)
+    claim_first_labels(loop.work_dir)
 
 
 def _examine_images(loop) -> tuple[dict, dict]:
     """Decode what will be trained on, scored and evaluated with, before hours are spent."""
-    for name, dataset in other_sets(loop).items():
+    for name, dataset in ready_sets(loop).items():
         require_readable(loop.data.files(dataset), name, loop.runner.logger)
     return find_unreadable(loop.data, loop.runner.logger)
 
@@ -85,6 +96,8 @@ def _begin_again(loop, record: dict) -> None:
     known = loop.check_images and loop.data.local
     reasons, descriptions, _ = examine_all(paths, loop.runner.logger) if known else ({}, {}, {})
     _begin(loop, reasons, descriptions, record)
+    if loop.start_from is None:
+        label_first(loop, *drawn(loop))
 
 
 def _begin(loop, unreadable: dict, descriptions: dict, record: dict) -> None:
@@ -92,7 +105,9 @@ def _begin(loop, unreadable: dict, descriptions: dict, record: dict) -> None:
     if loop.start_from is None:
         if descriptions:
             write_record(loop.work_dir, descriptions)
-        _draw(loop, unreadable)
+        write_json(loop.work_dir / 'pool.json', loop.data.listing(), indent=None)
+        loop.unreadable.write(unreadable)
+        require_enough(loop)
         return
     source = Path(loop.start_from)
     if not (source / RUN).exists():
@@ -111,22 +126,6 @@ def _begin(loop, unreadable: dict, descriptions: dict, record: dict) -> None:
         if (source / name).exists():
             _link(source / name, loop.work_dir / name)
     loop.runner.logger.info(f'Taken over from {source}: the initial set.')
-
-
-def _draw(loop, unreadable: dict) -> None:
-    """Write the pool, and draw the initial set and its part that is held out."""
-    write_json(loop.work_dir / 'pool.json', loop.data.listing(), indent=None)
-    loop.unreadable.write(unreadable)
-    candidates = loop.unreadable.without([i['id'] for i in loop.data.images])
-    first = shuffled(candidates, loop.seed, 'initial')[:loop.initial]
-    if len(first) < loop.initial:
-        raise InputError(f'Only {len(first)} images of the pool can be read, fewer than train_cfg.initial = '
-                         f'{loop.initial}; see {loop.work_dir}/unreadable.json. If your loader reads files '
-                         'that Pillow does not, set train_cfg.check_images=False.')
-    for name, part in (('holdout', first[:loop.holdout]), ('initial', first[loop.holdout:])):
-        (loop.work_dir / f'{name}.json').unlink(missing_ok=True)  # of an attempt that never began
-        if part:
-            write_json(loop.work_dir / f'{name}.json', loop.data.labeled(part, loop.oracle.label(part)), indent=None)
 
 
 def _adopt_model(loop, record: dict) -> None:

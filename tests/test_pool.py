@@ -1,12 +1,14 @@
-import math
+import hashlib
 import subprocess
 import sys
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmal.pool import Pool, derive_seed, in_order, ranked, shuffled, sort_key, spend, uniform
+from mmal import pool
+from mmal.pool import Pool, derive_seed, in_order, shuffled, sort_key, spend, uniform
 
 TEXT = st.text(min_size=1, max_size=5).filter(lambda t: not t.lstrip('-').isdigit())
 IDS = st.lists(st.integers(-10**9, 10**12) | TEXT, unique=True, max_size=30)
@@ -29,20 +31,11 @@ def test_ids_sort_by_value():
     assert sorted([10, 'b', 9, 2, 'a'], key=sort_key) == [2, 9, 10, 'a', 'b']
 
 
-@given(st.dictionaries(st.integers(0, 1000), st.floats(), max_size=30), st.randoms())
-def test_ranked_ascends_with_non_finite_last_whatever_the_order(scores, random):
-    order = ranked(scores, 0, 'ties')
-    finite = [scores[i] for i in order if math.isfinite(scores[i])]
-    assert finite == sorted(finite)
-    assert not any(math.isfinite(scores[i]) for i in order[len(finite):])
-    items = list(scores.items())
-    random.shuffle(items)
-    assert ranked(dict(items), 0, 'ties') == order
-
-
-def test_ties_break_by_seed_not_by_id():
-    scores = dict.fromkeys(range(40), 1.0)
-    assert len({tuple(ranked(scores, seed, 'ties')) for seed in range(3)}) == 3
+@given(IDS, st.integers(0, 99))
+def test_shuffled_is_what_the_standard_library_makes_of_the_sorted_ids(ids, seed):
+    expected = sorted(ids, key=sort_key)
+    Random(f'{seed}/x').shuffle(expected)
+    assert shuffled(ids, seed, 'x') == expected
 
 
 @given(st.lists(st.integers(0, 9), max_size=30), st.integers(1, 60))
@@ -62,13 +55,21 @@ def test_spend_asks_the_cost_only_of_what_it_takes():
 
 @given(IDS, st.data())
 def test_pool_parts_are_disjoint_and_whole(ids, data):
-    pool = Pool(ids)
+    mine = Pool(ids)
     labeled = data.draw(st.lists(st.sampled_from(ids), unique=True) if ids else st.just([]))
-    pool.label(labeled)
-    assert set(pool.labeled).isdisjoint(pool.unlabeled)
-    assert set(pool.labeled) | set(pool.unlabeled) == set(ids)
-    assert all(pool.from_text(str(i)) == i for i in ids)
-    assert pool.digest() == Pool(ids[::-1]).digest()
+    mine.label(labeled)
+    assert set(mine.labeled).isdisjoint(mine.unlabeled)
+    assert set(mine.labeled) | set(mine.unlabeled) == set(ids)
+    assert all(mine.from_text(str(i)) == i for i in ids)
+    assert mine.digest() == Pool(ids[::-1]).digest()
+
+
+def test_the_digest_is_of_one_text_however_it_is_cut(monkeypatch):
+    ids = [3, 1, 2, 5]
+    expected = hashlib.sha256(b'1\n2\n3\n5\nmore').hexdigest()
+    assert Pool(ids).digest('more') == expected
+    monkeypatch.setattr(pool, 'CHUNK', 3)
+    assert Pool(ids).digest('more') == expected
 
 
 def test_pool_refuses_what_cannot_be():
@@ -104,9 +105,9 @@ def test_images_that_a_budget_in_boxes_pays_for():
 @pytest.mark.parametrize('ids', [[3, 1, 20], [3, -1, -20], ['b', 'a', '10'], [2, 'x', 10], [True, 7, 3]])
 def test_the_fast_order_is_the_order_of_the_keys(ids):
     assert in_order(ids) == sorted(ids, key=sort_key)
-    pool = Pool(ids, labeled=ids[:1])
-    assert [pool.from_text(str(i)) for i in pool.ids] == pool.ids
+    mine = Pool(ids, labeled=ids[:1])
+    assert [mine.from_text(str(i)) for i in mine.ids] == mine.ids
     with pytest.raises(ValueError, match='not an id'):
-        pool.label([99])
+        mine.label([99])
     with pytest.raises((KeyError, ValueError)):
-        pool.from_text('99')
+        mine.from_text('99')

@@ -20,14 +20,13 @@ def parse_args():
                         '"verified", set aside state that is damaged and go on from the last that is whole')
     parser.add_argument('--allow-config-change', action='store_true',
                         help='resume although settings that can change the result differ; run.json keeps the history')
+    parser.add_argument('--partial', action='store_true', help='where people label: go on without missing labels')
     parser.add_argument('--unsafe-checkpoints', action='store_true',
                         help='load checkpoints by full unpickling: code in them RUNS; only for files you made')
     parser.add_argument('--seed', type=int, help='seed of the initial set, the queries and the trainings')
     parser.add_argument('--dry-run', action='store_true', help='build everything, train nothing, print the plan')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={},
-                        help='override some settings in the used config, the key-value pair in xxx=yyy format will be '
-                        'merged into config file. If the value to be overwritten is a list, it should be like '
-                        'key="[a,b]" or key=a,b')
+                        help='override settings of the config by key=value; a list is key="[a,b]" or key=a,b')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     args = parser.parse_args()
@@ -64,6 +63,8 @@ def load_config(args):
         cfg.train_cfg.on_damage = 'restore'
     if args.allow_config_change:
         cfg.train_cfg.allow_config_change = True
+    if args.partial:
+        cfg.train_cfg.setdefault('oracle', dict(type='mmal.SimulatedOracle'))['partial'] = True
     if args.unsafe_checkpoints:
         cfg.unsafe_checkpoints = True
     return cfg

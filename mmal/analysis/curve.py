@@ -13,7 +13,7 @@ COUNTS = ('unreadable_images', 'nonfinite_images')
 
 
 def points(work_dir: str | Path) -> list[dict]:
-    """One object for every closed round, in order.
+    """One object for every round whose model is evaluated, in order; the last may be waiting for its labels.
 
     Returns:
         Dicts with ``round``, ``images`` and ``boxes`` (labeled for the round's model: trained on, or held out),
@@ -23,7 +23,7 @@ def points(work_dir: str | Path) -> list[dict]:
     for folder in sorted(Path(work_dir).glob('round_*'), key=lambda p: int(p.name.split('_')[1])):
         number = int(folder.name.split('_')[1])
         done = RoundFolder(work_dir, number)
-        if done.closed:
+        if done.done('evaluate'):
             metrics = read_json(done.artifact('evaluate'))
             found.append(dict(round=number, images=metrics['images'], boxes=metrics['boxes'],
                               metrics=metrics['metrics'], seconds={p: e['seconds'] for p, e in done.record.items()}))

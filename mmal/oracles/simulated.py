@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from ..errors import InputError
 from ..registry import ORACLES
+from .base import Answered, Request
 
 
 @ORACLES.register_module()
@@ -9,11 +11,19 @@ class SimulatedOracle:
 
     Args:
         data: Data side of the task; given by the loop.
+
+    Raises:
+        InputError: If that file holds no annotation at all.
     """
 
+    people = False
+
     def __init__(self, data) -> None:
+        if not data.has_truth:
+            raise InputError('SimulatedOracle reveals annotations of the training set, but it has none. Have people '
+                             "label the images by oracle=dict(type='mmal.HumanOracle'), or name an annotated file.")
         self._data = data
 
-    def label(self, ids: list) -> list[dict]:
-        """Annotations of these images, in the form of the labeled file (COCO for detection)."""
-        return self._data.truth(ids)
+    def answer(self, request: Request) -> Answered:
+        """All of them, at once."""
+        return Answered(list(request.ids), self._data.truth(request.ids), {}, [])

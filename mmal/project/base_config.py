@@ -142,8 +142,7 @@ def overrides(part: Any, expression: str, classes: int, whole: bool = False) -> 
             merged into it.
     """
     if isinstance(part, (list, tuple)):
-        texts = [overrides(p, f'{expression}[{n}]', classes, whole=True) for n, p in enumerate(part)]
-        return ('[' + ', '.join(t or f'{expression}[{n}]' for n, t in enumerate(texts)) + ']') if any(texts) else None
+        return _list_overrides(part, expression, classes)
     if not isinstance(part, dict) or str(part.get('type')).endswith(OWN_HEAD):
         return None
     said = []
@@ -155,3 +154,13 @@ def overrides(part: Any, expression: str, classes: int, whole: bool = False) -> 
         elif text := overrides(value, f'{expression}.{key}', classes, whole):
             said.append(f'{key}={text}')
     return f'dict({", ".join(([expression] if whole else []) + said)})' if said else None
+
+
+def _list_overrides(part: list, expression: str, classes: int) -> str | None:
+    """The same for each element of a list, in one expression if it is the same for all."""
+    same = {overrides(p, 'h', classes, whole=True) for p in part}
+    if len(same) == 1:
+        text = same.pop()
+        return text and f'[{text} for h in {expression}]'
+    texts = [overrides(p, f'{expression}[{n}]', classes, whole=True) for n, p in enumerate(part)]
+    return ('[' + ', '.join(t or f'{expression}[{n}]' for n, t in enumerate(texts)) + ']') if any(texts) else None

@@ -123,17 +123,22 @@ def _evaluation(base: BaseConfig) -> str:
         dataset = (f"dict(\n    {delete}type='mmal.PoolSubset', ann_file=project + 'evaluation/annotations.json',\n"
                    f"    dataset=dict(**own, ann_file=project + 'evaluation.txt', test_mode=True,\n"
                    f'                 pipeline={pipeline}))')
-    start = f'_base_.{loader}, ' if not delete else ''
+    start = '' if delete else f'_base_.{loader}, {_replacing(base, "test_dataloader")}'
     text = ('# what the curve reports: labeled once, never trained on\n'
             f'test_dataloader = dict({start}dataset={dataset})\n')
-    if not base.cfg.get('test_cfg') and base.cfg.get('test_cfg') != {}:
-        text += 'test_cfg = dict()\n'
+    if base.cfg.get('test_cfg') is None:
+        text += f'test_cfg = dict({_replacing(base, "test_cfg")})\n'.replace(', )', ')')
     return text + _evaluator(base) + 'val_dataloader = val_cfg = val_evaluator = None\n'
 
 
 def _evaluator(base: BaseConfig) -> str:
-    delete = '_delete_=True, ' if isinstance(base.cfg.get('test_evaluator'), dict) else ''
+    delete = _replacing(base, 'test_evaluator')
     if base.boxes:
         return (f"test_evaluator = dict({delete}type='CocoMetric', metric='bbox',\n"
                 "                      ann_file=project + 'evaluation/annotations.json')\n")
     return f"test_evaluator = dict({delete}type='Accuracy', topk=(1, ))\n"
+
+
+def _replacing(base: BaseConfig, key: str) -> str:
+    """What makes a dict replace that of the base; mmengine takes it for an argument if the base has none."""
+    return '_delete_=True, ' if key in base.cfg else ''

@@ -33,7 +33,7 @@ class Seen:
         height: In pixels.
         bytes: Of the file.
         sha256: Of the file's content.
-        print: What it looks like; None of one too large to be decoded here.
+        print: What it looks like; None where its colours have no grey.
     """
     name: str
     width: int
@@ -109,6 +109,8 @@ def _seen(root: str, name: str, utf8: bool) -> Seen | str:
     reason, sizes = look(path, lambda image: prints.append(_print(image)))
     if reason is not None:
         return reason
+    if sizes is None:
+        return 'has more pixels than Pillow opens without harm: shrink it, or cut it up'
     width, height = sizes[1]
     if min(width, height) < LEAST_SIDE:
         return f'is {width} x {height} pixels'

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..pool import ranked
+from ..cost import CostModel
+from ..ranking import Ranked, ranked
 
 
 @dataclass
@@ -29,6 +30,7 @@ class Query:
         batch_size: Images to a batch, unless the sampler has its own.
         num_workers: Loader processes.
         logger: For what is worth a line.
+        costs: What labeling an image will cost.
         begun: Passes begun so far.
     """
     round: int
@@ -44,6 +46,7 @@ class Query:
     batch_size: int
     num_workers: int
     logger: Any
+    costs: CostModel = field(default_factory=CostModel)
     begun: int = 0
 
     def next_pass(self, title: str) -> str:
@@ -69,10 +72,13 @@ class Scores:
     unreadable: dict = field(default_factory=dict)
     nonfinite: list = field(default_factory=list)
 
+    def ranked(self, seed: int, purpose: str) -> Ranked:
+        """All of them in rank order: those of ``order``, then the others by ascending value; ties break by ``seed``."""
+        return ranked(self.value, seed, purpose, self.order, self.pseudo_boxes)
+
     def ranking(self, seed: int, purpose: str) -> list:
-        """All ids: those of ``order``, then the others by ascending value; ties break by ``seed``."""
-        first = set(self.order)
-        return self.order + [i for i in ranked(self.value, seed, purpose) if i not in first]
+        """The ids of :meth:`ranked`."""
+        return self.ranked(seed, purpose).ids.tolist()
 
     def mark_nonfinite(self, logger) -> Scores:
         """Name the ids whose value is not finite, and return self."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 
 from ..artifacts import load_tensors
+from ..errors import InputError
 from ..finite import require_few
 from ..influence import flatten, restrict_grad
 from ..rank0 import on_rank_0
@@ -34,8 +35,10 @@ class InfluenceSampler:
             mean over its boxes, but the loss of a training batch is a mean over all of the batch's boxes, in which an
             image counts as much as it has boxes. For budgets in images; it chooses images with more boxes. Defaults to
             False: as in the paper.
-        cost: None, or 'boxes': the score is divided by the number of pseudo-boxes (at least 1), help for each box to be
-            drawn. Defaults to None.
+        cost: None; 'boxes': the score is divided by the boxes the image will cost, help for each box to be drawn; or
+            'seconds': by the seconds it will take. Both are predicted (:class:`~mmal.cost.CostModel`): boxes are the
+            pseudo-boxes, at least 1, until two labeled rounds tell better; seconds need labels that came with their
+            time. Defaults to None.
         diversity: Of images of one query that resemble each other more than this, only the most helpful is taken:
             cosine of their features (see ``layers``), of which the mean is subtracted, -1 to 1. It takes a second pass
             over the most helpful images. Where the whole pool does not have so many that differ, the most helpful of
@@ -60,8 +63,8 @@ class InfluenceSampler:
             raise ValueError(f'{type(self).__name__}: expected 0 <= score_thr <= 1, got {score_thr}.')
         if (max_boxes is not None and max_boxes < 1) or top_k < 1:
             raise ValueError(f'{type(self).__name__}: expected max_boxes and top_k >= 1, got {max_boxes}, {top_k}.')
-        if cost not in (None, 'boxes'):
-            raise ValueError(f"{type(self).__name__}: expected cost=None or 'boxes', got {cost!r}.")
+        if cost not in (None, 'boxes', 'seconds'):
+            raise ValueError(f"{type(self).__name__}: expected cost=None, 'boxes' or 'seconds', got {cost!r}.")
         if diversity is not None and not -1 <= diversity < 1:
             raise ValueError(f'{type(self).__name__}: expected -1 <= diversity < 1, got {diversity}.')
         self.rule = PseudoLabels(score_thr, max_boxes, class_agnostic, top_k)
@@ -71,8 +74,7 @@ class InfluenceSampler:
     def score(self, query: Query) -> Scores:
         """Influence of every image; an order of its own where ``diversity`` asks for one."""
         found, unreadable = self._influences(query)
-        power = self.total - (self.cost is not None)
-        scores = Scores({i: value * max(boxes, 1)**power for i, (value, boxes) in found.items()},
+        scores = Scores({i: value * self._weight(boxes, query) for i, (value, boxes) in found.items()},
                         pseudo_boxes={i: boxes for i, (_, boxes) in found.items()}, unreadable=unreadable)
         scores.mark_nonfinite(query.logger)
         on_rank_0(lambda: require_few(scores.nonfinite, len(scores.value), self.max_nonfinite, 'pool'))
@@ -81,6 +83,13 @@ class InfluenceSampler:
                                             if math.isfinite(scores.value[i])])
             scores.order = spread(query, candidates, self.diversity, self.layers, self.batch_size)
         return scores
+
+    def _weight(self, boxes: int, query: Query) -> float:
+        cost = dict(boxes=query.costs.boxes, seconds=query.costs.seconds)[self.cost](boxes) if self.cost else 1.0
+        if cost is None:
+            raise InputError("InfluenceSampler(cost='seconds'): no labeling time is known. Bring labels that have it "
+                             "(Label Studio's JSON export, or a CSV column `seconds`), or take cost='boxes'.")
+        return (max(boxes, 1) if self.total else 1) / max(cost, 1e-9)
 
     def _influences(self, query: Query) -> tuple[dict, dict]:
         """Influence and number of pseudo-boxes by id; why an image has none."""

@@ -34,14 +34,26 @@ class TaskData(Protocol):
         classes: Class names in the config's order.
         has_boxes: Whether a budget may be in boxes.
         local: Whether the image files lie on a local file system.
+        has_truth: Whether the training set holds any annotation.
+        has_files: Whether the images are files, local or not, that people can be shown.
+        categories: COCO categories, one a class; none where whole images have classes.
     """
     images: list[dict]
     classes: tuple[str, ...]
     has_boxes: bool
     local: bool
+    has_truth: bool
+    has_files: bool
+    categories: list[dict]
 
     def image_path(self, image_id) -> str:
         """Where the file of a pool image lies."""
+
+    def place(self, image_id) -> dict:
+        """Its ``file_name`` below :meth:`root`, and ``width`` and ``height`` where they are known."""
+
+    def root(self) -> str:
+        """The folder that file names are below."""
 
     def missing_files(self) -> list[str]:
         """Files of pool images that do not exist."""

@@ -12,7 +12,7 @@ from mmengine.registry import DATASETS
 from ..artifacts import read_json
 from ..errors import InputError
 from .dataset_cfg import leaves, pool_leaf, reference_cfg, test_pipeline
-from .subset import PoolSubset, image_ids
+from .subset import PoolSubset, image_ids, image_root
 
 
 def _plain(label: Any) -> int | list[int]:
@@ -35,7 +35,7 @@ class ClassificationData:
         self.cfg, self.leaf = cfg, pool_leaf(cfg)
         dataset = self._build(dict(self.leaf, pipeline=[]), 'training set')
         self.classes = tuple(dataset.metainfo.get('classes') or ())
-        ids = image_ids(dataset)
+        ids, self._root = image_ids(dataset), image_root(dataset)
         self._paths, self._truth = {}, {}
         for row, image_id in enumerate(ids):
             info = dataset.get_data_info(row)
@@ -61,6 +61,21 @@ class ClassificationData:
         return all(osp.isabs(p) or '://' not in p for p in self._paths.values()) and any(self._paths.values())
 
     has_boxes = False
+    categories: list[dict] = []
+
+    @property
+    def has_truth(self) -> bool:
+        return bool(self._truth)
+
+    @property
+    def has_files(self) -> bool:
+        return all(self._paths.values())
+
+    def root(self) -> str:
+        return osp.abspath(self._root) if self.local else self._root
+
+    def place(self, image_id) -> dict:
+        return dict(file_name=image_id)
 
     def image_path(self, image_id) -> str:
         return self._paths[image_id]

@@ -24,6 +24,8 @@ def read_coco(path: str, backend_args: dict | None = None) -> dict:
         raise InputError(f'Annotation file not found: {path}. Check data_root and ann_file of the config.') from None
     except json.JSONDecodeError as e:
         raise InputError(f'{path} is not valid JSON: {e}.') from None
+    if isinstance(data, dict):
+        data.setdefault('annotations', [])  # a pool of images that nobody has labeled yet
     missing = {'images', 'annotations', 'categories'} - set(data)
     if missing:
         raise InputError(f'{path} is not a COCO annotation file: it lacks {", ".join(sorted(missing))}.')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os.path as osp
+from itertools import count
 from typing import Any
 
 from mmdet.datasets import CocoDataset
@@ -109,7 +110,17 @@ class DetectionData:
 
     # --- what the loop asks -----------------------------------------------------------------------------------------
 
-    has_boxes = True
+    has_boxes = has_files = True
+
+    @property
+    def has_truth(self) -> bool:
+        return bool(self._truth)
+
+    def root(self) -> str:
+        return osp.abspath(self.prefix) if self.local else self.prefix
+
+    def place(self, image_id) -> dict:
+        return {k: self._by_id[image_id][k] for k in ('file_name', 'width', 'height')}
 
     def image_path(self, image_id) -> str:
         return osp.join(self.prefix, self._by_id[image_id]['file_name'])
@@ -162,6 +173,9 @@ class DetectionData:
         return dict(images=images, annotations=[], categories=self.categories)
 
     def labeled(self, image_ids, annotations: list[dict]) -> dict:
+        """A COCO file of these images; annotations without an id get one above all others."""
+        numbers = count(1 + max((a['id'] for a in annotations if isinstance(a.get('id'), int)), default=0))
+        annotations = [a if 'id' in a else dict(a, id=next(numbers)) for a in annotations]
         return dict(images=[self._by_id[i] for i in image_ids], annotations=annotations, categories=self.categories)
 
     @staticmethod

@@ -12,6 +12,11 @@ from ..errors import InputError
 from ..registry import DATASETS
 
 
+def image_root(dataset) -> str:
+    """The folder that a dataset's image files are named below; '' if it has none."""
+    return (dataset.data_prefix or {}).get('img_path') or dataset.data_root or ''
+
+
 def image_ids(dataset) -> list[str]:
     """A stable id for every row: the file's name below its folder, or, of an image that has none, its pixels' digest.
 
@@ -20,7 +25,7 @@ def image_ids(dataset) -> list[str]:
     Raises:
         InputError: If a file stands twice.
     """
-    root = (dataset.data_prefix or {}).get('img_path') or dataset.data_root or ''
+    root = image_root(dataset)
     ids, seen = [], {}
     for row in range(len(dataset)):
         info = dataset.get_data_info(row)

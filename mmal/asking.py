@@ -1,0 +1,106 @@
+"""What a run asks of its oracle, and what it keeps of the answer. Rank 0 does it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from .artifacts import read_json, write_json
+from .cost import cost_model, write_costs
+from .errors import InputError
+from .labeling import Batch, BatchImage, Labels
+from .labeling.batch import batch_folders
+from .oracles import Answered, Request
+from .round import RoundFolder
+from .score_file import pseudo_boxes_in
+
+INITIAL = 'initial'
+"""Folder of the batch that a run begins with, if people label."""
+
+
+def make_batch(data, name: str, ids: list, chosen: list[dict]) -> Batch:
+    """A batch of pool images for people.
+
+    Args:
+        data: Data side of the task.
+        name: Of the batch.
+        ids: Of the images, most helpful first.
+        chosen: Entries of ``chosen.json``, whose scores and predictions are shown; [] for none.
+    """
+    known = {entry['id']: entry for entry in chosen}
+    images = [BatchImage(i, rank=rank, score=known.get(i, {}).get('score'),
+                         predictions=known.get(i, {}).get('predictions', []), **data.place(i))
+              for rank, i in enumerate(ids)]
+    return Batch(name, list(data.classes), data.categories, data.root(), images)
+
+
+def label_first(loop, ids: list, held: set) -> None:
+    """Have the first images labeled; write ``holdout.json`` and ``initial.json``.
+
+    Args:
+        loop: The :class:`~mmal.loop.ActiveLoop`.
+        ids: To be labeled.
+        held: Those of them that are never trained on.
+
+    Raises:
+        Waiting: If people are to label them.
+        InputError: If too few are labeled to train on, or to hold out.
+    """
+    folder, data = loop.work_dir / INITIAL, loop.data
+    answer = loop.oracle.answer(Request(ids, folder, lambda: make_batch(data, INITIAL, ids, [])))
+    parts = dict(holdout=[i for i in answer.ids if i in held], initial=[i for i in answer.ids if i not in held])
+    if not parts['initial'] or (held and not parts['holdout']):
+        raise InputError(f'{len(parts["initial"])} labeled images to train on and {len(parts["holdout"])} to hold out, '
+                         'expected at least one of each. Label more of the initial batch.')
+    if loop.unit == 'second' and not answer.seconds:
+        raise InputError("train_cfg.unit='second': no labeling time came with the labels of the initial batch. Bring "
+                         "labels that have it (Label Studio's JSON export, or a CSV column `seconds`), or count in "
+                         'images or boxes.')
+    for name, part in parts.items():
+        (loop.work_dir / f'{name}.json').unlink(missing_ok=True)  # of an attempt that never began
+        if part:
+            those = set(part)
+            own = [a for a in answer.annotations if (a['image_id'] if 'image_id' in a else a['id']) in those]
+            write_json(loop.work_dir / f'{name}.json', data.labeled(part, own), indent=None)
+    if loop.oracle.people:
+        write_costs(folder, cost_model(loop.work_dir, 0), {}, _boxes(data, answer), answer.seconds)
+
+
+def label_round(loop, folder: RoundFolder, labeled_file: Path, path: Path) -> None:
+    """Have the selected labeled; write what is labeled then, and ``costs.csv``.
+
+    Args:
+        loop: The :class:`~mmal.loop.ActiveLoop`.
+        folder: Of the round.
+        labeled_file: What is labeled so far.
+        path: Of what is labeled then.
+
+    Raises:
+        Waiting: If people are to label them.
+    """
+    data, selected = loop.data, read_json(folder.artifact('select'))
+    answer = loop.oracle.answer(Request(selected, folder.path, lambda: make_batch(
+        data, folder.path.name, selected, read_json(folder.artifact('describe'))['images'])))
+    ids, annotations = data.read_labeled(labeled_file)
+    write_costs(folder.path, cost_model(loop.work_dir, folder.number),
+                _pseudo_boxes(folder, selected), _boxes(data, answer), answer.seconds)
+    write_json(path, data.labeled(ids + answer.ids, annotations + answer.annotations), indent=None)
+
+
+def skipped(work_dir: str | Path) -> set[str]:
+    """Texts of ids that people skipped in the batches so far; they are not asked for again."""
+    return {i for folder in batch_folders(work_dir) for i in Labels.read(folder).skipped}
+
+
+def _boxes(data, answer: Answered) -> dict:
+    """True number of boxes by id; one label an image where images have classes."""
+    if not data.has_boxes:
+        return dict.fromkeys(answer.ids, 1)
+    found = Counter(a['image_id'] for a in answer.annotations)
+    return {i: found[i] for i in answer.ids}
+
+
+def _pseudo_boxes(folder: RoundFolder, selected: list) -> dict:
+    """Number of confident predictions by id, of those of the selected that have one."""
+    counts = pseudo_boxes_in(folder.artifact('score'))
+    return {i: n for i, n in zip(selected, counts, strict=False) if n is not None}

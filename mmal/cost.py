@@ -1,0 +1,99 @@
+"""What labeling an image will cost, learned from what labeling has cost so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .artifacts import read_csv, write_csv
+
+NAME = 'costs.csv'
+COLUMNS = ['id', 'pseudo_boxes', 'boxes', 'seconds', 'predicted_boxes', 'predicted_seconds']
+ROUNDS = 2
+"""Labeled rounds before pseudo-boxes are trusted to tell the cost."""
+LEAST = 0.1
+"""Least boxes an image is said to cost: one predicted at none still has to be looked at."""
+
+
+@dataclass(frozen=True)
+class CostModel:
+    """Boxes and seconds of an image as a line over the number of its pseudo-boxes.
+
+    Attributes:
+        boxes_line: Intercept and slope of the true boxes over the pseudo-boxes; None before it is known, and then the
+            pseudo-boxes themselves are taken (at least 1).
+        mean_boxes: Boxes an image so far; for images without pseudo-boxes. None if nothing is labeled.
+        seconds_line: Intercept and slope of the seconds over the (predicted) boxes; None if no time is known.
+    """
+    boxes_line: tuple[float, float] | None = None
+    mean_boxes: float | None = None
+    seconds_line: tuple[float, float] | None = None
+
+    def boxes(self, pseudo_boxes: int | None) -> float:
+        """Boxes of an image with so many pseudo-boxes; None: it is not known how many."""
+        if pseudo_boxes is None:
+            return max(LEAST, 1.0 if self.mean_boxes is None else self.mean_boxes)
+        if self.boxes_line is None:
+            return float(max(pseudo_boxes, 1))
+        return max(LEAST, self.boxes_line[0] + self.boxes_line[1] * pseudo_boxes)
+
+    def seconds(self, pseudo_boxes: int | None) -> float | None:
+        """Seconds to label an image; None if no time is known."""
+        if self.seconds_line is None:
+            return None
+        return self.seconds_line[0] + self.seconds_line[1] * self.boxes(pseudo_boxes)
+
+
+def fit(rounds: Iterable[Iterable[dict]]) -> CostModel:
+    """Fit to the rows of ``costs.csv`` of each labeled batch, the initial one first.
+
+    Lines are least squares with intercept and slope of at least 0: more boxes never cost less.
+    """
+    rounds = [[{k: float(v) for k, v in row.items() if k != 'id' and v not in ('', None)} for row in rows]
+              for rows in rounds]
+    rows = [row for part in rounds for row in part]
+    if not rows:
+        return CostModel()
+    told = [part for part in rounds if any('pseudo_boxes' in row for row in part)]
+    line = None
+    if len(told) >= ROUNDS:
+        line = _line([(row['pseudo_boxes'], row['boxes']) for row in rows if 'pseudo_boxes' in row])
+    timed = [(row['boxes'], row['seconds']) for row in rows if 'seconds' in row]
+    return CostModel(line, sum(row['boxes'] for row in rows) / len(rows), _line(timed) if timed else None)
+
+
+def _line(pairs: list[tuple[float, float]]) -> tuple[float, float]:
+    from scipy.optimize import nnls
+    x, y = np.array(pairs, dtype=float).T
+    (intercept, slope), _ = nnls(np.stack([np.ones_like(x), x], 1), y)
+    return float(intercept), float(slope)
+
+
+def write_costs(folder: str | Path, model: CostModel, pseudo_boxes: dict, boxes: dict, seconds: dict) -> None:
+    """Write ``costs.csv`` of a labeled batch: what each image cost, and what the model had said.
+
+    Args:
+        folder: Of the batch.
+        model: As it was when the images were chosen.
+        pseudo_boxes: By id, of those that have a number.
+        boxes: True number by id, of every labeled image.
+        seconds: By id, of those whose time is known.
+    """
+    rows = []
+    for i, n in boxes.items():
+        said = model.seconds(pseudo_boxes.get(i))
+        rows.append([i, pseudo_boxes.get(i, ''), n, seconds.get(i, ''), round(model.boxes(pseudo_boxes.get(i)), 3),
+                     '' if said is None else round(said, 3)])
+    write_csv(Path(folder) / NAME, COLUMNS, rows)
+
+
+def cost_model(work_dir: str | Path, rounds: int) -> CostModel:
+    """The model from the initial batch and the first ``rounds`` rounds of a run.
+
+    Fixed to a number of rounds, so that a resumed run predicts what it would have predicted.
+    """
+    folders = [Path(work_dir) / 'initial', *(Path(work_dir) / f'round_{n:02d}' for n in range(rounds))]
+    return fit(read_csv(folder / NAME) for folder in folders if (folder / NAME).exists())

@@ -1,0 +1,76 @@
+"""Which images are labeled before there is a model: at random, or by a sampler on what a pretrained model sees."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from mmengine.runner import load_checkpoint
+
+from .asking import INITIAL
+from .errors import InputError
+from .labeling import Batch
+from .labeling.batch import FOLDER, NAME
+from .pool import shuffled
+from .rank0 import on_rank_0
+from .round import PASSES
+from .samplers import Query
+from .tasks import build_task
+
+
+def require_enough(loop) -> None:
+    """InputError if fewer images can be read than the run begins with."""
+    n = len(_candidates(loop))
+    if n < loop.initial:
+        raise InputError(f'Only {n} images of the pool can be read, fewer than train_cfg.initial = {loop.initial}; see '
+                         f'{loop.work_dir}/unreadable.json. If your loader reads files that Pillow does not, set '
+                         'train_cfg.check_images=False.')
+
+
+def first_images(loop) -> tuple[list, set]:
+    """The first images, and those of them that are held out. Every process calls it.
+
+    Args:
+        loop: The :class:`~mmal.loop.ActiveLoop`.
+    """
+    asked = on_rank_0(lambda: (loop.work_dir / INITIAL / FOLDER / NAME).exists())
+    if loop.cold_start is None or asked:
+        return on_rank_0(lambda: drawn(loop))
+    held = shuffled(_candidates(loop), loop.seed, 'initial')[:loop.holdout]
+    first = held + _by_sampler(loop, set(held))
+    return (shuffled(first, loop.seed, 'initial/batch') if loop.oracle.people else first), set(held)
+
+
+def drawn(loop) -> tuple[list, set]:
+    """The same, of images drawn at random, or of a batch that people were asked for already.
+
+    Raises:
+        InputError: If a sampler chose the first images, and it is not on record which.
+    """
+    first = shuffled(_candidates(loop), loop.seed, 'initial')[:loop.initial]
+    held = set(first[:loop.holdout])
+    if (loop.work_dir / INITIAL / FOLDER / NAME).exists():
+        return [image.id for image in Batch.read(loop.work_dir / INITIAL).images], held
+    if loop.cold_start is not None:
+        raise InputError('The first images were chosen by train_cfg.cold_start and cannot be chosen again here. Put '
+                         'back a whole copy of initial.json and holdout.json, or start anew in another --work-dir.')
+    # people label from the top: those held out stand among the others
+    return (shuffled(first, loop.seed, 'initial/batch') if loop.oracle.people else first), held
+
+
+def _candidates(loop) -> list:
+    return loop.unreadable.without([i['id'] for i in loop.data.images])
+
+
+def _by_sampler(loop, held: set) -> list:
+    """The images that ``cold_start`` chooses beside those held out, on features of the pretrained model."""
+    runner, budget = loop.runner, loop.initial - len(held)
+    if runner.cfg.get('load_from'):
+        load_checkpoint(runner.model, runner.cfg.load_from, map_location='cpu')
+    ids = [i for i in _candidates(loop) if i not in held]
+    loader = runner.cfg.get('val_dataloader') or runner.cfg.train_dataloader
+    folder = loop.work_dir / INITIAL
+    query = Query(0, loop.seed, ids, [], budget, folder, folder / PASSES, cache(loop.pool_images), lambda: None,
+                  cache(lambda: build_task(runner.model, runner.cfg)), loader.get('batch_size', 1),
+                  loader.get('num_workers', 0), runner.logger)
+    scores = loop.cold_start.score(query)
+    return on_rank_0(lambda: scores.ranking(loop.seed, 'ties/initial')[:budget])

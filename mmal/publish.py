@@ -1,0 +1,181 @@
+"""What rounds give to the trackers in ``vis_backends``: the curve, and what was chosen as picture and table."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from mmengine.visualization import (
+    BaseVisBackend,
+    LocalVisBackend,
+    MLflowVisBackend,
+    TensorboardVisBackend,
+    WandbVisBackend,
+)
+from PIL import Image
+
+from .analysis.contact_sheet import contact_sheet, tile
+from .artifacts import csv_bytes, json_bytes, read_json, write_json
+from .look import FinishedRound
+from .score_file import selected_scores
+from .sealed import digest_bytes
+
+RECORD = 'published.json'
+"""In the work_dir, {backend: {round: digest of the point}}: a run that goes on does not log a round twice."""
+
+PICTURES, A_ROW = 32, 8
+"""Chosen images drawn at most, and how many side by side."""
+
+TABLE_ROWS = 1000
+"""Chosen images listed at most where a table is part of a page; MLflow has a file of all."""
+
+
+def publish(runner, data, curve: list[dict]) -> None:
+    """Give each backend of the Runner's visualizer the rounds it has not had. Rank 0 calls it.
+
+    A backend that fails is named in the log and asked again after the next round: days of work do not hang on it.
+
+    Args:
+        runner: The outer Runner.
+        data: The :class:`~mmal.tasks.base.TaskData` of the run.
+        curve: Points of :func:`~mmal.analysis.curve.points`.
+    """
+    record = _record(Path(runner.work_dir) / RECORD)
+    rounds = [PublishedRound(runner, data, point) for point in curve]
+    for name, backend in _backends(runner).items():
+        had = record.setdefault(name, {})
+        try:
+            for one in rounds:
+                if had.get(str(one.number)) != one.digest:
+                    _give(backend, one)
+                    had[str(one.number)] = one.digest
+        except Exception as e:  # noqa: BLE001  what clients of foreign servers raise has no common base
+            runner.logger.warning(f'{name} of vis_backends failed and lacks round {one.number}; the run goes on, and '
+                                  f'it is tried again after the next round. {type(e).__name__}: {e}')
+    write_json(Path(runner.work_dir) / RECORD, record)
+
+
+def _record(path: Path) -> dict:
+    try:
+        found = read_json(path)
+    except (FileNotFoundError, ValueError):  # a lost record costs no more than a repetition
+        return {}
+    return {k: v for k, v in found.items() if isinstance(v, dict)} if isinstance(found, dict) else {}
+
+
+def _backends(runner) -> dict[str, BaseVisBackend]:
+    """Backends by name. mmengine gives them by name alone; the names are in the config."""
+    listed = (runner.cfg.get('visualizer') or {}).get('vis_backends') or [dict(type='LocalVisBackend')]
+    names = [_name(b) for b in ([listed] if isinstance(listed, dict) else listed)]
+    found = {name: runner.visualizer.get_backend(name) for name in names}
+    return {name: backend for name, backend in found.items() if backend is not None}
+
+
+def _name(backend) -> str:
+    if not isinstance(backend, dict):
+        return type(backend).__name__
+    kind = backend['type']
+    return backend.get('name') or getattr(kind, '__name__', str(kind)).split('.')[-1]
+
+
+class PublishedRound:
+    """What there is to show of a closed round; pictures are drawn when a backend asks first.
+
+    Args:
+        runner: The outer Runner.
+        data: The data of the run.
+        point: Of the curve.
+    """
+
+    def __init__(self, runner, data, point: dict) -> None:
+        self._runner, self._data, self._point = runner, data, point
+        self.work_dir, self.number = Path(runner.work_dir), point['round']
+        self.digest = digest_bytes(json_bytes({k: v for k, v in point.items() if k != 'seconds'}))
+
+    @property
+    def scalars(self) -> dict[str, float]:
+        """The point, flat and grouped under ``al/``."""
+        p = self._point
+        return {'al/round': p['round'], 'al/images': p['images'], 'al/boxes': p['boxes'],
+                **{f'al/{name}': value for name, value in p['metrics'].items()},
+                **{f'al/seconds/{phase}': value for phase, value in p['seconds'].items()}}
+
+    @cached_property
+    def table(self) -> tuple[list[str], list[tuple]]:
+        """Columns and rows: rank, id and score of what was chosen, best first."""
+        name, scores = selected_scores(self._finished.folder.artifact('score'))
+        return ['rank', 'id', name], [(n, i, scores.get(str(i), float('nan')))
+                                      for n, i in enumerate(self._finished.selected)]
+
+    @cached_property
+    def pictures(self) -> dict[str, np.ndarray]:
+        """RGB by name: the learning curve, and the best of what was chosen with the boxes that labeling revealed."""
+        found = {}
+        if (file := self.work_dir / 'curve.png').exists():
+            found['al/curve'] = _pixels(file.read_bytes())
+        try:
+            if self.table[1]:
+                found['al/chosen'] = _pixels(self._sheet())
+        except OSError as e:  # images of a remote store, or moved since
+            self._runner.logger.warning(f'Round {self.number}: no picture of the chosen images for vis_backends. {e}')
+        return found
+
+    @cached_property
+    def _finished(self) -> FinishedRound:
+        return FinishedRound(self.work_dir, self.number, self._runner.cfg, self._data)
+
+    def _sheet(self) -> bytes:
+        look, (_, rows) = self._finished, self.table
+        tiles = [tile(look.picture(i), look.boxes(i), f'{score:.3g}  {look.caption(i)}')
+                 for _, i, score in rows[:PICTURES]]
+        return contact_sheet({f'round {self.number}, rank {n} to {n + len(tiles[n:n + A_ROW]) - 1} of {len(rows)}: '
+                              f'{self.table[0][2]}  id': tiles[n:n + A_ROW] for n in range(0, len(tiles), A_ROW)})
+
+
+def _pixels(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)).convert('RGB'))
+
+
+# --- what each backend makes of it ------------------------------------------------------------------------------------
+
+
+def _give(backend: BaseVisBackend, one: PublishedRound) -> None:
+    backend.add_scalars(one.scalars, one.number)
+    for name, image in one.pictures.items():
+        _picture(backend, name, image, one.number)
+    if one.table[1]:
+        _table(backend, *one.table, one.number)
+    if isinstance(backend, TensorboardVisBackend):
+        backend.experiment.flush()  # a killed run would lose what the record says it has
+
+
+def _picture(backend: BaseVisBackend, name: str, image: np.ndarray, number: int) -> None:
+    if isinstance(backend, MLflowVisBackend):  # a file each, whose ending is needed
+        name = f'{name}/round_{number:02d}.png'
+    elif isinstance(backend, LocalVisBackend):  # makes no folders
+        name = name.replace('/', '_')
+    backend.add_image(name, image, number)
+
+
+def _table(backend: BaseVisBackend, columns: list[str], rows: list[tuple], number: int) -> None:
+    """A table through ``experiment``, mmengine's way to what its backends have beyond scalars and pictures."""
+    if isinstance(backend, TensorboardVisBackend):
+        backend.experiment.add_text('al/chosen', _markdown(columns, rows), number)
+    elif isinstance(backend, MLflowVisBackend):
+        text = csv_bytes(columns, rows).decode(errors='replace')
+        backend.experiment.log_text(text, f'al/chosen/round_{number:02d}.csv')
+    elif isinstance(backend, WandbVisBackend):
+        wandb = backend.experiment
+        shown = [[n, str(i).encode(errors='replace').decode(), score] for n, i, score in rows[:TABLE_ROWS]]
+        wandb.log({'al/chosen_table': wandb.Table(columns=columns, data=shown)})
+
+
+def _markdown(columns: list[str], rows: list[tuple]) -> str:
+    def line(cells: Iterable) -> str:  # a file name may be no UTF-8
+        return '| ' + ' | '.join(str(c).replace('|', '\\|') for c in cells).encode(errors='replace').decode() + ' |'
+
+    more = [f'\nand {len(rows) - TABLE_ROWS} more'] if len(rows) > TABLE_ROWS else []
+    return '\n'.join([line(columns), line('---' for _ in columns), *map(line, rows[:TABLE_ROWS]), *more])

@@ -1,0 +1,89 @@
+"""From a sampler's scores to the images a query takes. Rank 0 does it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .artifacts import json_bytes, read_csv, read_json, write_bytes, write_json
+from .cost import NAME as COSTS
+from .cost import cost_model
+from .errors import InputError
+from .pool import Pool, images_for, spend
+from .round import PHASES, RoundFolder
+from .samplers import Scores
+from .score_file import best_score, ids_in, marked_bytes, pseudo_boxes_in, ranked_bytes
+from .stopping import Stopping
+
+
+class Stopped(Exception):
+    """The run is over before its rounds are; the text says why."""
+
+
+def write_scores(loop, folder: RoundFolder, scores: Scores, path: Path) -> None:
+    """Write ``scores.csv``, and count images without a score among the round's metrics."""
+    loop.unreadable.add(scores.unreadable)
+    metrics = read_json(folder.artifact('evaluate'))
+    metrics['metrics'].update(unreadable_images=len(loop.unreadable), nonfinite_images=len(scores.nonfinite))
+    folder.amend('evaluate', json_bytes(metrics))
+    write_bytes(path, ranked_bytes(loop.sampler.column, scores.ranked(loop.seed, f'ties/{folder.number}')))
+
+
+def select(loop, folder: RoundFolder, pool: Pool, path: Path) -> None:
+    """Take images in rank order within the budget; then mark them in ``scores.csv``."""
+    file = folder.artifact('score')
+    ids = map(pool.from_text, ids_in(file))
+    if loop.unit == 'image':
+        selected = spend(ids, loop.query, lambda i: 1)
+    elif loop.unit == 'box' and not loop.oracle.people:
+        selected = spend(ids, loop.query, lambda i: len(loop.data.truth([i])))
+    else:
+        predict = predicted_cost(loop, folder.number)
+        costs = zip(ids, pseudo_boxes_in(file), strict=True)
+        selected = [i for i, _ in spend(costs, loop.query, lambda pair: predict(pair[1]))]
+    folder.amend('score', marked_bytes(file, loop.sampler.column, len(selected)))
+    write_json(path, selected)
+
+
+def images_paid(loop, number: int, labeled_file: Path) -> int:
+    """About how many images a query will take, if they cost as much as those labeled so far."""
+    if loop.unit == 'image':
+        return loop.query
+    if loop.unit == 'box':
+        return images_for(loop.query, *map(len, loop.data.read_labeled(labeled_file)))
+    return max(1, round(loop.query / predicted_cost(loop, number)(None)))
+
+
+def predicted_cost(loop, number: int):
+    """Cost of an image in the loop's unit, by the number of its pseudo-boxes, as known in a round.
+
+    Raises:
+        InputError: If seconds are asked for and no labeling time is known.
+    """
+    model = cost_model(loop.work_dir, number)
+    if loop.unit == 'second' and model.seconds_line is None:
+        raise InputError("train_cfg.unit='second': no labeling time is known. Bring labels that have it (Label "
+                         "Studio's JSON export, or a CSV column `seconds`), or count in images or boxes.")
+    return model.seconds if loop.unit == 'second' else model.boxes
+
+
+def spent(loop, point: dict) -> float:
+    """What the labels behind a point of the curve have cost, in the loop's unit."""
+    if loop.unit != 'second':
+        return point['images' if loop.unit == 'image' else 'boxes']
+    folders = [loop.work_dir / 'initial', *(RoundFolder(loop.work_dir, n).path for n in range(point['round']))]
+    return sum(float(row['seconds'] or 0) for f in folders if (f / COSTS).exists() for row in read_csv(f / COSTS))
+
+
+def stop_after_evaluation(loop, curve: list[dict]) -> None:
+    """Raise Stopped if the curve so far is a reason to."""
+    reason = loop.stop.after_evaluation(curve, spent(loop, curve[-1]))
+    if reason:
+        raise Stopped(reason)
+
+
+def stop_after_scoring(stop: Stopping, folder: RoundFolder) -> None:
+    """Raise Stopped if what is left is a reason to."""
+    files = (folder.artifact('score'), folder.path.parent / 'round_00' / PHASES['score'])
+    reason = stop.after_scoring(*map(best_score, files)) if stop.influence is not None else None
+    if reason:
+        raise Stopped(reason)
