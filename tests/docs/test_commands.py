@@ -21,9 +21,9 @@ RANDOM = ('python tools/al_train.py configs/resnet_digits_isal.py --work-dir wor
 SMALL = [*OPTIONS, 'train_cfg.rounds=2']
 
 # command: how. ('run', more arguments, exit status, what it prints); of a make target, the last line of its recipe is
-# run. ('there', file, pattern): CI or the set-up runs it, as this pattern in the file says.
+# run. ('there', file, pattern): CI, the set-up or another test runs it, as this pattern in the file says.
 TABLE = {
-    'make demo': ('run', ['--dry-run'], 0, 'rounds: +3: 80 images at first, then 40 images a round'),
+    'make demo': ('there', 'tests/configs/test_configs.py', r"planned\('fcos_digits_isal\.py'"),
     'make test': ('there', '.ci/run', '^make test$'),
     'pip install -e .': ('there', 'tools/setup_env.sh', r'^pip install .* -e \.$'),
     'python tools/check_env.py': ('run', [], 0, 'torch'),
@@ -105,7 +105,10 @@ def test_the_table_has_no_more_than_that():
 @pytest.mark.parametrize('command', [c for c, how in TABLE.items() if how[0] == 'there'])
 def test_what_is_run_elsewhere_is_run_there(command):
     _, file, pattern = TABLE[command]
-    assert re.search(pattern, (ROOT / file).read_text(), re.MULTILINE)
+    found = re.search(pattern, (ROOT / file).read_text(), re.MULTILINE)
+    assert found
+    for config in [w for w in words_of(command) if w.startswith('configs/')]:
+        assert os.path.basename(config) in found[0]
 
 
 @pytest.mark.parametrize('command', [c for c in commands(README) if TABLE.get(c, 'there')[0] == 'run'])
