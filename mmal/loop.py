@@ -22,6 +22,7 @@ from .input_check import check_arguments
 from .oracles import Waiting
 from .pool import Pool
 from .publish import publish
+from .publish import publish
 from .rank0 import on_rank_0
 from .registry import LOOPS, ORACLES, SAMPLERS
 from .round import PASSES, RoundFolder
@@ -163,7 +164,7 @@ class ActiveLoop(BaseLoop):
             pool = Pool([i['id'] for i in self.data.images], self._labeled_ids(labeled_file))
             if not folder.closed:
                 self._round(folder, pool, labeled_file)
-            self._publish(number)
+            self._publish()
             labeled_file = folder.artifact('label')
             if not self._candidates(pool):
                 self.runner.logger.info(f'The pool is used up after round {number}.')
@@ -238,12 +239,11 @@ class ActiveLoop(BaseLoop):
         dataset = self.data.pool_dataset(str(self.work_dir / 'pool.json'))
         return dataset, self.data.rows(dataset)
 
-    def _publish(self, closed: int | None) -> None:
-        """Renew the curve files; give a round that was closed to the trackers in ``vis_backends``."""
+    def _publish(self) -> None:
+        """Renew the curve files and give what is new to the trackers in ``vis_backends``."""
         if dist.is_main_process():
             curve = write_curve(self.work_dir, type(self.sampler).__name__)
-            if closed is not None:
-                publish(self.runner, self.data, curve[:closed + 1])
+            publish(self.runner, self.data, curve)
 
     def _farewell(self, last_words: str) -> None:
         if not dist.is_main_process():

@@ -20,11 +20,15 @@ from PIL import Image
 from .analysis.contact_sheet import contact_sheet, tile
 from .artifacts import csv_bytes, json_bytes, read_json, write_json
 from .look import FinishedRound
+from .round import RoundFolder
 from .score_file import selected_scores
 from .sealed import digest_bytes
 
 RECORD = 'published.json'
-"""In the work_dir, {backend: {round: digest of the point}}: a run that goes on does not log a round twice."""
+"""In the work_dir, {backend: {part of a round: digest of the point}}: a run that goes on does not log a round twice."""
+
+MODEL = 'train', 'evaluate'
+"""Phases whose seconds are part of a point; the others are the query's."""
 
 PICTURES, A_ROW = 32, 8
 """Chosen images drawn at most, and how many side by side."""
@@ -41,17 +45,19 @@ def publish(runner, data, curve: list[dict]) -> None:
     Args:
         runner: The outer Runner.
         data: The :class:`~mmal.tasks.base.TaskData` of the run.
-        curve: Points of :func:`~mmal.analysis.curve.points`.
+        curve: Points of :func:`~mmal.analysis.curve.points`. Of a round that is not closed, the query comes later.
     """
     record = _record(Path(runner.work_dir) / RECORD)
     rounds = [PublishedRound(runner, data, point) for point in curve]
+    parts = [(f'{one.number} {give.__name__[1:]}', give, one) for one in rounds
+             for give in ((_point, _query) if one.closed else (_point, ))]
     for name, backend in _backends(runner).items():
         had = record.setdefault(name, {})
         try:
-            for one in rounds:
-                if had.get(str(one.number)) != one.digest:
-                    _give(backend, one)
-                    had[str(one.number)] = one.digest
+            for part, give, one in parts:
+                if had.get(part) != one.digest:
+                    give(backend, one)
+                    had[part] = one.digest
         except Exception as e:  # noqa: BLE001  what clients of foreign servers raise has no common base
             runner.logger.warning(f'{name} of vis_backends failed and lacks round {one.number}; the run goes on, and '
                                   f'it is tried again after the next round. {type(e).__name__}: {e}')
@@ -93,15 +99,29 @@ class PublishedRound:
     def __init__(self, runner, data, point: dict) -> None:
         self._runner, self._data, self._point = runner, data, point
         self.work_dir, self.number = Path(runner.work_dir), point['round']
+        self.closed = RoundFolder(self.work_dir, self.number).closed
         self.digest = digest_bytes(json_bytes({k: v for k, v in point.items() if k != 'seconds'}))
 
     @property
-    def scalars(self) -> dict[str, float]:
-        """The point, flat and grouped under ``al/``."""
+    def point(self) -> dict[str, float]:
+        """The point of the curve, flat and grouped under ``al/``."""
         p = self._point
         return {'al/round': p['round'], 'al/images': p['images'], 'al/boxes': p['boxes'],
-                **{f'al/{name}': value for name, value in p['metrics'].items()},
-                **{f'al/seconds/{phase}': value for phase, value in p['seconds'].items()}}
+                **{f'al/{name}': value for name, value in p['metrics'].items()}, **self._seconds(MODEL)}
+
+    @property
+    def query_seconds(self) -> dict[str, float]:
+        """Seconds of the phases that follow the model's."""
+        return {'al/round': self.number, **self._seconds([p for p in self._point['seconds'] if p not in MODEL])}
+
+    def _seconds(self, phases: Iterable[str]) -> dict[str, float]:
+        return {f'al/seconds/{p}': self._point['seconds'][p] for p in phases if p in self._point['seconds']}
+
+    @property
+    def curve(self) -> np.ndarray | None:
+        """The learning curve so far, RGB; None if there is no metric to draw."""
+        file = self.work_dir / 'curve.png'
+        return _pixels(file.read_bytes()) if file.exists() else None
 
     @cached_property
     def table(self) -> tuple[list[str], list[tuple]]:
@@ -111,17 +131,13 @@ class PublishedRound:
                                       for n, i in enumerate(self._finished.selected)]
 
     @cached_property
-    def pictures(self) -> dict[str, np.ndarray]:
-        """RGB by name: the learning curve, and the best of what was chosen with the boxes that labeling revealed."""
-        found = {}
-        if (file := self.work_dir / 'curve.png').exists():
-            found['al/curve'] = _pixels(file.read_bytes())
+    def chosen(self) -> np.ndarray | None:
+        """The best of what was chosen, RGB, with the boxes that labeling revealed; None if there is nothing to draw."""
         try:
-            if self.table[1]:
-                found['al/chosen'] = _pixels(self._sheet())
+            return _pixels(self._sheet()) if self.table[1] else None
         except OSError as e:  # images of a remote store, or moved since
             self._runner.logger.warning(f'Round {self.number}: no picture of the chosen images for vis_backends. {e}')
-        return found
+            return None
 
     @cached_property
     def _finished(self) -> FinishedRound:
@@ -142,17 +158,27 @@ def _pixels(png: bytes) -> np.ndarray:
 # --- what each backend makes of it ------------------------------------------------------------------------------------
 
 
-def _give(backend: BaseVisBackend, one: PublishedRound) -> None:
-    backend.add_scalars(one.scalars, one.number)
-    for name, image in one.pictures.items():
-        _picture(backend, name, image, one.number)
-    if one.table[1]:
-        _table(backend, *one.table, one.number)
+def _point(backend: BaseVisBackend, one: PublishedRound) -> None:
+    backend.add_scalars(one.point, one.number)
+    _picture(backend, 'al/curve', one.curve, one.number)
+    _flush(backend)
+
+
+def _query(backend: BaseVisBackend, one: PublishedRound) -> None:
+    backend.add_scalars(one.query_seconds, one.number)
+    _picture(backend, 'al/chosen', one.chosen, one.number)
+    _table(backend, *one.table, one.number)
+    _flush(backend)
+
+
+def _flush(backend: BaseVisBackend) -> None:
     if isinstance(backend, TensorboardVisBackend):
         backend.experiment.flush()  # a killed run would lose what the record says it has
 
 
-def _picture(backend: BaseVisBackend, name: str, image: np.ndarray, number: int) -> None:
+def _picture(backend: BaseVisBackend, name: str, image: np.ndarray | None, number: int) -> None:
+    if image is None:
+        return
     if isinstance(backend, MLflowVisBackend):  # a file each, whose ending is needed
         name = f'{name}/round_{number:02d}.png'
     elif isinstance(backend, LocalVisBackend):  # makes no folders

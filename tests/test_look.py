@@ -25,6 +25,12 @@ def test_a_round_of_detection(detection, dataset):
     picture = finished.picture(image_id)
     assert np.array_equal(np.asarray(picture), np.asarray(Image.open(dataset / f'set_{image_id:03d}.png')))
     labeled = read_json(detection / 'round_00' / 'labeled.json')
+    turned, exif = dataset / 'turned.jpg', Image.Exif()
+    exif[0x0112] = 6  # as a phone held upright writes it
+    Image.new('RGB', (40, 20)).save(turned, exif=exif)
+    real, finished.data.image_path = finished.data.image_path, lambda i: str(turned)
+    assert finished.picture(image_id).size == (20, 40)
+    finished.data.image_path = real
     truth = [a for a in labeled['annotations'] if a['image_id'] == image_id]
     assert [b[:4] for b in finished.boxes(image_id)] == [tuple(a['bbox']) for a in truth]
     assert {b[4] for b in finished.boxes(image_id)} <= {'disc', 'square'}

@@ -39,7 +39,7 @@ def local_points(work_dir):
     found = []
     for path in sorted(work_dir.glob('2*/vis_data/scalars.json')):
         lines = [json.loads(line) for line in path.read_text().splitlines()]
-        found.append([p for p in lines if 'al/round' in p])
+        found.append([p for p in lines if 'al/images' in p])
     return found
 
 
@@ -112,13 +112,13 @@ def test_a_backend_that_fails_is_named_and_asked_again(random_cfg, run, caplog, 
     assert sorted(p['al/round'] for p in last) == [0, 1, 1], 'mine has both, the other only what it lacked'
 
 
-def test_a_damaged_record_and_pictures_that_are_away(random_cfg, run, dataset):
+def test_a_damaged_record_pictures_that_are_away_and_a_round_that_waits(random_cfg, run, dataset):
     from mmengine.config import ConfigDict
 
     from mmal.publish import RECORD, publish
 
     class Outer:
-        logger, warned = logging.getLogger('outer'), []
+        logger, given = logging.getLogger('outer'), []
 
     work_dir = run(random_cfg(dict(type='LocalVisBackend'), rounds=1))
     (work_dir / RECORD).write_text('[1')
@@ -129,21 +129,26 @@ def test_a_damaged_record_and_pictures_that_are_away(random_cfg, run, dataset):
 
     class Keeping(LocalVisBackend):
         def add_scalars(self, scalar_dict, step=0, **kwargs):
-            Outer.warned.append(scalar_dict)
+            Outer.given.append(scalar_dict)
 
         def add_image(self, name, image, step=0, **kwargs):
-            Outer.warned.append(name)
+            Outer.given.append(name)
 
+    (work_dir / 'round_01').mkdir()
     Outer.work_dir, Outer.cfg, backend = str(work_dir), ConfigDict(), Keeping(str(work_dir / 'kept'))
     Outer.visualizer = type('V', (), dict(get_backend=lambda self, name: backend))()
-    publish(Outer, finished.data, read_json(work_dir / 'curve.json'))
-    assert Outer.warned[0]['al/images'] == 6
-    assert Outer.warned[1:] == ['al_curve']
+    first = read_json(work_dir / 'curve.json')[0]
+    waiting = dict(first, round=1, images=9, seconds=dict(train=1.0))
+    publish(Outer, finished.data, [first, waiting])
+    assert [g if isinstance(g, str) else g.get('al/images', g) for g in Outer.given] == [
+        6, 'al_curve', {'al/round': 0, **{f'al/seconds/{p}': first['seconds'][p] for p in first['seconds']
+                                          if p not in ('train', 'evaluate')}}, 9, 'al_curve']
     assert list(read_json(work_dir / RECORD)) == ['LocalVisBackend']
 
 
 def test_a_long_table_is_cut_and_names_with_bars_are_kept():
-    text = _markdown(['rank', 'id', 's'], [(n, 'a|b' if n else '\udcff', 0.5) for n in range(TABLE_ROWS + 2)]).splitlines()
+    rows = [(n, 'a|b' if n else '\udcff', 0.5) for n in range(TABLE_ROWS + 2)]
+    text = _markdown(['rank', 'id', 's'], rows).splitlines()
     assert text[2] == '| 0 | ? | 0.5 |'
     assert text[3] == '| 1 | a\\|b | 0.5 |'
     assert text[-1] == 'and 2 more'
