@@ -22,7 +22,6 @@ from .input_check import check_arguments
 from .oracles import Waiting
 from .pool import Pool
 from .publish import publish
-from .publish import publish
 from .rank0 import on_rank_0
 from .registry import LOOPS, ORACLES, SAMPLERS
 from .round import PASSES, RoundFolder
@@ -148,10 +147,10 @@ class ActiveLoop(BaseLoop):
             self._rounds()
             self._farewell('')
         except Stopped as e:
-            self._publish(None)
+            self._publish()
             self._farewell(f'Stopped early: {e}.')
         except Waiting as e:
-            self._publish(None)
+            self._publish()
             self._farewell(str(e))
         if dist.is_main_process():
             unlock(self.work_dir)
