@@ -64,10 +64,13 @@ def look_alikes(prints: Iterable[Fingerprint | None], total: int) -> np.ndarray:
 
 def _match(row: int, candidates: list[np.ndarray], hashes: np.ndarray, thumbnails: np.ndarray) -> int:
     """The candidate that looks most like an image; the image itself if none does."""
-    near = [rows[_ones(hashes[rows] ^ hashes[row]) <= RADIUS] for rows in candidates]
-    rows = np.unique(np.concatenate(near)) if near else np.empty(0, np.int32)
+    if not candidates:
+        return row
+    rows = np.concatenate(candidates)
+    rows = rows[_ones(hashes[rows] ^ hashes[row]) <= RADIUS]
     if not len(rows):
         return row
+    rows = np.unique(rows)  # of several as near, the first
     difference = np.abs(thumbnails[rows].astype(np.int16) - thumbnails[row]).mean(1)
     best = int(difference.argmin())
     return int(rows[best]) if difference[best] <= TOLERANCE else row
