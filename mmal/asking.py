@@ -11,6 +11,7 @@ from .errors import InputError
 from .labeling import Batch, BatchImage, Labels
 from .labeling.batch import batch_folders
 from .oracles import Answered, Request
+from .pool import shuffled
 from .round import RoundFolder
 from .score_file import pseudo_boxes_in
 
@@ -47,8 +48,10 @@ def label_first(loop, ids: list, held: set) -> None:
         InputError: If too few are labeled to train on, or to hold out.
     """
     folder, data = loop.work_dir / INITIAL, loop.data
-    answer = loop.oracle.answer(Request(ids, folder, lambda: make_batch(data, INITIAL, ids, [])))
-    parts = dict(holdout=[i for i in answer.ids if i in held], initial=[i for i in answer.ids if i not in held])
+    asked = shuffled(ids, loop.seed, 'initial/batch')  # people begin at the top: those held out stand among the others
+    answer = loop.oracle.answer(Request(asked, folder, lambda: make_batch(data, INITIAL, asked, [])))
+    there = set(answer.ids)
+    parts = dict(holdout=[i for i in ids if i in there & held], initial=[i for i in ids if i in there - held])
     if not parts['initial'] or (held and not parts['holdout']):
         raise InputError(f'{len(parts["initial"])} labeled images to train on and {len(parts["holdout"])} to hold out, '
                          'expected at least one of each. Label more of the initial batch.')
@@ -59,9 +62,7 @@ def label_first(loop, ids: list, held: set) -> None:
     for name, part in parts.items():
         (loop.work_dir / f'{name}.json').unlink(missing_ok=True)  # of an attempt that never began
         if part:
-            those = set(part)
-            own = [a for a in answer.annotations if (a['image_id'] if 'image_id' in a else a['id']) in those]
-            write_json(loop.work_dir / f'{name}.json', data.labeled(part, own), indent=None)
+            write_json(loop.work_dir / f'{name}.json', data.labeled(part, _of(part, answer)), indent=None)
     if loop.oracle.people:
         write_costs(folder, cost_model(loop.work_dir, 0), {}, _boxes(data, answer), answer.seconds)
 
@@ -90,6 +91,14 @@ def label_round(loop, folder: RoundFolder, labeled_file: Path, path: Path) -> No
 def skipped(work_dir: str | Path) -> set[str]:
     """Texts of ids that people skipped in the batches so far; they are not asked for again."""
     return {i for folder in batch_folders(work_dir) for i in Labels.read(folder).skipped}
+
+
+def _of(ids: list, answer: Answered) -> list[dict]:
+    """Annotations of these images, in their order."""
+    found: dict = {}
+    for a in answer.annotations:
+        found.setdefault(a['image_id'] if 'image_id' in a else a['id'], []).append(a)
+    return [a for i in ids for a in found.get(i, [])]
 
 
 def _boxes(data, answer: Answered) -> dict:

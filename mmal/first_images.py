@@ -10,7 +10,7 @@ from .asking import INITIAL
 from .errors import InputError
 from .labeling import Batch
 from .labeling.batch import FOLDER, NAME
-from .pool import shuffled
+from .pool import first_shuffled, in_order
 from .rank0 import on_rank_0
 from .round import PASSES
 from .samplers import Query
@@ -35,9 +35,8 @@ def first_images(loop) -> tuple[list, set]:
     asked = on_rank_0(lambda: (loop.work_dir / INITIAL / FOLDER / NAME).exists())
     if loop.cold_start is None or asked:
         return on_rank_0(lambda: drawn(loop))
-    held = shuffled(_candidates(loop), loop.seed, 'initial')[:loop.holdout]
-    first = held + _by_sampler(loop, set(held))
-    return (shuffled(first, loop.seed, 'initial/batch') if loop.oracle.people else first), set(held)
+    held = first_shuffled(_candidates(loop), loop.seed, 'initial', loop.holdout)
+    return in_order(held + _by_sampler(loop, set(held))), set(held)
 
 
 def drawn(loop) -> tuple[list, set]:
@@ -46,15 +45,14 @@ def drawn(loop) -> tuple[list, set]:
     Raises:
         InputError: If a sampler chose the first images, and it is not on record which.
     """
-    first = shuffled(_candidates(loop), loop.seed, 'initial')[:loop.initial]
+    first = first_shuffled(_candidates(loop), loop.seed, 'initial', loop.initial)
     held = set(first[:loop.holdout])
-    if (loop.work_dir / INITIAL / FOLDER / NAME).exists():
-        return [image.id for image in Batch.read(loop.work_dir / INITIAL).images], held
     if loop.cold_start is not None:
+        if (loop.work_dir / INITIAL / FOLDER / NAME).exists():
+            return in_order(image.id for image in Batch.read(loop.work_dir / INITIAL).images), held
         raise InputError('The first images were chosen by train_cfg.cold_start and cannot be chosen again here. Put '
                          'back a whole copy of initial.json and holdout.json, or start anew in another --work-dir.')
-    # people label from the top: those held out stand among the others
-    return (shuffled(first, loop.seed, 'initial/batch') if loop.oracle.people else first), held
+    return first, held
 
 
 def _candidates(loop) -> list:

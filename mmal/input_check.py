@@ -61,7 +61,7 @@ def check_input(loop) -> None:
                          'mmal.InfluenceSampler, or another reason to stop.')
     for name, dataset in ready_sets(loop).items():
         loop.data.check_dataset(dataset, name)
-    if loop.sampler.needs_s_test and loop.data.has_truth:
+    if loop.sampler.needs_s_test and (loop.data.has_truth or (loop.work_dir / 'initial.json').exists()):
         chosen_parameters(loop)
 
 

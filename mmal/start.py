@@ -13,7 +13,7 @@ from .first_images import drawn, first_images, require_enough
 from .hooks.resume_point import remove_points
 from .image_record import require_unchanged, write_record
 from .images import examine_all, find_unreadable, require_readable
-from .input_check import check_input, chosen_parameters, ready_sets
+from .input_check import check_input, ready_sets
 from .integrity import examine, restore
 from .rank0 import on_rank_0
 from .round import RoundFolder
@@ -52,8 +52,8 @@ def prepare(loop) -> None:
     if not on_rank_0(lambda: has_first_labels(loop.work_dir)):
         ids, held = first_images(loop)
         on_rank_0(lambda: _label_first(loop, ids, held))
-        if loop.sampler.needs_s_test and not loop.data.has_truth:
-            chosen_parameters(loop)
+        if loop.oracle.people:
+            check_input(loop)  # what could wait until there were labels
 
 
 def _label_first(loop, ids: list, held: set) -> None:

@@ -1,0 +1,162 @@
+"""People label: the run asks, ends, and goes on to what it would have been had the labels been there."""
+
+import pytest
+
+from mmal.artifacts import read_csv, read_json, write_json
+from mmal.errors import InputError
+from mmal.labeling import Batch, Labels, import_file
+from mmal.labeling.checks import Rules
+from mmal.oracles import HumanOracle, Request, Waiting
+from tests.labeling.labeling_worlds import boxes_batch, coco_file, write
+
+
+def of_people(make_cfg, dataset, work_dir=None, **train_cfg):
+    """The tiny run, whose pool nobody has labeled."""
+    truth = read_json(dataset / 'train.json')
+    write_json(dataset / 'pool.json', dict(truth, annotations=[]))
+    cfg = make_cfg(work_dir, oracle=dict(type='mmal.HumanOracle'), **train_cfg)
+    cfg.train_dataloader.dataset.ann_file = 'pool.json'
+    cfg.resume = True
+    return cfg
+
+
+def label(folder, dataset, only=None):
+    """Label a batch as its truth has it."""
+    truth = read_json(dataset / 'train.json')
+    ids = [i.id for i in Batch.read(folder).images][:only]
+    content = dict(truth, images=[i for i in truth['images'] if i['id'] in ids],
+                   annotations=[a for a in truth['annotations'] if a['image_id'] in ids])
+    import_file(folder, write(folder.parent / 'answers.json', content), Rules(without_boxes='empty'))
+
+
+def said(work_dir):
+    return '\n'.join(p.read_text() for p in sorted(work_dir.glob('2*/*.log')))
+
+
+def outcome(work_dir):
+    return [read_json(work_dir / f'round_{r:02d}' / f'{n}.json') for r in range(2) for n in ('selected', 'metrics')]
+
+
+def boxes_in(work_dir, name):
+    return sorted((a['image_id'], a['category_id'], *a['bbox']) for a in read_json(work_dir / name)['annotations'])
+
+
+def test_people_come_to_the_same_as_the_truth(make_cfg, run, dataset, tmp_path):
+    straight = run(make_cfg(tmp_path / 'straight'))
+    work_dir = tmp_path / 'people'
+    for batch in ('initial', 'round_00', 'round_01'):
+        run(of_people(make_cfg, dataset, work_dir))
+        assert f'images of batch {batch} wait for labels' in said(work_dir)
+        assert (work_dir / batch / 'to_label' / 'coco.json').exists()
+        assert not (work_dir / batch / 'labeled.json').exists()
+        label(work_dir / batch, dataset)
+    run(of_people(make_cfg, dataset, work_dir))
+    assert outcome(work_dir) == outcome(straight)
+    for name in ('initial.json', 'round_00/labeled.json', 'round_01/labeled.json'):
+        assert boxes_in(work_dir, name) == boxes_in(straight, name)
+        ids = [a['id'] for a in read_json(work_dir / name)['annotations']]
+        assert len(set(ids)) == len(ids)
+    rows = read_csv(work_dir / 'round_01' / 'costs.csv')
+    assert len(rows) == 3
+    assert all(float(row['predicted_boxes']) > 0 for row in rows)
+
+
+def test_part_of_a_batch_is_enough_if_asked(make_cfg, run, dataset, tmp_path):
+    work_dir = tmp_path / 'people'
+    run(of_people(make_cfg, dataset, work_dir, rounds=1))
+    label(work_dir / 'initial', dataset)
+    run(of_people(make_cfg, dataset, work_dir, rounds=1))
+    partial = of_people(make_cfg, dataset, work_dir, rounds=1)
+    partial.train_cfg.oracle.partial = True
+    run(partial)
+    assert not (work_dir / 'round_00' / 'labeled.json').exists(), 'none is no part'
+    label(work_dir / 'round_00', dataset, only=2)
+    run(of_people(make_cfg, dataset, work_dir, rounds=1))
+    assert '1 of 3 images of batch round_00 wait for labels' in said(work_dir)
+    assert '2 are there, and --partial goes on with those' in said(work_dir)
+    run(partial)
+    selected = read_json(work_dir / 'round_00' / 'selected.json')
+    labeled = [i['id'] for i in read_json(work_dir / 'round_00' / 'labeled.json')['images']]
+    assert len(labeled) == 8
+    assert set(selected[:2]) <= set(labeled)
+    assert selected[2] not in labeled, 'it goes back to the pool'
+
+
+def test_the_oracle_by_itself(tmp_path):
+    class Data:
+        has_files, classes = True, ('car', 'truck')
+    oracle, folder = HumanOracle(Data), tmp_path / 'round_00'
+    request = Request([3, 9, 11], folder, boxes_batch)
+    with pytest.raises(Waiting, match='3 of 3 images of batch round_00 wait for labels: label .* with --resume'):
+        oracle.answer(request)
+    content = coco_file((3, 1, [1, 1, 300, 300]), (9, 1, [1, 1, 300, 300]))
+    import_file(folder, write(tmp_path / 'f', content), Rules(without_boxes='empty'))
+    answer = oracle.answer(request)
+    assert answer.ids == [3, 9, 11]
+    assert {a['image_id'] for a in answer.annotations} == {3, 9}
+    assert Labels.read(folder).entries['11']['boxes'] == []
+    with pytest.raises(InputError, match='asks for other images than this run has chosen'):
+        oracle.answer(Request([3, 9], folder, boxes_batch))
+
+
+@pytest.mark.parametrize(('has_files', 'classes', 'message'), [
+    (False, ('a', ), 'lie in memory'), (True, (), 'metainfo=dict')])
+def test_what_people_cannot_label_is_refused(has_files, classes, message):
+    class Data:
+        pass
+    Data.has_files, Data.classes = has_files, classes
+    with pytest.raises(InputError, match=message):
+        HumanOracle(Data)
+
+
+def test_a_pool_without_labels_needs_people(make_cfg, run, dataset, tmp_path):
+    cfg = of_people(make_cfg, dataset, tmp_path / 'x')
+    cfg.train_cfg.oracle = dict(type='mmal.SimulatedOracle')
+    with pytest.raises(InputError, match='it has none. Have people label'):
+        run(cfg)
+
+
+def test_a_missing_evaluation_set_is_asked_for_once_there_is_a_model_to_evaluate(make_cfg, run, dataset, tmp_path):
+    work_dir = tmp_path / 'people'
+    boxes_batch('evaluation').write(dataset / 'evaluation')
+
+    def cfg():
+        found = of_people(make_cfg, dataset, work_dir)
+        found.test_dataloader.dataset.ann_file = 'evaluation/annotations.json'
+        return found
+    run(cfg())
+    assert 'It is needed as soon as the first images are labeled' in said(work_dir)
+    label(work_dir / 'initial', dataset)
+    with pytest.raises(InputError, match='evaluation/to_label and bring the labels in by `python tools/al_labels.py'):
+        run(cfg())
+
+
+def test_the_first_images_by_a_pretrained_model(make_cfg, run, dataset, tmp_path):
+    work_dir = tmp_path / 'people'
+    cold = dict(type='mmal.CoresetSampler', layers=['backbone'])
+    run(of_people(make_cfg, dataset, work_dir, rounds=1, cold_start=cold, holdout=0.34))
+    batch = Batch.read(work_dir / 'initial')
+    assert len(batch.images) == 6
+    run(of_people(make_cfg, dataset, work_dir, rounds=1, cold_start=cold, holdout=0.34))
+    label(work_dir / 'initial', dataset)
+    run(of_people(make_cfg, dataset, work_dir, rounds=1, cold_start=cold, holdout=0.34))
+    held, trained = (read_json(work_dir / f'{n}.json')['images'] for n in ('holdout', 'initial'))
+    assert (len(held), len(trained)) == (2, 4)
+    assert {i['id'] for i in held + trained} == {i.id for i in batch.images}
+    with pytest.raises(InputError, match='cold_start: InfluenceSampler needs a trained model'):
+        run(of_people(make_cfg, dataset, tmp_path / 'y', cold_start=dict(type='mmal.InfluenceSampler')))
+
+
+def test_skipped_images_are_not_asked_for_again(make_cfg, run, dataset, tmp_path):
+    work_dir = tmp_path / 'people'
+    for batch in ('initial', 'round_00'):
+        run(of_people(make_cfg, dataset, work_dir))
+        label(work_dir / batch, dataset)
+    labels, batch = Labels.read(work_dir / 'round_00'), Batch.read(work_dir / 'round_00')
+    gone = batch.images[0].id
+    labels.entries.pop(str(gone))
+    labels.skipped.append(str(gone))
+    labels.write(work_dir / 'round_00', batch)
+    run(of_people(make_cfg, dataset, work_dir))
+    assert gone not in [i['id'] for i in read_json(work_dir / 'round_00' / 'labeled.json')['images']]
+    assert str(gone) not in [row['id'] for row in read_csv(work_dir / 'round_01' / 'scores.csv')]
