@@ -1,10 +1,8 @@
 """Bring labels that people made into a run that waits for them, or into a batch folder."""
 
 import argparse
-import sys
 from pathlib import Path
 
-from mmal.check_env import findings, report
 from mmal.errors import InputError, explained
 
 
@@ -37,9 +35,6 @@ def open_batch(folder: Path) -> tuple[Path, bool]:
 
 
 def main():
-    found = findings()
-    if any(f.fatal for f in found):
-        sys.exit(report(found))
     args = parse_args()
     from mmal.labeling import import_file
     from mmal.labeling.checks import Rules
