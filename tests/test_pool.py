@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmal import pool
-from mmal.pool import Pool, derive_seed, in_order, shuffled, sort_key, spend, uniform
+from mmal.pool import Pool, derive_seed, first_shuffled, in_order, shuffled, sort_key, spend, uniform
 
 TEXT = st.text(min_size=1, max_size=5).filter(lambda t: not t.lstrip('-').isdigit())
 IDS = st.lists(st.integers(-10**9, 10**12) | TEXT, unique=True, max_size=30)
@@ -36,6 +36,8 @@ def test_shuffled_is_what_the_standard_library_makes_of_the_sorted_ids(ids, seed
     expected = sorted(ids, key=sort_key)
     Random(f'{seed}/x').shuffle(expected)
     assert shuffled(ids, seed, 'x') == expected
+    for n in (0, 1, 2, len(ids) // 2, len(ids), 99):
+        assert first_shuffled(ids, seed, 'x', n) == expected[:n]
 
 
 @given(st.lists(st.integers(0, 9), max_size=30), st.integers(1, 60))

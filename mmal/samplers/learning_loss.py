@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from ..pool import shuffled
+from ..pool import first_shuffled
 from ..registry import SAMPLERS
 from ..tasks.learning_loss import LossPrediction
 from .base import Query, Scores
@@ -41,7 +41,7 @@ class LearningLossSampler:
         if not isinstance(module, LossPrediction):
             raise ValueError("LearningLossSampler needs a model with a loss-prediction module: model = dict(type="
                              "'mmal.LearningLoss', model=..., feature_maps=[...]).")
-        chosen = shuffled(query.ids, query.seed, f'subset/{query.round}')[:max(self.subset, query.budget)]
+        chosen = first_shuffled(query.ids, query.seed, f'subset/{query.round}', max(self.subset, query.budget))
 
         def visit(keys: list, items: list) -> list:
             found = task.features(items, module.feature_maps)
