@@ -31,6 +31,19 @@ def config_of(work_dir: str | Path) -> Config:
     return Config.fromfile(configs[-1])
 
 
+def closed_rounds(work_dir: str | Path) -> list[int]:
+    """Numbers of the finished rounds, at least one.
+
+    Raises:
+        InputError: If none is finished.
+    """
+    numbers = sorted(int(p.name[6:]) for p in Path(work_dir).glob('round_*') if p.name[6:].isdigit())
+    found = [n for n in numbers if RoundFolder(work_dir, n).closed]
+    if not found:
+        raise InputError(f'{work_dir} holds no finished round: expected the work_dir of a run of al_train.py.')
+    return found
+
+
 class FinishedRound:
     """A round of a run, with its data.
 
@@ -39,14 +52,18 @@ class FinishedRound:
         number: Of the round.
         cfg: Its config; by default what lies in the work_dir.
         data: Its data; by default built from the config.
+        options: Settings of the config to override, as by ``--cfg-options``.
 
     Raises:
         InputError: If there is no config or the round is not closed.
     """
 
-    def __init__(self, work_dir: str | Path, number: int, cfg: Config | None = None, data=None) -> None:
+    def __init__(self, work_dir: str | Path, number: int, cfg: Config | None = None, data=None,
+                 options: dict | None = None) -> None:
         self.work_dir, self.folder = Path(work_dir), RoundFolder(work_dir, number)
         self.cfg = config_of(work_dir) if cfg is None else cfg
+        if options:
+            self.cfg.merge_from_dict(options)
         if not self.folder.closed:
             raise InputError(f'Round {number} of {work_dir} is not finished.')
         if data is None:

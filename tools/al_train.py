@@ -35,15 +35,8 @@ def parse_args():
 
 
 def load_config(args):
-    from mmengine.config import Config
-    if 'data_root' in args.cfg_options:  # configs that read their classes from the data look here
-        os.environ['MMAL_DATA_ROOT'] = args.cfg_options['data_root']
-    try:
-        cfg = Config.fromfile(args.config)
-    except FileNotFoundError as e:
-        raise InputError(f'Config file not found: {e.filename or e}') from None
-    cfg.launcher = args.launcher
-    cfg.merge_from_dict(args.cfg_options)
+    from mmal.config_file import read_config
+    cfg = read_config(args.config, dict(launcher=args.launcher) | args.cfg_options)
     loop = (cfg.get('train_cfg') or {}).get('type')
     if not getattr(loop, '__name__', str(loop)).endswith('ActiveLoop'):
         raise InputError(f"{args.config}: expected train_cfg = dict(type='mmal.ActiveLoop', ...); for an ordinary "

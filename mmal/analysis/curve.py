@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 
 from ..artifacts import read_json, write_bytes, write_csv, write_json
+from ..errors import InputError
 from ..round import PHASES, RoundFolder
 
 COUNTS = ('unreadable_images', 'nonfinite_images')
@@ -58,23 +61,38 @@ def write_curve(work_dir: str | Path, title: str) -> list[dict]:
     return curve
 
 
-def draw(curves: dict[str, list[dict]], metric: str) -> bytes:
-    """PNG of one metric over images and over boxes.
+def read_curve(path: str | Path) -> list[dict]:
+    """Points of a run, from its work_dir or from the ``curve.json`` it left.
+
+    Raises:
+        InputError: If there are none.
+    """
+    path = Path(path)
+    found = read_json(path) if path.is_file() else points(path)
+    if not found:
+        raise InputError(f'{path} holds no finished round: expected the work_dir of a run of al_train.py, or its '
+                         'curve.json.')
+    return found
+
+
+def draw(curves: dict[str, list[dict]], metric: str, units: Sequence[str] = ('images', 'boxes')) -> bytes:
+    """PNG of one metric, a panel for each unit it is drawn over.
 
     Args:
         curves: Points by the name of the run.
         metric: Its name in the points.
+        units: 'images' or 'boxes' that are labeled, or 'seconds' of computing up to the point.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(9, 3.6), layout='constrained')
+    figure = Figure(figsize=(max(4.5 * len(units), 6), 3.6), layout='constrained')
     FigureCanvasAgg(figure)
-    for axis, unit in zip(figure.subplots(1, 2, sharey=True), ('images', 'boxes'), strict=True):
+    for axis, unit in zip(figure.subplots(1, len(units), sharey=True, squeeze=False)[0], units, strict=True):
         for name, curve in curves.items():
-            axis.plot([p[unit] for p in curve], [p['metrics'].get(metric) for p in curve], marker='o', label=name)
-        axis.set_xlabel(f'labeled {unit}')
+            axis.plot(_over(curve, unit), [p['metrics'].get(metric) for p in curve], marker='o', label=name)
+        axis.set_xlabel('seconds of computing' if unit == 'seconds' else f'labeled {unit}')
         axis.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         axis.grid(alpha=0.3)
         axis.label_outer()
@@ -83,6 +101,14 @@ def draw(curves: dict[str, list[dict]], metric: str) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format='png', dpi=120)
     return buffer.getvalue()
+
+
+def _over(curve: list[dict], unit: str) -> list[float]:
+    if unit != 'seconds':
+        return [p[unit] for p in curve]
+    before = [0.0, *accumulate(sum(p['seconds'].values()) for p in curve)]  # of whole rounds
+    return [b + sum(s for phase, s in p['seconds'].items() if phase in ('train', 'evaluate'))
+            for b, p in zip(before[:-1], curve, strict=True)]
 
 
 def table(curve: list[dict]) -> str:

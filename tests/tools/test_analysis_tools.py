@@ -1,0 +1,82 @@
+"""The tools that look at finished runs, called as a user calls them."""
+
+import runpy
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mmal.artifacts import read_json, write_json
+from tests.zoo_configs import ROOT
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Call a tool; returns its exit status or last words, and what it printed."""
+    def go(tool, *arguments):
+        monkeypatch.setattr(sys, 'argv', [f'{tool}.py', *map(str, arguments)])
+        status = 0
+        try:
+            runpy.run_path(str(ROOT / 'tools' / 'analysis_tools' / f'{tool}.py'), run_name='__main__')
+        except SystemExit as e:
+            status = e.code
+        said = capsys.readouterr()
+        return status, said.out + said.err
+    return go
+
+
+def has(path, colour):
+    return (np.asarray(Image.open(path).convert('RGB')) == colour).all(axis=2).any()
+
+
+def test_on_a_run_of_detection(make_cfg, run, call, tmp_path, monkeypatch):
+    work_dir = run(make_cfg(rounds=2, max_epochs=1, sampler=dict(type='mmal.RandomSampler')))
+    chosen = [read_json(work_dir / f'round_0{n}' / 'selected.json') for n in range(2)]
+    status, said = call('browse_selection', work_dir, '--not-show', '--output-dir', tmp_path / 'seen')
+    assert status == 0, said
+    seen = sorted(p.name for p in (tmp_path / 'seen').iterdir())
+    assert seen == [f'{rank:04d}_{i}.png' for rank, i in enumerate(chosen[1])]
+    assert Image.open(tmp_path / 'seen' / seen[0]).size == (64 * 6, 48 * 6)
+    assert has(tmp_path / 'seen' / seen[0], (255, 255, 0))
+    call('browse_selection', work_dir, '--not-show', '--output-dir', tmp_path / 'first', '--round', 0)
+    assert len(list((tmp_path / 'first').iterdir())) == len(chosen[0])
+    monkeypatch.delenv('DISPLAY', raising=False)
+    monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
+    assert 'no display' in str(call('browse_selection', work_dir)[0])
+    assert 'nothing to do' in call('browse_selection', work_dir, '--not-show')[1]
+    assert 'holds no finished round' in str(call('browse_selection', tmp_path, '--not-show', '--output-dir', 'x')[0])
+
+
+def test_curves_of_runs(call, tmp_path):
+    for name, values in (('a', (0.1, 0.3)), ('b', (0.2, 0.25))):
+        write_json(tmp_path / f'{name}.json', [
+            dict(round=n, images=10 * (n + 1), boxes=30 * (n + 1), metrics={'coco/bbox_mAP': v, 'mine': 1 - v},
+                 seconds=dict(train=5.0, evaluate=1.0, score=2.0)) for n, v in enumerate(values)])
+    runs, out = [tmp_path / 'a.json', tmp_path / 'b.json'], tmp_path / 'curves.png'
+    status, said = call('plot_curves', *runs, '--out', out)
+    assert (status, said) == (0, f'coco/bbox_mAP of 2 runs: {out}\n')
+    assert Image.open(out).width == 1080
+    status, said = call('plot_curves', *runs, '--out', out, '--x', 'seconds', '--metric', 'mine', '--legend', 'A', 'B')
+    assert said.startswith('mine of 2 runs')
+    assert Image.open(out).width == 720
+    assert "no run has 'mIoU'; found coco/bbox_mAP, mine" in str(call('plot_curves', *runs, '--metric', 'mIoU')[0])
+    assert 'expected a name for each of the 2 runs' in call('plot_curves', *runs, '--legend', 'A')[1]
+    assert 'names that differ' in str(call('plot_curves', *runs, '--legend', 'A', 'A')[0])
+    assert 'holds no finished round' in str(call('plot_curves', tmp_path)[0])
+
+
+def test_seconds_are_counted_up_to_the_evaluation():
+    from mmal.analysis.curve import _over
+    curve = [dict(seconds=dict(train=5.0, evaluate=1.0, score=2.0)), dict(seconds=dict(train=7.0, evaluate=1.0))]
+    assert _over(curve, 'seconds') == [6.0, 16.0]
+
+
+def test_print_config(call, tmp_path, monkeypatch):
+    config = ROOT / 'configs' / 'resnet_digits_isal.py'
+    status, said = call('print_config', config, '--cfg-options', 'train_cfg.query=7', '--save-path', tmp_path / 'c.py')
+    assert status == 0
+    assert 'query=7' in said
+    assert "type='mmal.ActiveLoop'" in (tmp_path / 'c.py').read_text()
+    assert 'expected an ending of .py .json .yml' in str(call('print_config', config, '--save-path', 'c.txt')[0])
+    assert 'Config file not found' in str(call('print_config', 'nowhere.py')[0])
