@@ -6,8 +6,9 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from pycocotools.coco import COCO
 
-from mmal.artifacts import read_json, write_json
+from mmal.artifacts import read_csv, read_json, write_json
 from tests.zoo_configs import ROOT
 
 
@@ -46,6 +47,33 @@ def test_on_a_run_of_detection(make_cfg, run, call, tmp_path, monkeypatch):
     assert 'no display' in str(call('browse_selection', work_dir)[0])
     assert 'nothing to do' in call('browse_selection', work_dir, '--not-show')[1]
     assert 'holds no finished round' in str(call('browse_selection', tmp_path, '--not-show', '--output-dir', 'x')[0])
+
+    described = read_json(work_dir / 'round_01' / 'chosen.json')
+    described['images'][0]['predictions'] = [dict(bbox=[1.0, 2.0, 30.0, 20.0], label=1, score=0.7)]
+    write_json(work_dir / 'round_01' / 'chosen.json', described)
+    status, said = call('export_coco', work_dir)
+    assert status == 0, said
+    labels, predictions = (read_json(work_dir / 'coco' / f'{n}.json') for n in ('labels', 'predictions'))
+    assert [i['id'] for i in labels['images']] == [i for ids in chosen for i in ids]
+    assert labels['images'] == predictions['images']
+    scores = {row['id']: float(row['score']) for row in read_csv(work_dir / 'round_01' / 'scores.csv')}
+    truth = [a for a in read_json(work_dir / 'round_01' / 'labeled.json')['annotations']
+             if a['image_id'] == chosen[1][0]]
+    mine = [a for a in labels['annotations'] if a['image_id'] == chosen[1][0]]
+    assert [a['bbox'] for a in mine] == [a['bbox'] for a in truth]
+    assert mine[0]['al_round'] == 1
+    assert mine[0]['al_rank'] == 0
+    assert mine[0]['al_score'] == scores[str(chosen[1][0])]
+    found = [a for a in predictions['annotations'] if a['image_id'] == chosen[1][0]]
+    names = {c['id']: c['name'] for c in predictions['categories']}
+    assert [(a['bbox'], names[a['category_id']], a['score'], a['al_rank']) for a in found] == [
+        ([1.0, 2.0, 30.0, 20.0], 'square', 0.7, 0)]
+    read = COCO(str(work_dir / 'coco' / 'labels.json'))
+    assert COCO(str(work_dir / 'coco' / 'predictions.json')).getImgIds() == read.getImgIds()
+    assert Image.open(read.loadImgs(chosen[0][0])[0]['file_name']).size == (64, 48)
+    (work_dir / 'round_00' / 'chosen.json').unlink()
+    call('export_coco', work_dir, '--round', 0, '--output-dir', tmp_path / 'old')
+    assert not read_json(tmp_path / 'old' / 'predictions.json')['annotations']
 
 
 def test_curves_of_runs(call, tmp_path):
