@@ -30,7 +30,7 @@ html_theme = 'furo'
 html_title = f'mmal {release}'
 html_static_path = ['_site/static']
 html_css_files = ['mmal.css']
-html_copy_source = False
+html_copy_source = html_show_copyright = html_show_sphinx = False
 html_math_renderer = 'mathml'
 
 PAGE = 'comparison.html'
@@ -38,7 +38,8 @@ FOLDER_LINK = re.compile(r'\[([^\]]+)\]\(([^):#]+/)\)')
 
 CONTENTS = {
     'Begin': ['docs/quick_start', 'docs/your_data', 'docs/your_detector'],
-    'Use': ['docs/samplers', 'docs/comparing', 'docs/cluster', 'docs/reliability', 'SECURITY', 'docs/config'],
+    'Use': ['docs/labeling', 'docs/samplers', 'docs/comparing', 'docs/cluster', 'docs/reliability', 'SECURITY',
+            'docs/config'],
     'Understand': ['docs/mathematics', 'docs/influence', 'docs/results/README', 'benchmarks/README',
                    'benchmarks/results', 'benchmarks/facemask/README'],
     'Extend': ['docs/extending', 'docs/reference', 'docs/migration', 'CONTRIBUTING', 'CHANGELOG'],
