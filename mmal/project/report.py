@@ -63,6 +63,7 @@ def _notes(source: Source, base: BaseConfig, settings: Settings, found: Scan) ->
 
 def _next(out: str) -> str:
     return f"""Next:
-1. Label {out}/evaluation/to_label and bring the file in:   python tools/al_labels.py {out}/evaluation FILE
-2. python tools/al_train.py {out}/config.py                 writes {out}/run/initial/to_label and stops
-3. Label that, python tools/al_labels.py {out}/run FILE, and go on by --resume; so after each round."""
+1. python tools/al_train.py {out}/config.py      writes {out}/run/initial/to_label and stops
+2. Label that and {out}/evaluation/to_label, and bring the files in:
+   python tools/al_labels.py {out}/run FILE; python tools/al_labels.py {out}/evaluation FILE
+3. python tools/al_train.py {out}/config.py --resume      trains, and asks for the next labels; so on from 2"""
