@@ -12,6 +12,7 @@ import pytest
 from mmal import artifacts
 from mmal.artifacts import read_csv, read_json
 from mmal.samplers import sweep
+from mmal.sealed import digest_file
 
 
 def outcome(work_dir):
@@ -129,3 +130,29 @@ def test_a_real_full_disk(go, tmp_path):
         require_same(go, straight, small / 'run')
     finally:
         subprocess.run(['umount', '-l', str(small)], check=True)
+
+
+def contents(work_dir):
+    """Checksums of the state, without what every start writes anew."""
+    return {p: digest_file(p) for p in work_dir.rglob('*') if p.suffix in ('.json', '.csv', '.pth')
+            and not p.name.startswith('curve') and 'vis_data' not in p.parts}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='mounts a file system')
+@pytest.mark.parametrize(('folder', 'named'), [('.', '/run/'), ('round_01', r'/run/round_01/\w+\.json')])
+def test_a_folder_that_is_read_only_is_named_and_the_state_in_it_intact(go, tmp_path, folder, named):
+    straight, work_dir = go(tmp_path / 'straight'), tmp_path / 'run'
+    shutil.copytree(tmp_path / 'straight', work_dir)
+    shutil.rmtree(work_dir / 'round_01')
+    (work_dir / 'round_01').mkdir()
+    before, closed = contents(work_dir), str(work_dir / folder)
+    if subprocess.run(['mount', '--bind', closed, closed], check=False).returncode:  # root may write whatever modes say
+        pytest.skip('may not mount')
+    try:
+        subprocess.run(['mount', '-o', 'remount,bind,ro', closed], check=True)
+        with pytest.raises(OSError, match=f'Read-only file system: .*{named}'):
+            go(work_dir)
+        assert contents(work_dir) == before
+    finally:
+        subprocess.run(['umount', '-l', closed], check=True)
+    require_same(go, straight, work_dir)
