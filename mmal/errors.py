@@ -17,8 +17,13 @@ class InputError(ValueError):
 
 
 @contextmanager
-def explained(program: str) -> Iterator[None]:
-    """End the program with one message, without a traceback, where the user can do something about it."""
+def explained(program: str, go_on: str = 'go on by --resume') -> Iterator[None]:
+    """End the program with one message, without a traceback, where the user can do something about it.
+
+    Args:
+        program: Its name.
+        go_on: How its work is gone on with.
+    """
     try:
         yield
     except InputError as e:
@@ -31,4 +36,4 @@ def explained(program: str) -> Iterator[None]:
                  'Code in such a file would run. If you made it yourself, --unsafe-checkpoints loads it all the same.')
     except OSError as e:
         sys.exit(f'\n{program}: cannot write or read {e.filename or "a file"}: {e.strerror or e}. What was finished is '
-                 'kept; see to it and go on by --resume.')
+                 f'kept; see to it and {go_on}.')

@@ -28,6 +28,13 @@ def test_each_is_one_message(raised):
     assert (getattr(raised, 'filename', None) or raised.args[0]) in end.value.code
 
 
+def test_how_to_go_on_is_the_program_s_own():
+    for more, expected in (({}, 'go on by --resume.'), (dict(go_on='call it again'), 'see to it and call it again.')):
+        with pytest.raises(SystemExit) as end, explained('tool.py', **more):
+            raise OSError(28, 'No space left on device', 'y.json')
+        assert end.value.code.endswith(expected)
+
+
 @pytest.mark.parametrize('call', [print, os.system])
 def test_code_in_a_checkpoint_is_named_in_two_lines(tmp_path, capsys, call):
     torch.save(dict(meta=Hostile(call)), tmp_path / 'evil.pth')

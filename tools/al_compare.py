@@ -7,7 +7,7 @@ import signal
 import sys
 
 from mmal.check_env import findings, report
-from mmal.errors import InputError
+from mmal.errors import explained
 
 
 def parse_args():
@@ -43,39 +43,42 @@ def submit(plan, args) -> list:
     return [run for run in plan.runs() if not run.done]
 
 
+def compare(args):
+    from mmal.analysis.comparison import write_comparison
+    from mmal.compare import Executor
+    from mmal.comparison_plan import Plan
+    work_dir = args.work_dir or osp.join('work_dirs', osp.splitext(osp.basename(args.plan))[0])
+    plan, gpus = Plan(args.plan, work_dir), visible_gpus()
+    if args.dry_run:
+        for run in plan.runs():
+            print(f'{run.method:<24} seed {run.seed:<4} '
+                  f'{"done" if run.done else f"{run.closed} of {run.rounds} rounds"}')
+        return
+    executor = Executor(plan, args.jobs or len(gpus) or 1, gpus or None)
+    failed = []
+    if args.report_only:
+        executor.write_state(plan.runs())
+    elif args.executor != 'processes':
+        failed = submit(plan, args)
+        executor.write_state(plan.runs())
+    else:
+        failed = executor.execute()
+    write_comparison(work_dir, plan.published)
+    print(f'Report: {work_dir}/comparison.html, tables.csv, points.csv and figures/.')
+    if failed:
+        sys.exit(f'{len(failed)} runs failed; their output is in {work_dir}/METHOD/seed_N/output.txt. '
+                 'Call this again to go on with them.')
+
+
 def main():
     found = findings()
     if any(f.fatal for f in found):
         sys.exit(report(found))
     args = parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a time limit ends the runs, too
-    from mmal.analysis.comparison import write_comparison
-    from mmal.compare import Executor
-    from mmal.comparison_plan import Plan
     try:
-        work_dir = args.work_dir or osp.join('work_dirs', osp.splitext(osp.basename(args.plan))[0])
-        plan, gpus = Plan(args.plan, work_dir), visible_gpus()
-        if args.dry_run:
-            for run in plan.runs():
-                print(f'{run.method:<24} seed {run.seed:<4} '
-                      f'{"done" if run.done else f"{run.closed} of {run.rounds} rounds"}')
-            return
-        executor = Executor(plan, args.jobs or len(gpus) or 1, gpus or None)
-        failed = []
-        if args.report_only:
-            executor.write_state(plan.runs())
-        elif args.executor != 'processes':
-            failed = submit(plan, args)
-            executor.write_state(plan.runs())
-        else:
-            failed = executor.execute()
-        write_comparison(work_dir, plan.published)
-        print(f'Report: {work_dir}/comparison.html, tables.csv, points.csv and figures/.')
-        if failed:
-            sys.exit(f'{len(failed)} runs failed; their output is in {work_dir}/METHOD/seed_N/output.txt. '
-                     'Call this again to go on with them.')
-    except InputError as e:
-        sys.exit(f'\nal_compare.py: {e}')
+        with explained('al_compare.py', go_on='call it again'):
+            compare(args)
     except KeyboardInterrupt:
         sys.exit('\nal_compare.py: stopped. Call it again to go on.')
 

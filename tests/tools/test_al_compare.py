@@ -50,3 +50,14 @@ def test_a_failed_run_is_shown_and_only_what_changed_is_run_again(tmp_path):
     listing = compare(tmp_path, '--dry-run')
     assert listing.stdout.count('done') == 2
     assert compare(tmp_path, '--report-only').returncode == 0
+
+
+def test_a_file_that_cannot_be_written_is_one_message(tmp_path):
+    (tmp_path / 'plan.py').write_text(PLAN)
+    (tmp_path / 'work').write_text('in the way')
+    found = compare(tmp_path)
+    assert found.returncode == 1
+    assert found.stderr.strip().splitlines()[-1].startswith('al_compare.py: cannot write or read ')
+    assert 'work' in found.stderr.splitlines()[-1]
+    assert found.stderr.rstrip().endswith('see to it and call it again.')
+    assert 'Traceback' not in found.stderr
