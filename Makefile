@@ -1,5 +1,5 @@
-# make demo | demo-classification | test | test-faults | test-slurm | soak [MINUTES=30] | bench | paper-claims | docs | lint | setup. PYTHON=/path/to/python uses that environment as it is, instead of making .venv.
-.PHONY: demo demo-classification test test-faults test-slurm soak bench paper-claims docs lint setup check
+# make demo | demo-classification | test | test-faults | test-soak | test-slurm | soak [MINUTES=30] | bench | paper-claims | docs | lint | setup. PYTHON=/path/to/python uses that environment as it is, instead of making .venv.
+.PHONY: demo demo-classification test test-faults test-soak test-slurm soak bench paper-claims docs lint setup check
 
 ifdef PYTHON
 PY := PYTHONPATH=$(CURDIR):$$PYTHONPATH $(PYTHON)
@@ -33,6 +33,9 @@ test-slurm: setup  # needs slurm and munge, and says so
 
 test-faults: setup
 	$(PY) -m pytest -m faults
+
+test-soak: setup  # many rounds in one process
+	$(PY) -m pytest -m soak
 
 soak: setup
 	$(PY) -m benchmarks.soak --minutes $(or $(MINUTES),30)
