@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +19,7 @@ from .parts import Parts
 from .progress import track
 from .round import PHASES
 from .samplers import Query
+from .score_file import selected_scores
 from .tasks.base import PseudoLabels
 from .tasks.loading import Unreadable, batches
 
@@ -54,10 +53,10 @@ def describe(query: Query, selected: list, path: Path, sampler, classes: Sequenc
         near = _nearest(query, {i: vector for i, (vector, _) in seen.items()}, group)
     if is_main_process():
         lost = (None, dict(predictions=[], parts=None))
-        scores = _scores(query.folder / PHASES['score'], len(selected))
+        scores = selected_scores(query.folder / PHASES['score'])[1]
         write_json(path, dict(images=[
-            dict(id=i, rank=rank, score=score, **seen.get(i, lost)[1], nearest=near.get(i))
-            for rank, (i, score) in enumerate(zip(selected, scores, strict=True))]), indent=None)
+            dict(id=i, rank=rank, score=finite(scores.get(str(i))), **seen.get(i, lost)[1], nearest=near.get(i))
+            for rank, i in enumerate(selected)]), indent=None)
 
 
 def _visitor(query: Query, sampler, classes: Sequence[str]) -> Callable[[list, list], list[tuple]]:
@@ -100,11 +99,9 @@ def _loaded(query: Query, ids: list, title: str) -> Iterator[dict]:
             yield items
 
 
-def _scores(path: Path, n: int) -> list[float | None]:
-    """Scores of the n best, the selected; a file of millions is not read on."""
-    with open(path, newline='', encoding='utf-8', errors='surrogateescape') as f:
-        values = [float(row[1]) for row in islice(csv.reader(f), 1, n + 1)]
-    return [v if math.isfinite(v) else None for v in values]
+def finite(score: float | None) -> float | None:
+    """The score, or None: JSON knows no other number."""
+    return score if score is not None and math.isfinite(score) else None
 
 
 @contextmanager

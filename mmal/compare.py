@@ -16,6 +16,7 @@ from queue import Queue
 from .artifacts import read_json, write_json
 from .comparison_plan import Plan, Run
 from .errors import InputError
+from .versions import versions
 
 
 class Executor:
@@ -137,7 +138,7 @@ class Executor:
         write_json(self.plan.work_dir / 'comparison.json', dict(
             name=self.plan.name, metric=self.plan.metric or self._metric(runs), baseline=self.plan.baseline,
             target=self.plan.target, seeds=self.plan.seeds, methods=list(self.plan.methods), runs=listed,
-            config=self.plan.config, versions=_versions(), commit=_commit(),
+            config=self.plan.config, versions=versions(), commit=_commit(),
             command=f'python tools/al_compare.py {self.plan.path} --work-dir {self.plan.work_dir}'))
 
     @staticmethod
@@ -166,12 +167,6 @@ def _locked(path: Path) -> Iterator[int]:
 def _last_line(path: Path) -> str:
     lines = path.read_text(errors='replace').strip().splitlines()
     return lines[-1][:500] if lines else ''
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import distributions
-    wanted = ('torch', 'mmengine', 'mmcv', 'mmdet', 'mmdetection', 'mmpretrain', 'mmal')
-    return {d.name: d.version for d in distributions() if d.name.removeprefix('onedl-') in wanted}
 
 
 def _commit() -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -44,6 +45,33 @@ def closed_rounds(work_dir: str | Path) -> list[int]:
     return found
 
 
+def run_data(cfg: Config):
+    """The data of a run, by its config.
+
+    Raises:
+        InputError: If a file it names is missing.
+    """
+    init_default_scope(cfg.get('default_scope', 'mmengine'))
+    return build_data(cfg)
+
+
+def picture_of(data, image_id, pool: Callable) -> Image.Image:
+    """A pool image as a picture, from its file or from memory.
+
+    Args:
+        data: The :class:`~mmal.tasks.base.TaskData` of the run.
+        image_id: Of the image.
+        pool: Gives the pool's dataset, and is asked only for images that are no files.
+    """
+    path = data.image_path(image_id)
+    if path:
+        with Image.open(path) as image:
+            return ImageOps.exif_transpose(image).convert('RGB')  # as it was trained on, and its boxes are
+    dataset = pool()
+    info = dataset.get_data_info(data.rows(dataset)[image_id])
+    return Image.fromarray(np.asarray(info['img'], dtype=np.uint8))
+
+
 class FinishedRound:
     """A round of a run, with its data.
 
@@ -66,9 +94,7 @@ class FinishedRound:
             self.cfg.merge_from_dict(options)
         if not self.folder.closed:
             raise InputError(f'Round {number} of {work_dir} is not finished.')
-        if data is None:
-            init_default_scope(self.cfg.get('default_scope', 'mmengine'))
-        self.data = build_data(self.cfg) if data is None else data
+        self.data = run_data(self.cfg) if data is None else data
 
     @cached_property
     def pool(self):
@@ -94,12 +120,7 @@ class FinishedRound:
 
     def picture(self, image_id) -> Image.Image:
         """The image as a picture, from its file or from memory."""
-        path = self.data.image_path(image_id)
-        if path:
-            with Image.open(path) as image:
-                return ImageOps.exif_transpose(image).convert('RGB')  # as it was trained on, and its boxes are
-        info = self.pool.get_data_info(self.data.rows(self.pool)[image_id])
-        return Image.fromarray(np.asarray(info['img'], dtype=np.uint8))
+        return picture_of(self.data, image_id, lambda: self.pool)
 
     def boxes(self, image_id) -> list[tuple]:
         """x, y, w, h and class name of its revealed boxes; none for classification."""

@@ -24,6 +24,7 @@ from .pool import Pool
 from .publish import publish
 from .rank0 import on_rank_0
 from .registry import LOOPS, ORACLES, SAMPLERS
+from .report import renew
 from .round import PASSES, RoundFolder
 from .run_record import NAME as RUN
 from .run_record import record_of
@@ -243,6 +244,7 @@ class ActiveLoop(BaseLoop):
         if dist.is_main_process():
             curve = write_curve(self.work_dir, type(self.sampler).__name__)
             publish(self.runner, self.data, curve)
+            renew(self.work_dir, self.data, self.runner.logger)
 
     def _farewell(self, last_words: str) -> None:
         if not dist.is_main_process():

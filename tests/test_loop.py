@@ -57,6 +57,7 @@ def test_two_rounds_leave_what_the_design_lists(make_cfg, run, dataset):
     assert [(s['step'], s['al/images']) for s in scalars] == [(0, 6), (1, 9)]
     assert not any('loss' in s for s in scalars), 'inner training must not write into the outer visualizer'
     assert not read_json(work_dir / 'pool.json')['annotations']
+    assert 'Chosen in round 1' in (work_dir / 'report.html').read_text()
 
 
 def test_resume_after_every_phase_gives_the_same_result(make_cfg, run, tmp_path, monkeypatch):

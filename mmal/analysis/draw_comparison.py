@@ -19,7 +19,7 @@ INK, GRID, PAPER = '#1f2328', '#d0d7de', '#ffffff'
 SERIES = ('#0072b2', '#d55e00', '#00805c', '#b0508a', '#8a6d00', '#2a8fc4', '#555555')
 """Okabe and Ito's palette for colour-blind readers, darkened where it has less than 3:1 contrast on white."""
 MARKERS = 'osD^vPX*'
-_STYLE = {'svg.fonttype': 'none', 'svg.hashsalt': 'mmal', 'text.parse_math': False, 'font.size': 10,
+STYLE = {'svg.fonttype': 'none', 'svg.hashsalt': 'mmal', 'text.parse_math': False, 'font.size': 10,
           'font.family': 'sans-serif', 'text.color': INK, 'axes.labelcolor': INK, 'axes.edgecolor': INK,
           'xtick.color': INK, 'ytick.color': INK, 'grid.color': GRID, 'figure.facecolor': PAPER,
           'axes.facecolor': PAPER, 'axes.spines.top': False, 'axes.spines.right': False, 'legend.frameon': False}
@@ -52,8 +52,8 @@ def draw_curves(means: pd.DataFrame, points: pd.DataFrame, methods: Sequence[str
         published: Points of :func:`mmal.analysis.published.published_curve` by label, drawn dashed. Their values must
             be in the unit of the metric. A label that begins with a method's name has its colour. Defaults to None.
     """
-    with rc_context(_STYLE):
-        figure, axis = _figure(8.4, 4.6)
+    with rc_context(STYLE):
+        figure, axis = new_figure(8.4, 4.6)
         handles = []
         for method, part in means[means['n'] > 0].groupby('method', sort=False):
             colour, marker = _colour(method, methods), MARKERS[methods.index(method) % len(MARKERS)]
@@ -67,8 +67,8 @@ def draw_curves(means: pd.DataFrame, points: pd.DataFrame, methods: Sequence[str
         handles += _key(banded=bool((means['n'] >= 2).any()))
         axis.set(xlabel=f'labeled {unit}', ylabel=metric)
         axis.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
-        _legend(figure, handles)
-        return _save(figure)
+        add_legend(figure, handles)
+        return saved(figure)
 
 
 def draw_shares(shares: pd.DataFrame, methods: Sequence[str], xlabel: str) -> Drawing:
@@ -79,8 +79,8 @@ def draw_shares(shares: pd.DataFrame, methods: Sequence[str], xlabel: str) -> Dr
         methods: All methods; a method keeps its colour through all charts.
         xlabel: What a bar is.
     """
-    with rc_context(_STYLE):
-        figure, axis = _figure(8.4, 1.2 + len(shares) * (0.14 + 0.13 * shares.shape[1]))
+    with rc_context(STYLE):
+        figure, axis = new_figure(8.4, 1.2 + len(shares) * (0.14 + 0.13 * shares.shape[1]))
         height, handles = 0.8 / max(1, shares.shape[1]), []
         for i, method in enumerate(shares.columns):
             place = [row + (i - (shares.shape[1] - 1) / 2) * height for row in range(len(shares))]
@@ -91,8 +91,8 @@ def draw_shares(shares: pd.DataFrame, methods: Sequence[str], xlabel: str) -> Dr
         axis.tick_params(axis='y', length=0)
         axis.grid(visible=False, axis='y')
         axis.set_xlabel(xlabel)
-        _legend(figure, handles)
-        return _save(figure)
+        add_legend(figure, handles)
+        return saved(figure)
 
 
 def draw_box_sizes(shares: pd.DataFrame, edges: Sequence[float], methods: Sequence[str]) -> Drawing:
@@ -103,8 +103,8 @@ def draw_box_sizes(shares: pd.DataFrame, edges: Sequence[float], methods: Sequen
         edges: Finite limits of the bins, one more than there are bins.
         methods: All methods; a method keeps its colour through all charts.
     """
-    with rc_context(_STYLE):
-        figure, axis = _figure(8.4, 3.8)
+    with rc_context(STYLE):
+        figure, axis = new_figure(8.4, 3.8)
         for i, method in enumerate(shares.columns):
             axis.stairs(100 * shares[method], edges, color=_colour(method, methods), lw=2,
                         ls=('-', '--', '-.', ':')[i % 4], baseline=None, label=_label(method))
@@ -114,18 +114,19 @@ def draw_box_sizes(shares: pd.DataFrame, edges: Sequence[float], methods: Sequen
         for limit in (32, 96):
             axis.axvline(limit, color=INK, lw=0.8, ls=':')
         axis.set(xlabel='side of a square of equal area, pixels', ylabel='% of the boxes chosen')
-        _legend(figure, axis.get_legend_handles_labels()[0])
-        return _save(figure)
+        add_legend(figure, axis.get_legend_handles_labels()[0])
+        return saved(figure)
 
 
-def draw_seconds(seconds: pd.DataFrame) -> Drawing:
+def draw_seconds(seconds: pd.DataFrame, xlabel: str = 'mean seconds a round') -> Drawing:
     """Stacked horizontal bars of mean seconds a round.
 
     Args:
         seconds: Index: methods, columns: phases; NaN where a phase never ran.
+        xlabel: What a bar is. Defaults to 'mean seconds a round'.
     """
-    with rc_context(_STYLE):
-        figure, axis = _figure(8.4, 1.3 + 0.42 * len(seconds))
+    with rc_context(STYLE):
+        figure, axis = new_figure(8.4, 1.3 + 0.42 * len(seconds))
         left, handles = pd.Series(0.0, index=seconds.index), []
         hatches = ('', '///', '...', 'xxx', '\\\\\\', '++')
         for i, phase in enumerate(seconds.columns):
@@ -137,9 +138,9 @@ def draw_seconds(seconds: pd.DataFrame) -> Drawing:
         axis.set_yticks(range(len(seconds)), [str(name) for name in seconds.index])
         axis.invert_yaxis()
         axis.grid(visible=False, axis='y')
-        axis.set_xlabel('mean seconds a round')
-        _legend(figure, handles)
-        return _save(figure)
+        axis.set_xlabel(xlabel)
+        add_legend(figure, handles)
+        return saved(figure)
 
 
 def half_width(sd: float, n: int) -> float:
@@ -191,7 +192,8 @@ def _label(text) -> str:
     return f' {text}' if str(text).startswith('_') else str(text)
 
 
-def _figure(width: float, height: float):
+def new_figure(width: float, height: float):
+    """A figure in the style of all charts, and its axis."""
     figure = Figure(figsize=(width, height), layout='constrained')
     FigureCanvasAgg(figure)
     axis = figure.subplots()
@@ -200,12 +202,14 @@ def _figure(width: float, height: float):
     return figure, axis
 
 
-def _legend(figure: Figure, handles: list) -> None:
+def add_legend(figure: Figure, handles: list) -> None:
+    """A legend beside the chart, if there is something to say."""
     if handles:
         figure.legend(handles=handles, loc='outside right upper', fontsize=9)
 
 
-def _save(figure: Figure) -> Drawing:
+def saved(figure: Figure) -> Drawing:
+    """The figure as PNG and SVG."""
     out = {kind: io.BytesIO() for kind in ('png', 'svg')}
     figure.savefig(out['png'], format='png', dpi=120, metadata=dict(Software=None))
     figure.savefig(out['svg'], format='svg', metadata=dict(Date=None, Creator=None, Format=None, Type=None))

@@ -54,7 +54,8 @@ class Section:
 
 
 @functools.cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Where the templates of pages are found."""
     return Environment(loader=FileSystemLoader(Path(__file__).with_name('templates')), autoescape=True,
                        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
@@ -68,6 +69,6 @@ def page(comparison: Comparison, sections: list[Section], files: Mapping[str, st
         files: What each file beside the page holds, by its relative path.
     """
     charts = {f.name: Markup(inline(f.drawing.svg, f.name, f.alt)) for s in sections for f in s.figures}
-    return _environment().get_template('comparison.html.j2').render(
+    return environment().get_template('comparison.html.j2').render(
         comparison=comparison, sections=sections, files=files, charts=charts,
         light=dict(enumerate(SERIES)), dark=dict(enumerate(DARK)))
