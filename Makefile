@@ -1,5 +1,5 @@
-# make demo | demo-classification | test | test-faults | test-soak | test-slurm | soak [MINUTES=30] | bench | paper-claims | docs | lint | setup. PYTHON=/path/to/python uses that environment as it is, instead of making .venv.
-.PHONY: demo demo-classification test test-faults test-soak test-slurm soak bench paper-claims docs lint setup check
+# make demo | demo-classification | test | test-faults | test-soak | test-slurm | test-label-studio | soak [MINUTES=30] | bench | paper-claims | docs | lint | setup. PYTHON=/path/to/python uses that environment as it is, instead of making .venv.
+.PHONY: demo demo-classification test test-faults test-soak test-slurm test-label-studio soak bench paper-claims docs lint setup check
 
 ifdef PYTHON
 PY := PYTHONPATH=$(CURDIR):$$PYTHONPATH $(PYTHON)
@@ -30,6 +30,10 @@ test: setup
 
 test-slurm: setup  # needs slurm and munge, and says so
 	$(PY) -m pytest -m slurm tests/slurm
+
+test-label-studio: setup  # installs the server into .venv-label-studio on first use
+	tests/label_studio/install.sh
+	$(PY) -m pytest -m label_studio tests/label_studio
 
 test-faults: setup
 	$(PY) -m pytest -m faults

@@ -35,7 +35,8 @@ setup(
         'mim': requirements('openmmlab'),
         'demo': requirements('demo'),
         'slurm': requirements('slurm'),
+        'label-studio': requirements('label-studio'),
         'docs': requirements('docs'),
-        'tests': requirements('demo') + requirements('slurm') + requirements('tests'),
+        'tests': requirements('demo') + requirements('slurm') + requirements('label-studio') + requirements('tests'),
     },
 )

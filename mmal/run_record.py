@@ -11,7 +11,7 @@ from .image_record import pool_change
 from .sealed import Damaged, digest_file, read_sealed, write_sealed
 
 NAME = 'run.json'
-BEGINNING = ('pool.json', 'images.csv', 'initial.json', 'holdout.json')
+BEGINNING = ('pool.json', 'images.csv', 'other_images.csv', 'initial.json', 'holdout.json')
 """What a run begins with, and never changes."""
 
 CURE = 'Put back a whole copy, or go back to the last state that is whole by --resume verified.'
@@ -21,7 +21,8 @@ BENIGN = [
     'env_cfg*', 'experiment_name', '*num_workers', '*persistent_workers', '*pin_memory', '*prefetch_factor', 'filename',
     'train_cfg.rounds', 'train_cfg.start_from', 'train_cfg.on_damage', 'train_cfg.allow_config_change',
     'train_cfg.stop*', 'train_cfg.oracle.partial', 'train_cfg.oracle.url', 'train_cfg.oracle.wait',
-    'train_cfg.oracle.poll', 'train_cfg.oracle.storage', 'model_wrapper_cfg*', 'data_root', 'randomness*',
+    'train_cfg.oracle.poll', 'train_cfg.oracle.storage', 'train_cfg.oracle.project', 'train_cfg.oracle.clip',
+    'train_cfg.oracle.chunk', 'train_cfg.oracle.timeout', 'model_wrapper_cfg*', 'data_root', 'randomness*',
     'custom_imports*', 'unsafe_checkpoints'
 ]
 """Config keys that a resumed run may change: where and how it runs, and when it stops. (More processes make larger

@@ -111,7 +111,8 @@ class LabelStudioServer:
         from label_studio_sdk import LabelStudio
         with self._explained('logging in'):
             # a request that is sent again, as the SDK would, might push tasks twice
-            self._client = LabelStudio(base_url=self.url, api_key=key, timeout=timeout, max_retries=0)
+            self._client = LabelStudio(base_url=self.url, api_key=key, timeout=timeout, max_retries=0,
+                                       follow_redirects=False)  # the token is for this address alone
 
     def page(self, project: int) -> str:
         """Where people label a project."""

@@ -80,6 +80,7 @@ class AnnotationServer:
             return answered(request, batch, self._partial)
         server = LabelStudioServer(self._url, self._timeout)
         project = self._project(server, request.folder, batch)
+        self._allow_images(server, project, batch)
         self._push(server, project, request.folder, batch)
         self._wait_for(server, project, batch)
         self._pull(server, project, request.folder, batch)
@@ -99,9 +100,15 @@ class AnnotationServer:
             raise InputError(f'Project {self._title!r} at {self._url} has another label config than this run needs: '
                              f'{wrong}. Set Settings > Labeling Interface to {folder}/{FOLDER}/label_studio.xml, or '
                              'name another project by train_cfg.oracle.project.')
-        if self._storage is not None:
-            server.serve_images(project.id, self._storage)
         return project
+
+    def _allow_images(self, server: LabelStudioServer, project: Any, batch: Batch) -> None:
+        if self._storage is None:
+            return
+        if Path(self._storage).name != Path(batch.root).name:
+            raise InputError(f'train_cfg.oracle.storage: expected a folder named {Path(batch.root).name}, as that of '
+                             f'the images here ({batch.root}), found {self._storage}: tasks name images below it.')
+        server.serve_images(project.id, self._storage)
 
     def _push(self, server: LabelStudioServer, project: Any, folder: Path, batch: Batch) -> None:
         """Push the tasks that are not there, in rank order, and note when all are."""
