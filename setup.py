@@ -27,7 +27,9 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmal', 'mmal.*']),
-    package_data={'mmal.analysis': ['paper_tables.json', 'templates/*']},
+    # .mim holds links to tools/ and configs/, and is copied as files: what `mim` runs from an installed package
+    package_data={'mmal': ['.mim/model-index.yml', '.mim/**/*.py', '.mim/**/*.sh', '.mim/**/*.yml'],
+                  'mmal.analysis': ['paper_tables.json', 'templates/*']},
     python_requires='>=3.10',
     install_requires=requirements('runtime'),
     extras_require={
@@ -36,6 +38,8 @@ setup(
         'demo': requirements('demo'),
         'slurm': requirements('slurm'),
         'label-studio': requirements('label-studio'),
+        'mlflow': requirements('mlflow'),
+        'wandb': requirements('wandb'),
         'docs': requirements('docs'),
         'tests': requirements('demo') + requirements('slurm') + requirements('label-studio') + requirements('tests'),
     },
