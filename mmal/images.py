@@ -110,18 +110,19 @@ def find_unreadable(data, logger) -> tuple[dict, dict]:
     return reasons, {i: descriptions[i] for i in paths}
 
 
-def require_readable(paths: list[str], name: str, logger) -> None:
-    """Every process calls it.
+def require_readable(paths: list[str], name: str, logger) -> dict:
+    """What :func:`~mmal.image_record.describe` says of each file. Every process calls it.
 
     Raises:
         InputError: If an image of an evaluation or reference set cannot be decoded.
     """
-    reasons = _examined_together({path: path for path in dict.fromkeys(paths)}, logger)[0]
+    reasons, descriptions, _ = _examined_together({path: path for path in dict.fromkeys(paths)}, logger)
     if reasons:
         some = '; '.join(f'{path}: {reason}' for path, reason in list(reasons.items())[:3])
         raise InputError(f'{len(reasons)} of {len(paths)} images of the {name} cannot be read: {some}. Repair them or '
                          'take them out of its annotation file. If your loader reads files that Pillow does not, set '
                          'train_cfg.check_images=False.')
+    return {path: descriptions[path] for path in dict.fromkeys(paths)}
 
 
 UNREADABLE = 'unreadable.json'

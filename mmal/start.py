@@ -11,7 +11,7 @@ from .asking import label_first
 from .errors import InputError
 from .first_images import drawn, first_images, require_enough
 from .hooks.resume_point import remove_points
-from .image_record import require_unchanged, write_record
+from .image_record import describe, require_others_unchanged, require_unchanged, write_others, write_record
 from .images import examine_all, find_unreadable, require_readable
 from .input_check import check_input, ready_sets
 from .integrity import examine, restore
@@ -39,11 +39,11 @@ def prepare(loop) -> None:
     record = loop.record()
     resuming = on_rank_0(lambda: _reopen(loop, record))
     fresh = not resuming and loop.start_from is None
-    reasons, descriptions = _examine_images(loop) if loop.check_images and fresh else ({}, {})
+    found = _examine_images(loop) if loop.check_images and fresh else ({}, {}, {})
 
     def begin() -> None:
         if not resuming:
-            _begin(loop, reasons, descriptions, record)
+            _begin(loop, *found, record)
             claim(loop.work_dir, record)
         if loop.start_from is not None:
             _adopt_model(loop, record)
@@ -61,11 +61,16 @@ def _label_first(loop, ids: list, held: set) -> None:
     claim_first_labels(loop.work_dir)
 
 
-def _examine_images(loop) -> tuple[dict, dict]:
+def _examine_images(loop) -> tuple[dict, dict, dict]:
     """Decode what will be trained on, scored and evaluated with, before hours are spent."""
-    for name, dataset in ready_sets(loop).items():
-        require_readable(loop.data.files(dataset), name, loop.runner.logger)
-    return find_unreadable(loop.data, loop.runner.logger)
+    others = {name: require_readable(files, name, loop.runner.logger) for name, files in _other_files(loop).items()}
+    return *find_unreadable(loop.data, loop.runner.logger), others
+
+
+def _other_files(loop) -> dict[str, list[str]]:
+    """Image files of the sets beside the pool, by what they are called."""
+    found = {name: loop.data.files(dataset) for name, dataset in ready_sets(loop).items()}
+    return {name: files for name, files in found.items() if files}
 
 
 def _reopen(loop, record: dict) -> bool:
@@ -81,6 +86,7 @@ def _reopen(loop, record: dict) -> bool:
     examine(work_dir, logger)
     if loop.data.local:
         require_unchanged(work_dir, {str(i['id']): loop.data.image_path(i['id']) for i in loop.data.images})
+    require_others_unchanged(work_dir, _other_files(loop))
     if new := changed_record(work_dir, record):
         for folder in work_dir.glob('round_*'):
             remove_points(folder)  # the rest of a training would be another's
@@ -95,16 +101,19 @@ def _begin_again(loop, record: dict) -> None:
     paths = {i['id']: loop.data.image_path(i['id']) for i in loop.data.images}
     known = loop.check_images and loop.data.local
     reasons, descriptions, _ = examine_all(paths, loop.runner.logger) if known else ({}, {}, {})
-    _begin(loop, reasons, descriptions, record)
+    others = {name: {f: describe(f) for f in files} for name, files in _other_files(loop).items()} if known else {}
+    _begin(loop, reasons, descriptions, others, record)
     if loop.start_from is None:
         label_first(loop, *drawn(loop))
 
 
-def _begin(loop, unreadable: dict, descriptions: dict, record: dict) -> None:
+def _begin(loop, unreadable: dict, descriptions: dict, others: dict, record: dict) -> None:
     """Write what a new run begins with."""
     if loop.start_from is None:
         if descriptions:
             write_record(loop.work_dir, descriptions)
+        if others:
+            write_others(loop.work_dir, others)
         write_json(loop.work_dir / 'pool.json', loop.data.listing(), indent=None)
         loop.unreadable.write(unreadable)
         require_enough(loop)
@@ -121,7 +130,7 @@ def _begin(loop, unreadable: dict, descriptions: dict, record: dict) -> None:
     if (theirs['seed'], theirs['pool']) != (record['seed'], record['pool']):
         raise InputError(f'train_cfg.start_from: {source} has another seed or pool ({theirs["seed"]}, '
                          f'{theirs["pool"]}) than this run ({record["seed"]}, {record["pool"]}).')
-    for name in ('pool.json', 'unreadable.json', 'initial.json', 'holdout.json', 'images.csv'):
+    for name in ('pool.json', 'unreadable.json', 'initial.json', 'holdout.json', 'images.csv', 'other_images.csv'):
         (loop.work_dir / name).unlink(missing_ok=True)
         if (source / name).exists():
             _link(source / name, loop.work_dir / name)

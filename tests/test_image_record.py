@@ -1,10 +1,11 @@
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from mmal.errors import InputError
-from mmal.image_record import describe, require_unchanged, write_record
+from mmal.image_record import describe, require_others_unchanged, require_unchanged, write_others, write_record
 
 
 @pytest.fixture
@@ -33,3 +34,37 @@ def test_another_content_is_named(tmp_path, paths, harm):
 
 def test_without_a_record_nothing_is_asked(tmp_path):
     require_unchanged(tmp_path, {'1': '/nowhere'})
+    require_others_unchanged(tmp_path, {'reference set': ['/nowhere']})
+
+
+@pytest.fixture
+def sets(tmp_path, paths):
+    """Files in two folders, in two sets that share one."""
+    (tmp_path / 'more').mkdir()
+    more = str(tmp_path / 'more' / '0.png')
+    shutil.copy(paths['0'], more)
+    found = {'reference set': [paths['0'], more], 'evaluation set': [paths['0'], paths['1'], paths['0']]}
+    write_others(tmp_path, {name: {p: describe(p) for p in files} for name, files in found.items()})
+    return found
+
+
+def test_others_are_named_with_their_set(tmp_path, sets):
+    require_others_unchanged(tmp_path, sets)
+    Path(sets['reference set'][1]).write_bytes(b'another')
+    with pytest.raises(InputError, match=r'1 images of the reference set have changed or gone .*more/0\.png\.'):
+        require_others_unchanged(tmp_path, sets)
+    require_others_unchanged(tmp_path, dict(sets, **{'reference set': []}))
+    os.remove(sets['evaluation set'][1])
+    with pytest.raises(InputError, match=r'1 images of the evaluation set have changed or gone .*1\.png\.'):
+        require_others_unchanged(tmp_path, {'evaluation set': sets['evaluation set']})
+
+
+def test_others_may_be_moved_together(tmp_path, sets):
+    moved = tmp_path / 'moved'
+    shutil.copytree(tmp_path, moved)
+    files = {name: [str(moved / Path(p).relative_to(tmp_path)) for p in paths] for name, paths in sets.items()}
+    Path(sets['reference set'][1]).write_bytes(b'another')
+    require_others_unchanged(tmp_path, files)
+    Path(files['reference set'][1]).write_bytes(b'another')
+    with pytest.raises(InputError, match='moved'):
+        require_others_unchanged(tmp_path, files)

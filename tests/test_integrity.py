@@ -18,7 +18,7 @@ LOG = logging.getLogger()
 
 
 def begin(work_dir):
-    for name in ('pool.json', 'initial.json', 'images.csv'):
+    for name in ('pool.json', 'initial.json', 'images.csv', 'other_images.csv'):
         write_json(work_dir / name, [name])
     write_sealed(work_dir / 'unreadable.json', dict(images={}))
 
@@ -48,7 +48,7 @@ def cut(path):
 
 
 HARM = dict(flip=flip, cut=cut, empty=lambda p: os.truncate(p, 0), remove=os.remove)
-NEEDED = ['initial.json', 'pool.json', 'images.csv', 'unreadable.json', 'round_00/labeled.json',
+NEEDED = ['initial.json', 'pool.json', 'images.csv', 'other_images.csv', 'unreadable.json', 'round_00/labeled.json',
           'round_01/metrics.json', 'round_01/phases.json', 'round_02/checkpoint.pth', 'round_02/s_test.pth']
 
 

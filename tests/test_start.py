@@ -6,6 +6,7 @@ import pytest
 
 from mmal.artifacts import read_json
 from mmal.errors import InputError
+from mmal.sealed import read_sealed
 
 
 @pytest.fixture
@@ -54,6 +55,22 @@ def test_what_does_not_fit_is_refused(make_cfg, run, tmp_path, first):
         run(second(make_cfg, tmp_path, first, initial=5))
     assert not (tmp_path / 'second' / 'run.json').exists()
     assert not (tmp_path / 'second' / 'round_00').exists(), 'nothing of what does not fit is left behind'
+
+
+def test_an_image_beside_the_pool_that_is_another_on_resume_is_named(make_cfg, run, tmp_path, dataset, first):
+    cfg = make_cfg(first, rounds=1, max_epochs=1)
+    cfg.resume = True
+    for name, image in (('reference', 'set_102.png'), ('evaluation', 'set_202.png')):
+        whole = (dataset / image).read_bytes()
+        (dataset / image).write_bytes((dataset / 'set_001.png').read_bytes())
+        with pytest.raises(InputError, match=f'1 images of the {name} set have changed or gone since .*{image}'):
+            run(cfg)
+        (dataset / image).unlink()
+        with pytest.raises(InputError, match=f'1 of 4 image files of the {name} set do not exist, e.g. .*{image}'):
+            run(cfg)
+        (dataset / image).write_bytes(whole)
+    assert 'other_images.csv' in read_sealed(first / 'run.json')['files']
+    run(cfg)
 
 
 def test_hooks_that_take_part_in_training_count_with_their_settings():
