@@ -14,6 +14,7 @@ from ..artifacts import write_bytes
 from ..versions import versions
 from . import run_sections
 from .cards import gallery
+from .cost_section import cost
 from .run_files import RunFiles
 
 NAME = 'report.html'
@@ -67,7 +68,7 @@ def write_report(work_dir: str | Path, data) -> Path:
 def report(run: RunFiles) -> str:
     """HTML of the page. Everything from the run is escaped."""
     sections = [s for s in (run_sections.curve(run), run_sections.classes_and_sizes(run), run_sections.s_test(run),
-                            run_sections.seconds(run)) if s]
+                            cost(run), run_sections.seconds(run)) if s]
     queries, (main, other) = run.queries, settings(run.record.get('config', {}))
     return environment().get_template('report.html.j2').render(
         name=run.work_dir.resolve().name, work_dir=run.work_dir.resolve(), summary=summary(run), sections=sections,
