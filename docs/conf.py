@@ -39,7 +39,7 @@ FOLDER_LINK = re.compile(r'\[([^\]]+)\]\(([^):#]+/)\)')
 CONTENTS = {
     'Begin': ['docs/quick_start', 'docs/your_data', 'docs/your_detector'],
     'Use': ['docs/labeling', 'docs/samplers', 'docs/comparing', 'docs/cluster', 'docs/reliability', 'SECURITY',
-            'docs/config'],
+            'docs/tools', 'docs/config'],
     'Understand': ['docs/mathematics', 'docs/influence', 'docs/results/README', 'benchmarks/README',
                    'benchmarks/results', 'benchmarks/facemask/README'],
     'Extend': ['docs/extending', 'docs/reference', 'docs/migration', 'CONTRIBUTING', 'CHANGELOG'],
