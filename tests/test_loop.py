@@ -54,7 +54,7 @@ def test_two_rounds_leave_what_the_design_lists(make_cfg, run, dataset):
     assert (work_dir / 'curve.png').read_bytes().startswith(b'\x89PNG')
     lines = [line for path in work_dir.glob('*/vis_data/scalars.json') for line in path.read_text().splitlines()]
     scalars = [json.loads(line) for line in lines]
-    assert [(s['step'], s['al/images']) for s in scalars] == [(0, 6), (1, 9)]
+    assert [(s['step'], s['al/images']) for s in scalars if 'al/images' in s] == [(0, 6), (1, 9)]
     assert not any('loss' in s for s in scalars), 'inner training must not write into the outer visualizer'
     assert not read_json(work_dir / 'pool.json')['annotations']
     assert 'Chosen in round 1' in (work_dir / 'report.html').read_text()
