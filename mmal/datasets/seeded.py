@@ -12,6 +12,7 @@ import torch
 from mmengine.dist import get_dist_info
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
+from torch.utils.data import Sampler
 
 from ..pool import derive_seed
 from ..registry import DATA_SAMPLERS, DATASETS
@@ -80,7 +81,7 @@ def row(draw: int) -> int:
 
 
 @DATA_SAMPLERS.register_module()
-class CountedSampler:
+class CountedSampler(Sampler):  # mmdet asks for its type
     """A data sampler that yields draws: the row, and its place in the stream of all processes above it.
 
     Args:

@@ -98,3 +98,10 @@ def test_whatever_else_is_asked_is_asked_of_the_dataset():
     assert dataset.dataset.pipeline == 'other'
     with pytest.raises(AttributeError):
         _ = dataset.nothing
+
+
+def test_batches_of_one_aspect_ratio_as_mmdets_configs_ask_for(monkeypatch):
+    monkeypatch.setattr(Noise, 'get_data_info', lambda self, index: dict(width=1 + index % 2 * 2, height=2))
+    batches = list(loader(batch_sampler=dict(type='mmdet.AspectRatioBatchSampler')))
+    assert sorted(item[0] for batch in batches for item in batch) == list(range(6))
+    assert all(len({item[0] % 2 for item in batch}) == 1 for batch in batches[:2])
