@@ -64,7 +64,7 @@ class Annotator:
         return self
 
     def _work(self) -> None:
-        while not self._stop.wait(1):
+        while not self._stop.wait(3):
             self.label()
 
     def __exit__(self, *args):

@@ -27,7 +27,7 @@ class Asked:
     def __init__(self, images, folder, url, title, **options):
         self.root, self.truth = images
         self.folder, self.url, self.title, self.options = folder, url, title, options
-        self.annotator = Annotator(url, title, self.truth)
+        self.annotator, self.categories = Annotator(url, title, self.truth), CATEGORIES
 
     def answer(self, ids, name='round_00', **options):
         options = dict(dict(url=self.url, project=self.title, chunk=2), **self.options, **options)
@@ -37,7 +37,7 @@ class Asked:
     def batch(self, ids, name):
         seen = [dict(bbox=[5, 5, 20, 20], label=0, score=0.5)]
         files = {i['id']: i['file_name'] for i in self.truth['images']}
-        return Batch(name, list(Data.classes), CATEGORIES, str(self.root),
+        return Batch(name, list(Data.classes), self.categories, str(self.root),
                      [BatchImage(i, files[i], rank, 64, 48, None, seen) for rank, i in enumerate(ids)])
 
     def wait(self, *args, **options):
@@ -66,6 +66,16 @@ def test_labels_come_in_best_first_with_who_and_how_long(asked):
     assert {e['who'] for e in labels['entries'].values()} == {asked.annotator.user}
     truth = [a['bbox'] for a in asked.truth['annotations'] if a['image_id'] == 5]
     assert [a['bbox'] for a in answer.annotations if a['image_id'] == 5] == [pytest.approx(b) for b in truth]
+
+
+def test_classes_of_whole_images(asked):
+    asked.categories = []
+    asked.wait([1, 3])
+    chosen = dict(type='choices', from_name='label', to_name='image', value=dict(choices=['square']))
+    for task in asked.annotator.tasks():
+        assert task.predictions[0].result[0]['value'] == dict(choices=['disc'])
+        asked.annotator.client.annotations.create(task.id, result=[chosen])
+    assert asked.answer([1, 3]).annotations == [dict(id=1, label=1), dict(id=3, label=1)]
 
 
 def test_people_see_the_predictions_of_the_newest_batch_and_the_images(asked, server):

@@ -77,7 +77,7 @@ def run_killed(run, server, proxy, annotator):
 
 
 def test_whatever_is_killed_the_labels_are_those_of_an_undisturbed_run(server, proxy, images, make_cfg, tmp_path):
-    straight = Run(make_cfg, images, tmp_path / 'straight', server.url, 'straight', wait=200, poll=1)
+    straight = Run(make_cfg, images, tmp_path / 'straight', server.url, 'straight', wait=200, poll=2)
     with Annotator(server.url, 'straight', images[1]):
         code, output = straight.call()
     assert code == 0, output[-3000:]
