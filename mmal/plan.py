@@ -13,7 +13,7 @@ from mmengine.utils import mkdir_or_exist
 from .artifacts import write_json
 from .errors import InputError
 from .inner import folder_backends, round_cfg
-from .input_check import check_input, chosen_parameters
+from .input_check import check_input, chosen_parameters, ready_sets
 from .pool import Pool, shuffled
 from .run_record import check
 
@@ -45,7 +45,7 @@ def plan(cfg) -> tuple[str, list[str]]:
         lines = [
             ('pool', attempt(lambda: _pool(loop))),
             ('reference set', attempt(lambda: _reference(loop))),
-            ('evaluation', attempt(lambda: _evaluation(runner))),
+            ('evaluation', attempt(lambda: _evaluation(loop))),
             ('sampler', f'{type(loop.sampler).__name__}; oracle {loop.oracle_cfg["type"]}; seed {loop.seed}'),
             ('rounds', f'{loop.rounds}: {loop.initial} images at first, then {loop.query} '
              f'{dict(image="images", box="boxes", second="seconds")[loop.unit]} a round'),
@@ -82,11 +82,11 @@ def _reference(loop) -> str:
     return f'{name}, {len(loop.data.reference_dataset(hook.reference))} images'
 
 
-def _evaluation(runner) -> str:
-    loop = runner.test_loop if runner.cfg.get('test_dataloader') is not None else runner.val_loop
-    if loop is None:
+def _evaluation(loop) -> str:
+    if all(loop.runner.cfg.get(f'{name}_dataloader') is None for name in ('test', 'val')):
         return 'none: the config has neither test_dataloader nor val_dataloader'
-    return f'{len(loop.dataloader.dataset)} images'
+    found = ready_sets(loop).get('evaluation set')
+    return 'its labels are still to come' if found is None else f'{len(found)} images'
 
 
 def _spent(loop) -> str:

@@ -63,6 +63,8 @@ def test_a_folder_becomes_a_project_that_waits_for_people_and_then_trains(call, 
                       6, '--query', 3, '--rounds', 1, '--evaluation', 4)
     assert (code, 'evaluation:       4 at random' in said) == (0, True)
     project = tmp_path / 'my project'
+    code, said = call(TRAIN, project / 'config.py', '--dry-run')
+    assert (code, 'evaluation:      its labels are still to come' in said) == (0, True)
     code, said = call(TRAIN, project / 'config.py')
     assert (code, '6 of 6 images of batch initial wait for labels' in said) == (0, True)
     for batch, folder in (('evaluation', 'evaluation'), ('run/initial', 'run')):
