@@ -80,11 +80,16 @@ def test_a_config_of_ours_gives_its_hook_and_loop_up_and_one_class_is_a_tuple(wr
     assert (cfg.classes, cfg.model.bbox_head.num_classes, cfg.train_cfg.max_epochs) == (('cell', ), 1, 30)
 
 
-def test_a_base_with_only_a_validation_set(written, tmp_path):
-    (tmp_path / 'base.py').write_text("_base_ = 'mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py'\n"
-                                      'test_dataloader = test_cfg = test_evaluator = None\n')
+@pytest.mark.parametrize('left', [True, False], ids=['None', 'absent'])
+def test_a_base_with_only_a_validation_set(written, tmp_path, left):
+    base = Config.fromfile(ROOT / 'configs/fcos_digits_isal.py')
+    for key in ('test_dataloader', 'test_cfg', 'test_evaluator'):
+        base[key] = None
+        if not left:
+            base.pop(key)
+    base.dump(tmp_path / 'base.py')
     cfg, _ = written(str(tmp_path / 'base.py'))
-    assert cfg.test_dataloader.batch_size == 1
+    assert cfg.test_dataloader.batch_size == base.val_dataloader.batch_size
     assert cfg.test_dataloader.dataset.ann_file == f'{tmp_path}/evaluation/annotations.json'
     assert (cfg.test_evaluator.type, cfg.test_cfg) == ('CocoMetric', dict())
     assert '_delete_' not in str(cfg.to_dict())
