@@ -1,4 +1,4 @@
-# make demo | demo-classification | test | test-faults | test-soak | test-slurm | test-label-studio | soak [MINUTES=30] | bench | paper-claims | docs | lint | setup. PYTHON=/path/to/python uses that environment as it is, instead of making .venv.
+# make demo | demo-classification | test [JOBS=2] | test-faults | test-soak | test-slurm | test-label-studio | soak [MINUTES=30] | bench | paper-claims | docs | lint | setup. PYTHON=/path/to/python uses that environment as it is, instead of making .venv.
 .PHONY: demo demo-classification test test-faults test-soak test-slurm test-label-studio soak bench paper-claims docs lint setup check
 
 ifdef PYTHON
@@ -11,6 +11,7 @@ PY = $(if $(filter 0,$(shell sed -n s/^CUDA=//p .venv/.options 2>/dev/null)),CUD
 setup:
 	@tools/setup_env.sh
 DOCS_SETUP = $(PY) -m pip --disable-pip-version-check install -q -r requirements/docs.txt
+JOBS ?= 2
 endif
 
 demo: setup
@@ -25,8 +26,8 @@ bench: setup
 paper-claims: setup
 	$(PY) tools/paper_claims.py
 
-test: setup
-	$(PY) -m pytest
+test: setup  # in so many processes; files stay together, for they share what they made
+	$(PY) -m pytest $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadfile)
 
 test-slurm: setup  # needs slurm and munge, and says so
 	$(PY) -m pytest -m slurm tests/slurm
