@@ -10,7 +10,7 @@ from .cost import cost_model, write_costs
 from .errors import InputError
 from .labeling import Batch, BatchImage, Labels
 from .labeling.batch import batch_folders
-from .oracles import Answered, Request
+from .oracles import Answered, Request, Waiting
 from .pool import shuffled
 from .round import RoundFolder
 from .score_file import pseudo_boxes_in
@@ -80,8 +80,14 @@ def label_round(loop, folder: RoundFolder, labeled_file: Path, path: Path) -> No
         Waiting: If people are to label them.
     """
     data, selected = loop.data, read_json(folder.artifact('select'))
-    answer = loop.oracle.answer(Request(selected, folder.path, lambda: make_batch(
-        data, folder.path.name, selected, read_json(folder.artifact('describe'))['images'])))
+    try:
+        answer = loop.oracle.answer(Request(selected, folder.path, lambda: make_batch(
+            data, folder.path.name, selected, read_json(folder.artifact('describe'))['images'])))
+    except Waiting as e:
+        if folder.number < loop.rounds - 1:
+            raise
+        raise Waiting(f'{e} This is the last of {loop.rounds} rounds: nothing is trained on these labels unless '
+                      'train_cfg.rounds is raised, so that they may as well stay undone.') from None
     ids, annotations = data.read_labeled(labeled_file)
     write_costs(folder.path, cost_model(loop.work_dir, folder.number),
                 _pseudo_boxes(folder, selected), _boxes(data, answer), answer.seconds)

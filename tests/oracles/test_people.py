@@ -47,6 +47,7 @@ def test_people_come_to_the_same_as_the_truth(make_cfg, run, dataset, tmp_path):
     for batch in ('initial', 'round_00', 'round_01'):
         run(of_people(make_cfg, dataset, work_dir))
         assert f'images of batch {batch} wait for labels' in said(work_dir)
+        assert ('This is the last of 2 rounds' in said(work_dir)) == (batch == 'round_01')
         assert (work_dir / batch / 'to_label' / 'coco.json').exists()
         assert not (work_dir / batch / 'labeled.json').exists()
         label(work_dir / batch, dataset)
