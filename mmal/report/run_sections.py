@@ -34,7 +34,7 @@ def curve(run: RunFiles) -> Section:
     drawn = [dict(p, metric=p['metrics'].get(metric)) for p in points]
     names = list(dict.fromkeys(n for p in points for n in p['metrics'] if n != metric and n not in COUNTS))[:2]
     counts = [n for n in COUNTS if any(p['metrics'].get(n) for p in points)]
-    shown = [metric, *names, *counts]
+    shown = [*filter(None, [metric]), *names, *counts]  # a model that finds nothing has no metric
     rows = [[str(p['round']), number(p['images']), *([number(p['boxes'])] if boxes else []), number(p['minutes'], 1),
              *(number(p['metrics'].get(n), 0 if n in COUNTS else _digits(points, n)) for n in shown)] for p in points]
     columns = ['round', 'images', *(['boxes'] if boxes else []), 'minutes', *shown]
