@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
+from .annotations import by_image
 from .artifacts import read_json, write_json
 from .cost import cost_model, write_costs
 from .errors import InputError
@@ -50,7 +50,7 @@ def label_first(loop, ids: list, held: set) -> None:
     folder, data = loop.work_dir / INITIAL, loop.data
     asked = shuffled(ids, loop.seed, 'initial/batch')  # people begin at the top: those held out stand among the others
     answer = loop.oracle.answer(Request(asked, folder, lambda: make_batch(data, INITIAL, asked, [])))
-    there = set(answer.ids)
+    there, known = set(answer.ids), by_image(answer.annotations)
     parts = dict(holdout=[i for i in ids if i in there & held], initial=[i for i in ids if i in there - held])
     if not parts['initial'] or (held and not parts['holdout']):
         raise InputError(f'{len(parts["initial"])} labeled images to train on and {len(parts["holdout"])} to hold out, '
@@ -62,7 +62,8 @@ def label_first(loop, ids: list, held: set) -> None:
     for name, part in parts.items():
         (loop.work_dir / f'{name}.json').unlink(missing_ok=True)  # of an attempt that never began
         if part:
-            write_json(loop.work_dir / f'{name}.json', data.labeled(part, _of(part, answer)), indent=None)
+            write_json(loop.work_dir / f'{name}.json', data.labeled(part, [a for i in part for a in known.get(i, [])]),
+                       indent=None)
     if loop.oracle.people:
         write_costs(folder, cost_model(loop.work_dir, 0), {}, _boxes(data, answer), answer.seconds)
 
@@ -99,20 +100,12 @@ def skipped(work_dir: str | Path) -> set[str]:
     return {i for folder in batch_folders(work_dir) for i in Labels.read(folder).skipped}
 
 
-def _of(ids: list, answer: Answered) -> list[dict]:
-    """Annotations of these images, in their order."""
-    found: dict = {}
-    for a in answer.annotations:
-        found.setdefault(a['image_id'] if 'image_id' in a else a['id'], []).append(a)
-    return [a for i in ids for a in found.get(i, [])]
-
-
 def _boxes(data, answer: Answered) -> dict:
     """True number of boxes by id; one label an image where images have classes."""
     if not data.has_boxes:
         return dict.fromkeys(answer.ids, 1)
-    found = Counter(a['image_id'] for a in answer.annotations)
-    return {i: found[i] for i in answer.ids}
+    found = by_image(answer.annotations)
+    return {i: len(found.get(i, ())) for i in answer.ids}
 
 
 def _pseudo_boxes(folder: RoundFolder, selected: list) -> dict:

@@ -95,5 +95,10 @@ def cost_model(work_dir: str | Path, rounds: int) -> CostModel:
 
     Fixed to a number of rounds, so that a resumed run predicts what it would have predicted.
     """
+    return fit(batches(work_dir, rounds))
+
+
+def batches(work_dir: str | Path, rounds: int) -> list[list[dict]]:
+    """Rows of ``costs.csv`` of the initial batch and the first ``rounds`` rounds, of those that have one."""
     folders = [Path(work_dir) / 'initial', *(Path(work_dir) / f'round_{n:02d}' for n in range(rounds))]
-    return fit(read_csv(folder / NAME) for folder in folders if (folder / NAME).exists())
+    return [read_csv(folder / NAME) for folder in folders if (folder / NAME).exists()]

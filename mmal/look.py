@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from PIL import Image, ImageOps
 
+from .annotations import by_image
 from .artifacts import read_json
 from .errors import InputError
 from .inner import TrainedModel, round_cfg
@@ -109,10 +110,7 @@ class FinishedRound:
     @cached_property
     def _labels(self) -> dict:
         """Annotations by image."""
-        found: dict = {}
-        for a in self.data.read_labeled(self.folder.artifact('label'))[1]:
-            found.setdefault(a.get('image_id', a['id']), []).append(a)
-        return found
+        return by_image(self.data.read_labeled(self.folder.artifact('label'))[1])
 
     def truth(self, image_id) -> list[dict]:
         """What labeling the image revealed."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from .artifacts import read_json
 from .errors import InputError
+from .labeling.coco import predicted
 from .look import FinishedRound
 from .score_file import selected_scores
 
@@ -50,7 +51,5 @@ def _predictions(finished: FinishedRound) -> dict:
     file, data = finished.folder.artifact('describe'), finished.data
     if not file.exists():
         return {}
-    category = {c['name']: c['id'] for c in data.categories}
-    return {entry['id']: [dict(category_id=category[data.classes[p['label']]], bbox=p['bbox'], score=p['score'],
-                               area=p['bbox'][2] * p['bbox'][3], iscrowd=0) for p in entry['predictions']]
+    return {entry['id']: predicted(entry['predictions'], data.classes, data.categories)
             for entry in read_json(file)['images']}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .artifacts import json_bytes, read_csv, read_json, write_bytes, write_json
-from .cost import NAME as COSTS
-from .cost import cost_model
+from .artifacts import json_bytes, read_json, write_bytes, write_json
+from .cost import batches, cost_model
 from .errors import InputError
 from .pool import Pool, images_for, spend
 from .round import PHASES, RoundFolder
@@ -70,8 +69,7 @@ def spent(loop, point: dict) -> float:
     """What the labels behind a point of the curve have cost, in the loop's unit."""
     if loop.unit != 'second':
         return point['images' if loop.unit == 'image' else 'boxes']
-    folders = [loop.work_dir / 'initial', *(RoundFolder(loop.work_dir, n).path for n in range(point['round']))]
-    return sum(float(row['seconds'] or 0) for f in folders if (f / COSTS).exists() for row in read_csv(f / COSTS))
+    return sum(float(row['seconds'] or 0) for rows in batches(loop.work_dir, point['round']) for row in rows)
 
 
 def stop_after_evaluation(loop, curve: list[dict]) -> None:

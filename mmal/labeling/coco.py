@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
@@ -41,10 +42,22 @@ def export_cvat(batch: Batch) -> dict:
 
 
 def _predictions(batch: Batch, ids: list) -> list[dict]:
-    found = [(n, p) for n, image in zip(ids, batch.images, strict=True) for p in image.predictions]
-    category = {c['name']: c['id'] for c in batch.categories}
-    return [dict(id=k + 1, image_id=n, category_id=category[batch.classes[p['label']]], bbox=p['bbox'],
-                 area=p['bbox'][2] * p['bbox'][3], iscrowd=0, score=p['score']) for k, (n, p) in enumerate(found)]
+    found = [dict(image_id=n, **a) for n, image in zip(ids, batch.images, strict=True)
+             for a in predicted(image.predictions, batch.classes, batch.categories)]
+    return [dict(id=k + 1, **a) for k, a in enumerate(found)]
+
+
+def predicted(predictions: list[dict], classes: Sequence[str], categories: list[dict]) -> list[dict]:
+    """Predictions of an image, as in ``chosen.json``, as annotations with a ``score`` and without ids.
+
+    Args:
+        predictions: Dicts of ``label`` (class index), ``score`` and ``bbox``.
+        classes: Names by index.
+        categories: Of the COCO file.
+    """
+    category = {c['name']: c['id'] for c in categories}
+    return [dict(category_id=category[classes[p['label']]], bbox=p['bbox'], area=p['bbox'][2] * p['bbox'][3],
+                 iscrowd=0, score=p['score']) for p in predictions]
 
 
 def parse(content: dict) -> tuple[list[Answer], list[str]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from ..annotations import by_image
 from ..artifacts import read_json
 from ..chosen import finite
 from ..integrity import round_numbers
@@ -72,9 +73,8 @@ class RunFiles:
         names = {c['id']: str(c['name']) for c in getattr(self.data, 'categories', [])}
         found: dict = {}
         for ids, revealed in map(self.data.read_labeled, files):
-            found |= {i: [] for i in ids}
-            for a in revealed:
-                found[a.get('image_id', a['id'])] += self._named(a, names)
+            own = by_image(revealed)
+            found |= {i: [t for a in own.get(i, []) for t in self._named(a, names)] for i in ids}
         return found
 
     def _named(self, annotation: dict, names: dict) -> list[dict]:

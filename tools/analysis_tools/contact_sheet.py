@@ -1,10 +1,9 @@
 """Draw what runs chose in a round, with the boxes that labeling revealed, a row a run (paper, Figure 6)."""
 
 import argparse
-import sys
 from pathlib import Path
 
-from mmal.errors import InputError
+from mmal.errors import explained
 
 
 def parse_args():
@@ -23,14 +22,12 @@ def main():
     from mmal.artifacts import write_bytes
     from mmal.look import FinishedRound
     rows = {}
-    try:
+    with explained('contact_sheet.py'):
         for work_dir in map(Path, args.work_dirs):
             finished = FinishedRound(work_dir, args.round)
             name = '/'.join(work_dir.resolve().parts[-2:])
             rows[name] = [tile(finished.picture(i), finished.boxes(i), finished.caption(i), args.size)
                           for i in finished.selected[:args.n]]
-    except InputError as e:
-        sys.exit(f'\ncontact_sheet.py: {e}')
     write_bytes(args.out, contact_sheet(rows))
     print(f'{sum(map(len, rows.values()))} images: {args.out}')
 

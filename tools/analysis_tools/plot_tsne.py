@@ -2,10 +2,9 @@
 
 import argparse
 import logging
-import sys
 from pathlib import Path
 
-from mmal.errors import InputError
+from mmal.errors import explained
 
 
 def parse_args():
@@ -25,11 +24,9 @@ def main():
     from mmal.analysis.tsne import draw_tsne, embed
     from mmal.artifacts import write_bytes
     from mmal.look import FinishedRound
-    try:
+    with explained('plot_tsne.py'):
         finished = FinishedRound(args.work_dir, args.round)
         ids, features, classes = finished.features(args.layers, logging.getLogger())
-    except InputError as e:
-        sys.exit(f'\nplot_tsne.py: {e}')
     rows, places = embed(features, most=args.most)
     chosen = set(finished.selected)
     out = Path(args.out or finished.folder.path / 'tsne.png')
