@@ -29,8 +29,11 @@ def check_arguments(numbers: dict, unit: str, on_damage: str, holdout: float | N
         raise InputError(f'train_cfg.holdout: expected a share from 0 to below 1, got {holdout!r}.')
 
 
-def check_input(loop) -> None:
+def check_input(loop) -> dict:
     """Look for whatever would stop an :class:`~mmal.loop.ActiveLoop` hours later.
+
+    Returns:
+        The datasets beside the pool, as :func:`ready_sets` gives them.
 
     Raises:
         InputError: If the pool is too small, a file is missing, the sampler lacks its hook or a parameter pattern
@@ -59,10 +62,12 @@ def check_input(loop) -> None:
     if loop.stop.influence is not None and not loop.sampler.needs_s_test:
         raise InputError(f'train_cfg.stop.influence: {type(loop.sampler).__name__} gives no influence. Take '
                          'mmal.InfluenceSampler, or another reason to stop.')
-    for name, dataset in ready_sets(loop).items():
+    sets = ready_sets(loop)
+    for name, dataset in sets.items():
         loop.data.check_dataset(dataset, name)
     if loop.sampler.needs_s_test and (loop.data.has_truth or (loop.work_dir / 'initial.json').exists()):
         chosen_parameters(loop)
+    return sets
 
 
 def ready_sets(loop) -> dict:

@@ -52,7 +52,7 @@ def plan(cfg) -> tuple[str, list[str]]:
             ('labeled at last', attempt(lambda: _spent(loop))),
             ('parameters', attempt(lambda: _parameters(loop))),
             ('first training', attempt(lambda: _first_training(loop, Path(scratch)))),
-            ('input', attempt(lambda: check_input(loop) or 'complete')),
+            ('input', attempt(lambda: _input(loop))),
             ('work_dir', attempt(lambda: f'{work_dir} '
                                  + ('holds this run; it would go on' if check(work_dir, loop.record(), cfg.resume)
                                     else 'is free'))),
@@ -62,6 +62,11 @@ def plan(cfg) -> tuple[str, list[str]]:
     if problems:
         text += '\n\n' + '\n'.join(f'PROBLEM: {p}' for p in problems)
     return '\nThe plan (nothing was trained)\n' + text, problems
+
+
+def _input(loop) -> str:
+    check_input(loop)
+    return 'complete'
 
 
 def _pool(loop) -> str:

@@ -13,7 +13,7 @@ from .first_images import drawn, first_images, require_enough
 from .hooks.resume_point import remove_points
 from .image_record import describe, require_others_unchanged, require_unchanged, write_others, write_record
 from .images import examine_all, find_unreadable, require_readable
-from .input_check import check_input, ready_sets
+from .input_check import check_input
 from .integrity import examine, restore
 from .rank0 import on_rank_0
 from .round import RoundFolder
@@ -35,11 +35,11 @@ def prepare(loop) -> None:
     Raises:
         InputError: If the run cannot work, or the work_dir is in use, damaged, or another run's.
     """
-    check_input(loop)
+    others = _files(loop, check_input(loop))
     record = loop.record()
-    resuming = on_rank_0(lambda: _reopen(loop, record))
+    resuming = on_rank_0(lambda: _reopen(loop, record, others))
     fresh = not resuming and loop.start_from is None
-    found = _examine_images(loop) if loop.check_images and fresh else ({}, {}, {})
+    found = _examine_images(loop, others) if loop.check_images and fresh else ({}, {}, {})
 
     def begin() -> None:
         if not resuming:
@@ -61,32 +61,32 @@ def _label_first(loop, ids: list, held: set) -> None:
     claim_first_labels(loop.work_dir)
 
 
-def _examine_images(loop) -> tuple[dict, dict, dict]:
+def _examine_images(loop, others: dict[str, list[str]]) -> tuple[dict, dict, dict]:
     """Decode what will be trained on, scored and evaluated with, before hours are spent."""
-    others = {name: require_readable(files, name, loop.runner.logger) for name, files in _other_files(loop).items()}
-    return *find_unreadable(loop.data, loop.runner.logger), others
+    described = {name: require_readable(files, name, loop.runner.logger) for name, files in others.items()}
+    return *find_unreadable(loop.data, loop.runner.logger), described
 
 
-def _other_files(loop) -> dict[str, list[str]]:
+def _files(loop, sets: dict) -> dict[str, list[str]]:
     """Image files of the sets beside the pool, by what they are called."""
-    found = {name: loop.data.files(dataset) for name, dataset in ready_sets(loop).items()}
+    found = {name: loop.data.files(dataset) for name, dataset in sets.items()}
     return {name: files for name, files in found.items() if files}
 
 
-def _reopen(loop, record: dict) -> bool:
+def _reopen(loop, record: dict, others: dict[str, list[str]]) -> bool:
     """Whether the work_dir holds this very run, whole; what is not may be restored."""
     work_dir, logger, resume = loop.work_dir, loop.runner.logger, loop.runner.cfg.get('resume', False)
     lock(work_dir, logger.info)
     for folder in (work_dir, *work_dir.glob('round_*')):
         sweep_up(folder)
     if resume and loop.on_damage == 'restore' and occupied(work_dir, resume):
-        restore(work_dir, logger, lambda: _begin_again(loop, record))
+        restore(work_dir, logger, lambda: _begin_again(loop, record, others))
     if not check(work_dir, record, resume, loop.allow_config_change, loop.data.listing() if resume else None):
         return False
     examine(work_dir, logger)
     if loop.data.local:
         require_unchanged(work_dir, {str(i['id']): loop.data.image_path(i['id']) for i in loop.data.images})
-    require_others_unchanged(work_dir, _other_files(loop))
+    require_others_unchanged(work_dir, others)
     if new := changed_record(work_dir, record):
         for folder in work_dir.glob('round_*'):
             remove_points(folder)  # the rest of a training would be another's
@@ -96,13 +96,13 @@ def _reopen(loop, record: dict) -> bool:
     return True
 
 
-def _begin_again(loop, record: dict) -> None:
+def _begin_again(loop, record: dict, others: dict[str, list[str]]) -> None:
     """Write what the run began with a second time."""
     paths = {i['id']: loop.data.image_path(i['id']) for i in loop.data.images}
     known = loop.check_images and loop.data.local
     reasons, descriptions, _ = examine_all(paths, loop.runner.logger) if known else ({}, {}, {})
-    others = {name: {f: describe(f) for f in files} for name, files in _other_files(loop).items()} if known else {}
-    _begin(loop, reasons, descriptions, others, record)
+    described = {name: {f: describe(f) for f in files} for name, files in others.items()} if known else {}
+    _begin(loop, reasons, descriptions, described, record)
     if loop.start_from is None:
         label_first(loop, *drawn(loop))
 
