@@ -86,8 +86,10 @@ class RoundFolder:
 
         Rank 0 calls it.
         """
-        old, new = self.record[phase].get('sha256'), digest_bytes(content)
-        self._note(phase, [old, new] if old else new)
+        old, new = self.record[phase].get('sha256') or [], digest_bytes(content)
+        known = [old] if isinstance(old, str) else old  # several of an attempt that was interrupted
+        if known:
+            self._note(phase, [*known, new])
         write_bytes(self.artifact(phase), content)
         self._note(phase, new)
 
