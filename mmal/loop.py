@@ -9,12 +9,13 @@ from pathlib import Path
 from mmengine import dist
 from mmengine.runner import BaseLoop
 
-from .analysis.curve import points, table, write_curve
+from .analysis.curve import points, write_curve
 from .artifacts import read_json, write_bytes, write_json
 from .asking import label_round, skipped
 from .chosen import describe
 from .cost import cost_model
 from .errors import InputError
+from .farewell import farewell
 from .hooks import StestHook
 from .images import UnreadableList
 from .inner import TrainedModel, round_cfg, train, train_loop_cfg
@@ -142,18 +143,16 @@ class ActiveLoop(BaseLoop):
             The outer Runner's model, untrained; each round's is in ``round_XX/checkpoint.pth``.
         """
         gc.freeze()  # mmengine collects garbage at each dataset it builds; what is loaded by now stays, so skip it
+        last_words = ''
         try:
             prepare(self)
             self.runner.model.cpu()  # it is never trained; the rounds' models need the room
             self._rounds()
-            self._farewell('')
-        except Stopped as e:
+        except (Stopped, Waiting) as e:
+            last_words = str(e) if isinstance(e, Waiting) else f'Stopped early: {e}.'
             self._publish()
-            self._farewell(f'Stopped early: {e}.')
-        except Waiting as e:
-            self._publish()
-            self._farewell(str(e))
         if dist.is_main_process():
+            farewell(self.work_dir, self.runner.logger, last_words)
             unlock(self.work_dir)
         return self.runner.model
 
@@ -245,14 +244,3 @@ class ActiveLoop(BaseLoop):
             curve = write_curve(self.work_dir, type(self.sampler).__name__)
             publish(self.runner, self.data, curve)
             renew(self.work_dir, self.data, self.runner.logger)
-
-    def _farewell(self, last_words: str) -> None:
-        if not dist.is_main_process():
-            return
-        logger, curve = self.runner.logger, points(self.work_dir)
-        if curve:
-            logger.info('The learning curve:\n' + table(curve))
-            logger.info(f'Curve: {self.work_dir}/curve.png, .csv and .json. Every round: {self.work_dir}/round_XX/ '
-                        'with checkpoint.pth, metrics.json, scores.csv, selected.json and labeled.json.')
-        if last_words:
-            logger.info(last_words)

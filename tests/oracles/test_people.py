@@ -33,6 +33,12 @@ def said(work_dir):
     return '\n'.join(p.read_text() for p in sorted(work_dir.glob('2*/*.log')))
 
 
+def page(work_dir):
+    """The report, if the log's last line says where it is."""
+    assert f'Report: {work_dir}/report.html' in said(work_dir).rstrip().split('\n')[-1]
+    return (work_dir / 'report.html').read_text()
+
+
 def outcome(work_dir):
     return [read_json(work_dir / f'round_{r:02d}' / f'{n}.json') for r in range(2) for n in ('selected', 'metrics')]
 
@@ -52,6 +58,7 @@ def test_people_come_to_the_same_as_the_truth(make_cfg, run, dataset, tmp_path):
         assert not (work_dir / batch / 'labeled.json').exists()
         label(work_dir / batch, dataset)
     run(of_people(make_cfg, dataset, work_dir))
+    assert '2 rounds are closed; 12 of 14 images are labeled.' in page(work_dir)
     assert outcome(work_dir) == outcome(straight)
     for name in ('initial.json', 'round_00/labeled.json', 'round_01/labeled.json'):
         assert boxes_in(work_dir, name) == boxes_in(straight, name)

@@ -1,0 +1,27 @@
+"""The last lines of a run's log: how far it came, what is to be done, and where the page about it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .analysis.curve import points, table
+from .report import NAME as REPORT
+
+
+def farewell(work_dir: str | Path, logger, last_words: str = '') -> None:
+    """Say how a call ends. Rank 0 calls it.
+
+    Args:
+        work_dir: Of the run.
+        logger: Gets the lines.
+        last_words: Why it ends before its last round. Defaults to '': it does not.
+    """
+    if curve := points(work_dir):
+        logger.info('The learning curve:\n' + table(curve))
+        logger.info(f'Curve: {work_dir}/curve.png, .csv and .json. Every round: {work_dir}/round_XX/ with '
+                    'checkpoint.pth, metrics.json, scores.csv, selected.json and labeled.json.')
+    if last_words:
+        logger.info(last_words)
+    page = Path(work_dir) / REPORT
+    if page.exists():
+        logger.info(f'Report: {page}, all of it on one page.')
