@@ -73,9 +73,11 @@ def main():
     from mmal.distributed import prepare_launch
     from mmal.plan import plan
     from mmal.run_record import occupied
+    from mmal.safe_loading import refuse_code
     from mmal.work_dir_lock import lock
     with explained('al_train.py'):
         cfg = load_config(args)
+        refuse_code(cfg.get('unsafe_checkpoints', False))  # some models read a checkpoint when they are built
         if args.dry_run:
             text, problems = plan(cfg)
             print(text)
