@@ -38,6 +38,10 @@ class Group:
         torch_dist.all_gather_object(parts, thing)
         return parts
 
+    def of_rank_0(self, thing: Any) -> Any:
+        """What rank 0 has, in all of them."""
+        return self.gather(thing)[0]
+
     def deal(self, parts: Callable[[], list]) -> Any:
         """This process's part of what rank 0 has: ``parts()`` gives one for each process, and is called there alone."""
         if self.world == 1:

@@ -42,7 +42,7 @@ def round_cfg(outer: Config, name: str, folder: Path, number: int, seed: int, tr
     cfg = copy.deepcopy(outer)
     cfg.train_cfg = train_cfg
     cfg.work_dir, cfg.experiment_name, cfg.resume, cfg.active_round = str(folder), name, False, number
-    cfg.randomness = dict(cfg.get('randomness') or {}, seed=derive_seed(seed, f'train/{number}'))
+    cfg.randomness = dict(cfg.get('randomness') or {}, seed=derive_seed(seed, f'train/{number}'), diff_rank_seed=False)
     if cfg.get('visualizer') is not None:  # visualizers are process-global by name
         cfg.visualizer.name = name
         cfg.visualizer.pop('save_dir', None)

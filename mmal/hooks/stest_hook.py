@@ -185,7 +185,8 @@ class StestHook(Hook):
                 task, self._labeled_batches(runner, finite, group, labeled, workers, solver), params, solver.curvature,
                 group, logger)
             finite.require_few()
-            solution = solver.solve(v, curvature, runner.seed or 0, logger.warning, partial(track, logger=logger))
+            solution = solver.solve(v, curvature, group.of_rank_0(runner.seed) or 0, logger.warning,
+                                    partial(track, logger=logger))
         s_test = solution.x
         if not bool(s_test.isfinite().all()):
             raise FloatingPointError('s_test is not finite. Raise solver.scale, solver.damping or solver.batch_size.')
@@ -246,7 +247,7 @@ class StestHook(Hook):
         """This process's mini-batches of labeled images in random order, each once, as many as the solver can use."""
         size = solver.batch_size or (runner.cfg.get('val_dataloader') or {}).get('batch_size', 1)
         n = min(len(labeled), self.hessian_images, solver.samples_needed or len(labeled))
-        order = Random(f'{runner.seed}/hessian').sample(range(len(labeled)), n)
+        order = Random(f'{group.of_rank_0(runner.seed)}/hessian').sample(range(len(labeled)), n)
         mine = group.share(order, size)
         for batch in track(batches(labeled, mine, size, workers), -(-len(mine) // size), 'curvature', runner.logger):
             items = finite.only(items_or_raise(batch, 'labeled set'))

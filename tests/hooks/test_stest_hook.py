@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine import dist
 from mmengine.runner import Runner
 
 from mmal.artifacts import load_tensors, read_json
@@ -202,8 +203,12 @@ def test_any_number_of_processes_finds_the_same_s_test(runner, tmp_path, solver)
     for world in (1, 2, 4):
         path = tmp_path / f's_test_{world}.pth'
         hook = StestHook(solver=solver, batch_size=1)
-        together(world, tmp_path / f'group_{world}', lambda hook=hook, path=path: hook.compute(
-            runner, build_data(runner.cfg), None, path))
+
+        def compute(hook=hook, path=path):
+            runner._seed += dist.get_rank()  # as randomness.diff_rank_seed has it
+            hook.compute(runner, build_data(runner.cfg), None, path)
+
+        together(world, tmp_path / f'group_{world}', compute)
         found[world], reports[world] = flatten(load_tensors(path)), read_json(path.with_suffix('.json'))
     for world in (2, 4):
         torch.testing.assert_close(found[world], found[1], rtol=1e-6, atol=0)
