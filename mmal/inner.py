@@ -18,6 +18,7 @@ from mmengine.runner.checkpoint import get_state_dict, weights_to_cpu
 from .artifacts import load_tensors, save_tensors
 from .datasets.seeded import seeded_loader
 from .errors import InputError
+from .hooks.meeting_place import MeetingPlace
 from .hooks.resume_point import last_point, remove_points
 from .pool import derive_seed
 from .rank0 import on_rank_0
@@ -66,7 +67,9 @@ def _build(cfg: Config) -> Runner:
     before = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:
-        return Runner.from_cfg(cfg)
+        runner = Runner.from_cfg(cfg)
+        runner.register_hook(MeetingPlace())
+        return runner
     finally:
         logging.disable(before)
         logger = MMLogger.get_current_instance()
