@@ -83,13 +83,19 @@ def test_check_env_needs_nothing_installed(tmp_path):
 
 
 def test_two_processes_choose_as_one(config, tmp_path):
-    """Same checkpoint, scored by one process and by two (gloo): the same influences and the same choice."""
+    """Same checkpoint, scored by one process and by two (gloo): the same influences and the same choice.
+
+    Nothing is written into the current folder, which may be read-only.
+    """
+    (tmp_path / 'here').mkdir()
     run = [ROOT / 'tools/al_train.py', config, '--launcher', 'pytorch', '--work-dir', tmp_path / 'two']
     torchrun = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2']
     env = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
-    done = subprocess.run(list(map(str, torchrun + run)), cwd=tmp_path, capture_output=True, text=True, env=env,
-                          timeout=300)
+    done = subprocess.run(list(map(str, torchrun + run)), cwd=tmp_path / 'here', capture_output=True, text=True,
+                          env=env, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
+    assert not list((tmp_path / 'here').iterdir())
+    assert not list((tmp_path / 'two').rglob('.results_*'))
     shutil.copytree(tmp_path / 'two', tmp_path / 'one')
     record = tmp_path / 'one' / 'round_00' / 'phases.json'
     write_json(record, {k: v for k, v in read_json(record).items() if k in ('train', 'evaluate')})
