@@ -23,9 +23,9 @@ ROWS = 40
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Python's, numpy's and torch's generators start from ``seed`` within, and are what they were afterwards."""
+    """The processor's generators start from ``seed`` within, and are what they were afterwards."""
     before = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    seed_all(seed)
+    _seed_processor(seed)
     try:
         yield
     finally:
@@ -35,7 +35,13 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def seed_all(seed: int) -> None:
-    """Start the generators of the processor from ``seed``."""
+    """Start all generators from ``seed``: Python's, numpy's and torch's, those of the GPUs in use, too."""
+    _seed_processor(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)
+
+
+def _seed_processor(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.default_generator.manual_seed(seed)

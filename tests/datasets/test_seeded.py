@@ -8,7 +8,7 @@ import torch
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 
-from mmal.datasets.seeded import ROWS, CountedSampler, row, seeded, seeded_loader
+from mmal.datasets.seeded import ROWS, CountedSampler, row, seed_all, seeded, seeded_loader
 
 
 @DATASETS.register_module()
@@ -105,3 +105,15 @@ def test_batches_of_one_aspect_ratio_as_mmdets_configs_ask_for(monkeypatch):
     batches = list(loader(batch_sampler=dict(type='mmdet.AspectRatioBatchSampler')))
     assert sorted(item[0] for batch in batches for item in batch) == list(range(6))
     assert all(len({item[0] % 2 for item in batch}) == 1 for batch in batches[:2])
+
+
+def test_gpus_in_use_are_seeded_by_the_iteration_and_left_alone_by_a_draw(monkeypatch):
+    seeds = []
+    monkeypatch.setattr(torch.cuda, 'manual_seed_all', seeds.append)
+    seed_all(3)
+    assert not seeds, 'no GPU is in use'
+    monkeypatch.setattr(torch.cuda, 'is_initialized', lambda: True)
+    seed_all(4)
+    with seeded(5):
+        pass
+    assert seeds == [4]
