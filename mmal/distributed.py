@@ -12,13 +12,19 @@ from torch import distributed as torch_dist
 
 from .errors import InputError
 
+STARTED_BY = dict(pytorch=('RANK', 'torchrun, or tools/dist_al_train.sh'),
+                  slurm=('SLURM_STEP_ID', 'srun, or tools/slurm_al_train.sh'),  # a batch script itself is no step
+                  mpi=('OMPI_COMM_WORLD_RANK', "Open MPI's mpirun"))
+"""By launcher: what is in the environment of a process that it started, and what starts such processes."""
+
 
 def prepare_launch(cfg) -> None:
     """Get ready for the process group of ``cfg.launcher``, and start it where the Runner could not.
 
     Under slurm, port and address are set that mmengine would get wrong: its port is the same for every job, and an
-    error message of scontrol becomes its address. Without a GPU, processes of torchrun and slurm get a gloo group and a
-    wrapper without device, for mmengine's ``init_dist`` sets a CUDA device without asking; the Runner then finds them.
+    error message of scontrol becomes its address. Under all of them RANK is set from here on. Without a GPU, processes
+    get a gloo group and a wrapper without device, for mmengine's ``init_dist`` sets a CUDA device without asking; the
+    Runner then finds them.
 
     Args:
         cfg: The config; ``env_cfg.dist_cfg.timeout``, in seconds, holds here, too.
@@ -26,25 +32,38 @@ def prepare_launch(cfg) -> None:
     Raises:
         InputError: If ``cfg.launcher`` did not start this process, or no address can be found.
     """
-    if cfg.launcher not in ('pytorch', 'slurm') or torch_dist.is_initialized():
+    if cfg.launcher not in STARTED_BY or torch_dist.is_initialized():
         return
-    expected = dict(pytorch='RANK', slurm='SLURM_STEP_ID')[cfg.launcher]  # a batch script itself is no step
+    expected, started_by = STARTED_BY[cfg.launcher]
     if expected not in os.environ:
-        started_by = dict(pytorch='torchrun, or tools/dist_al_train.sh', slurm='srun, or tools/slurm_al_train.sh')
         raise InputError(f'--launcher {cfg.launcher}: expected {expected} in the environment, found none. Start this '
-                         f'with {started_by[cfg.launcher]}.')
+                         f'with {started_by}.')
     if cfg.launcher == 'slurm':
-        _use_slurm(cfg)
+        _use_slurm()
+    if cfg.launcher == 'mpi':
+        _use_mpi()
     if not torch.cuda.is_available():
         _start_gloo(cfg)
 
 
-def _use_slurm(cfg) -> None:
+def _use_slurm() -> None:
     env = os.environ
     env.setdefault('MASTER_PORT', str(slurm_port(env)))
     if 'MASTER_ADDR' not in env:
         env['MASTER_ADDR'] = slurm_address(env)
     env.update(RANK=env['SLURM_PROCID'], WORLD_SIZE=env['SLURM_NTASKS'], LOCAL_RANK=env.get('SLURM_LOCALID', '0'))
+
+
+def _use_mpi() -> None:
+    env = os.environ
+    size = env['OMPI_COMM_WORLD_SIZE']
+    if 'MASTER_ADDR' not in env:
+        if env.get('OMPI_COMM_WORLD_LOCAL_SIZE') != size:
+            raise InputError('--launcher mpi on several machines: expected MASTER_ADDR in the environment, found none. '
+                             'Give the address of the machine that rank 0 runs on: mpirun -x MASTER_ADDR=...')
+        env['MASTER_ADDR'] = '127.0.0.1'
+    env.setdefault('MASTER_PORT', '29500')  # as mmengine has it
+    env.update(RANK=env['OMPI_COMM_WORLD_RANK'], WORLD_SIZE=size, LOCAL_RANK=env['OMPI_COMM_WORLD_LOCAL_RANK'])
 
 
 def slurm_port(env) -> int:

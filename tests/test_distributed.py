@@ -1,8 +1,13 @@
+import os
+import socket
+
 import pytest
+from mmengine import dist
 from mmengine.config import Config
 
 from mmal.distributed import prepare_launch, slurm_address, slurm_port
 from mmal.errors import InputError
+from tests.processes import apart
 
 
 @pytest.fixture
@@ -44,8 +49,33 @@ def test_no_scontrol_is_told(tmp_path, monkeypatch):
         slurm_address(dict(SLURM_NODELIST='n[1-2]'))
 
 
-@pytest.mark.parametrize(('launcher', 'name'), [('pytorch', 'RANK'), ('slurm', 'SLURM_STEP_ID')])
+@pytest.mark.parametrize(('launcher', 'name'), [('pytorch', 'RANK'), ('slurm', 'SLURM_STEP_ID'),
+                                                ('mpi', 'OMPI_COMM_WORLD_RANK')])
 def test_a_launcher_that_did_not_start_this_is_told(monkeypatch, launcher, name):
     monkeypatch.delenv(name, raising=False)
     with pytest.raises(InputError, match=f'expected {name} in the environment'):
         prepare_launch(Config(dict(launcher=launcher)))
+
+
+def test_processes_of_open_mpi_form_a_group_and_know_their_rank(tmp_path, monkeypatch):
+    for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR'):
+        monkeypatch.delenv(name, raising=False)
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        monkeypatch.setenv('MASTER_PORT', str(free.getsockname()[1]))
+
+    def member(rank):
+        os.environ.update(OMPI_COMM_WORLD_RANK=str(rank), OMPI_COMM_WORLD_LOCAL_RANK=str(rank),
+                          OMPI_COMM_WORLD_SIZE='2', OMPI_COMM_WORLD_LOCAL_SIZE='2')
+        prepare_launch(Config(dict(launcher='mpi')))
+        return dist.all_gather_object((dist.get_rank(), os.environ['RANK'], os.environ['LOCAL_RANK']))
+
+    assert apart(2, tmp_path / 'group', member) == [(0, '0', '0'), (1, '1', '1')]
+
+
+def test_open_mpi_on_several_machines_needs_an_address(monkeypatch):
+    monkeypatch.delenv('MASTER_ADDR', raising=False)
+    for name, value in dict(RANK=2, LOCAL_RANK=0, SIZE=4, LOCAL_SIZE=2).items():
+        monkeypatch.setenv(f'OMPI_COMM_WORLD_{name}', str(value))
+    with pytest.raises(InputError, match='on several machines: expected MASTER_ADDR'):
+        prepare_launch(Config(dict(launcher='mpi')))
