@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from functools import cache
 
 from mmengine.runner import load_checkpoint
+from torch import nn
 
 from .asking import INITIAL
+from .datasets.seeded import seeded
 from .errors import InputError
 from .labeling import Batch
 from .labeling.batch import FOLDER, NAME
@@ -62,13 +65,29 @@ def _candidates(loop) -> list:
 def _by_sampler(loop, held: set) -> list:
     """The images that ``cold_start`` chooses beside those held out, on features of the pretrained model."""
     runner, budget = loop.runner, loop.initial - len(held)
-    if runner.cfg.get('load_from'):
-        load_checkpoint(runner.model, runner.cfg.load_from, map_location='cpu')
     ids = [i for i in _candidates(loop) if i not in held]
     loader = runner.cfg.get('val_dataloader') or runner.cfg.train_dataloader
     folder = loop.work_dir / INITIAL
     query = Query(0, loop.seed, ids, [], budget, folder, folder / PASSES, cache(loop.pool_images), lambda: None,
-                  cache(lambda: build_task(runner.model, runner.cfg)), loader.get('batch_size', 1),
+                  cache(lambda: build_task(pretrained(loop), runner.cfg)), loader.get('batch_size', 1),
                   loader.get('num_workers', 0), runner.logger)
     scores = loop.cold_start.score(query)
     return on_rank_0(lambda: scores.ranking(loop.seed, 'ties/initial')[:budget])
+
+
+def pretrained(loop) -> nn.Module:
+    """The config's model as it is before any training, the same at every start.
+
+    The Runner's own has another seed at each start if the config names none, and with it other weights where it is not
+    pretrained.
+    """
+    cfg = copy.deepcopy(loop.runner.cfg)
+    if cfg.get('data_preprocessor') is not None:
+        cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)  # as the Runner does
+    with seeded(loop.seed):
+        model = loop.runner.build_model(cfg.model)
+        if hasattr(model, 'init_weights'):
+            model.init_weights()
+    if cfg.get('load_from'):
+        load_checkpoint(model, cfg.load_from, map_location='cpu')
+    return model.to(next(loop.runner.model.parameters()).device)
