@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from itertools import count
 from typing import TypeVar
 
 from mmengine import dist
+from torch.distributed import distributed_c10d
 
 T = TypeVar('T')
 
+_meetings = count()
+
 
 def on_rank_0(work: Callable[[], T]) -> T:
-    """Do ``work`` in rank 0 and give its result to all; its error is raised in all, so that none waits for it."""
+    """Do ``work`` in rank 0 and give its result to all; its error is raised in all, so that none waits for it.
+
+    The others wait as long as it takes: the time limit of the group is for messages between processes.
+    """
     said = [None, None]
     if dist.is_main_process():
         try:
             said[0] = work()
         except Exception as e:  # noqa: BLE001  it is raised again, everywhere
             said[1] = e
+    _wait_for_rank_0()
     dist.broadcast_object_list(said)
     if said[1] is not None:
         raise said[1]
     return said[0]
+
+
+def _wait_for_rank_0() -> None:
+    """Return when rank 0 has come here, too. It is asked for in the group's store, which has no time limit of its own.
+
+    Every process calls it the same number of times.
+    """
+    if not dist.is_distributed():
+        return
+    store, key = distributed_c10d._get_default_store(), f'mmal/rank_0/{next(_meetings)}'
+    if dist.is_main_process():
+        store.set(key, '')
+    began = time.monotonic()
+    while not store.check([key]):
+        time.sleep(min(1.0, 0.001 + (time.monotonic() - began) / 10))
