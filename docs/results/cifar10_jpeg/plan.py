@@ -1,4 +1,4 @@
-# Six methods on a subset of CIFAR-10 in lossy JPEG: 200 images at first, 400 a query, 5 rounds, 5 seeds:
+# Six methods on a subset of CIFAR-10 in lossy JPEG: 200 images at first, 200 a query, 5 rounds, 5 seeds:
 #   python docs/results/cifar10_jpeg/subset.py data/cifar10_jpeg
 #   python tools/al_compare.py docs/results/cifar10_jpeg/plan.py --jobs 2 --work-dir work_dirs/cifar10_jpeg
 name = 'CIFAR-10 subset in lossy JPEG'
