@@ -50,12 +50,15 @@ def boxes_in(work_dir, name):
 def test_people_come_to_the_same_as_the_truth(make_cfg, run, dataset, tmp_path):
     straight = run(make_cfg(tmp_path / 'straight'))
     work_dir = tmp_path / 'people'
-    for batch in ('initial', 'round_00', 'round_01'):
+    for batch, shown in (('initial', '0 of 14 images are labeled.'),
+                         ('round_00', '6 of 14 images are labeled. Round 0 has chosen 3 images'),
+                         ('round_01', '9 of 14 images are labeled. Round 1 has chosen 3 images')):
         run(of_people(make_cfg, dataset, work_dir))
         assert f'images of batch {batch} wait for labels' in said(work_dir)
         assert ('This is the last of 2 rounds' in said(work_dir)) == (batch == 'round_01')
         assert (work_dir / batch / 'to_label' / 'coco.json').exists()
         assert not (work_dir / batch / 'labeled.json').exists()
+        assert shown in page(work_dir)
         label(work_dir / batch, dataset)
     run(of_people(make_cfg, dataset, work_dir))
     assert '2 rounds are closed; 12 of 14 images are labeled.' in page(work_dir)
