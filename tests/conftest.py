@@ -108,6 +108,16 @@ def make_cfg(dataset, tmp_path):
 
 
 @pytest.fixture
+def config_file(make_cfg, tmp_path):
+    """Its config with one round of one epoch as a file, for the command line."""
+    cfg = make_cfg(rounds=1, max_epochs=1)
+    cfg.pop('work_dir')
+    cfg.pop('launcher')
+    cfg.dump(tmp_path / 'tiny.py')
+    return tmp_path / 'tiny.py'
+
+
+@pytest.fixture
 def run():
     """Run a config to its end and return its work_dir."""
     from mmengine.runner import Runner

@@ -23,15 +23,6 @@ def scenes(tmp_path):
 
 
 @pytest.fixture
-def base(make_cfg, tmp_path):
-    cfg = make_cfg(rounds=1, max_epochs=1)
-    cfg.pop('work_dir')
-    cfg.pop('launcher')
-    cfg.dump(tmp_path / 'base.py')
-    return tmp_path / 'base.py'
-
-
-@pytest.fixture
 def call(monkeypatch, capfd, tmp_path):
     """Call a tool in this process; returns what it ended with (0, or a message), and what it printed."""
     def go(tool, *args):
@@ -57,10 +48,10 @@ def answer(asked, truth, path):
     write_json(path, dict(content, annotations=[dict(a, id=n) for n, a in enumerate(boxes)]))
 
 
-def test_a_folder_becomes_a_project_that_waits_for_people_and_then_trains(call, scenes, base, tmp_path):
+def test_a_folder_becomes_a_project_that_waits_for_people_and_then_trains(call, scenes, config_file, tmp_path):
     pics, truth = scenes
-    code, said = call(INIT, pics, '--config', base, '--classes', 'disc', 'square', '--out', 'my project', '--initial',
-                      6, '--query', 3, '--rounds', 1, '--evaluation', 4)
+    code, said = call(INIT, pics, '--config', config_file, '--classes', 'disc', 'square', '--out', 'my project',
+                      '--initial', 6, '--query', 3, '--rounds', 1, '--evaluation', 4)
     assert (code, 'evaluation:       4 at random' in said) == (0, True)
     project = tmp_path / 'my project'
     code, said = call(TRAIN, project / 'config.py', '--dry-run')

@@ -17,28 +17,19 @@ def call(script, *args, cwd, **env):
                           env=dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1', **env), timeout=300)
 
 
-@pytest.fixture
-def config(make_cfg, tmp_path):
-    cfg = make_cfg(rounds=1, max_epochs=1)
-    cfg.pop('work_dir')
-    cfg.pop('launcher')
-    cfg.dump(tmp_path / 'tiny.py')
-    return tmp_path / 'tiny.py'
-
-
-def test_dry_run_prints_the_plan_and_its_exit_status_counts(config, dataset, tmp_path):
-    done = call(ROOT / 'tools/al_train.py', config, '--dry-run', cwd=tmp_path)
+def test_dry_run_prints_the_plan_and_its_exit_status_counts(config_file, dataset, tmp_path):
+    done = call(ROOT / 'tools/al_train.py', config_file, '--dry-run', cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     assert 'pool:            14 images' in done.stdout
     assert not (tmp_path / 'work_dirs').exists()
     (dataset / 'set_003.png').unlink()
-    done = call(ROOT / 'tools/al_train.py', config, '--dry-run', cwd=tmp_path)
+    done = call(ROOT / 'tools/al_train.py', config_file, '--dry-run', cwd=tmp_path)
     assert done.returncode == 2
     assert 'PROBLEM: 1 of 14 image files' in done.stdout
 
 
-def test_a_run_with_mmdets_arguments_then_resume_and_refusal(config, tmp_path):
-    args = [config, '--work-dir', tmp_path / 'w', '--seed', '3', '--cfg-options', 'train_cfg.query=2',
+def test_a_run_with_mmdets_arguments_then_resume_and_refusal(config_file, tmp_path):
+    args = [config_file, '--work-dir', tmp_path / 'w', '--seed', '3', '--cfg-options', 'train_cfg.query=2',
             'train_cfg.sampler.score_thr=0.2']
     done = call(ROOT / 'tools/al_train.py', *args, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -53,10 +44,10 @@ def test_a_run_with_mmdets_arguments_then_resume_and_refusal(config, tmp_path):
     assert 'The learning curve' in again.stdout + again.stderr
 
 
-def test_errors_are_one_message_without_a_traceback(config, dataset, tmp_path):
+def test_errors_are_one_message_without_a_traceback(config_file, dataset, tmp_path):
     (dataset / 'val.json').unlink()
-    for args, message in (((config, ), 'val.json'), (('nowhere.py', ), 'nowhere.py'),
-                          ((config, '--cfg-options', 'train_cfg.type=EpochBasedTrainLoop'), 'mmal.ActiveLoop')):
+    for args, message in (((config_file, ), 'val.json'), (('nowhere.py', ), 'nowhere.py'),
+                          ((config_file, '--cfg-options', 'train_cfg.type=EpochBasedTrainLoop'), 'mmal.ActiveLoop')):
         done = call(ROOT / 'tools/al_train.py', *args, cwd=tmp_path)
         assert done.returncode == 1
         assert 'al_train.py: ' in done.stderr
@@ -64,13 +55,13 @@ def test_errors_are_one_message_without_a_traceback(config, dataset, tmp_path):
         assert 'Traceback' not in done.stderr
 
 
-def test_the_config_runs_under_mmdets_own_train(config, tmp_path):
+def test_the_config_runs_under_mmdets_own_train(config_file, tmp_path):
     import mmdet
     train = Path(mmdet.__file__).parent / '.mim' / 'tools' / 'train.py'
-    done = call(train, config, cwd=tmp_path)
+    done = call(train, config_file, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(read_json(tmp_path / 'work_dirs' / 'tiny' / 'curve.json')) == 1
-    done = call(train, config, '--resume', '--cfg-options', 'train_cfg.rounds=2', cwd=tmp_path)
+    done = call(train, config_file, '--resume', '--cfg-options', 'train_cfg.rounds=2', cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     assert [p['round'] for p in read_json(tmp_path / 'work_dirs' / 'tiny' / 'curve.json')] == [0, 1]
 
@@ -82,13 +73,13 @@ def test_check_env_needs_nothing_installed(tmp_path):
     assert all(line.startswith(('ok', 'note')) for line in done.stdout.splitlines())
 
 
-def test_two_processes_choose_as_one(config, tmp_path):
+def test_two_processes_choose_as_one(config_file, tmp_path):
     """Same checkpoint, scored by one process and by two (gloo): the same influences and the same choice.
 
     Nothing is written into the current folder, which may be read-only.
     """
     (tmp_path / 'here').mkdir()
-    run = [ROOT / 'tools/al_train.py', config, '--launcher', 'pytorch', '--work-dir', tmp_path / 'two']
+    run = [ROOT / 'tools/al_train.py', config_file, '--launcher', 'pytorch', '--work-dir', tmp_path / 'two']
     torchrun = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2']
     env = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
     done = subprocess.run(list(map(str, torchrun + run)), cwd=tmp_path / 'here', capture_output=True, text=True,
@@ -99,7 +90,7 @@ def test_two_processes_choose_as_one(config, tmp_path):
     shutil.copytree(tmp_path / 'two', tmp_path / 'one')
     record = tmp_path / 'one' / 'round_00' / 'phases.json'
     write_json(record, {k: v for k, v in read_json(record).items() if k in ('train', 'evaluate')})
-    done = call(ROOT / 'tools/al_train.py', config, '--resume', '--work-dir', tmp_path / 'one', cwd=tmp_path)
+    done = call(ROOT / 'tools/al_train.py', config_file, '--resume', '--work-dir', tmp_path / 'one', cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     one, two = ({r['id']: float(r['influence']) for r in read_csv(tmp_path / n / 'round_00' / 'scores.csv')}
                 for n in ('one', 'two'))
