@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
+import os
+import re
 import time
 from pathlib import Path
 
@@ -44,9 +46,10 @@ def flat(value, prefix: str = '') -> dict[str, str]:
 
 
 def record_of(cfg, seed: int, pool_digest: str, pool_size: int) -> dict:
-    """Everything a result depends on, for :func:`claim`."""
+    """Everything a result depends on, and the folder of the config file, for :func:`claim`."""
     keys = {k: v for k, v in flat(cfg.to_dict()).items() if not any(fnmatch.fnmatch(k, b) for b in BENIGN)}
-    return dict(seed=seed, pool=dict(images=pool_size, sha256=pool_digest), config=keys)
+    folder = os.path.dirname(os.path.abspath(os.path.expanduser(cfg.filename))) if cfg.filename else None
+    return dict(seed=seed, pool=dict(images=pool_size, sha256=pool_digest), config=keys, folder=folder)
 
 
 def differences(old: dict, new: dict) -> list[str]:
@@ -54,6 +57,22 @@ def differences(old: dict, new: dict) -> list[str]:
     old, new = ({**flat({k: r[k] for k in ('seed', 'pool')}), **r['config']} for r in (old, new))
     return [f'  {key}: was {old.get(key, "absent")}, now {new.get(key, "absent")}'
             for key in sorted(set(old) | set(new)) if old.get(key) != new.get(key)]
+
+
+def _read(work_dir: str | Path, record: dict) -> dict:
+    """The record in ``work_dir``, its paths as they are now if the project was moved.
+
+    A project is a config's folder with the work_dir in it: they move as one, and a path in that folder is the same file
+    as long as it is at the same place in the folder. Of a work_dir elsewhere, nothing tells a move from other data.
+    """
+    old = read_sealed(Path(work_dir) / NAME)
+    was, now = old.get('folder'), record.get('folder')
+    if not was or not now or not Path(os.path.abspath(work_dir)).is_relative_to(now):
+        return old
+    there = re.compile(f"""(?<=['"]){re.escape(repr(was)[1:-1])}(?=[/'"])""")
+    moved = {k: there.sub(lambda _: repr(now)[1:-1], v) for k, v in old['config'].items()}
+    kept = record['config'].items()  # a path that was not moved along
+    return dict(old, config={**moved, **{k: v for k, v in kept if old['config'].get(k) == v}})
 
 
 def occupied(work_dir: str | Path, resume: bool) -> bool:
@@ -86,7 +105,7 @@ def check(work_dir: str | Path, record: dict, resume: bool, allow_change: bool =
     if not occupied(work_dir, resume):
         return False
     try:
-        old = read_sealed(Path(work_dir) / NAME)
+        old = _read(work_dir, record)
     except Damaged as e:
         raise Damaged(f'{e} {CURE}') from None
     changed = differences(old, record)
@@ -102,15 +121,15 @@ def check(work_dir: str | Path, record: dict, resume: bool, allow_change: bool =
     return True
 
 
-def changed_record(work_dir: str | Path, record: dict) -> dict | None:
-    """The record of ``work_dir`` with the settings of ``record`` and the change in its history; None if none."""
+def renewed(work_dir: str | Path, record: dict) -> tuple[dict, list[str]]:
+    """The record of ``work_dir`` with the settings and paths of ``record``; and what differs, noted in its history."""
+    changes = [line.strip() for line in differences(_read(work_dir, record), record)]
     old = read_sealed(Path(work_dir) / NAME)
-    changed = differences(old, record)
-    if not changed:
-        return None
+    if not changes:
+        return dict(old, **record), []
     closed = len(list(Path(work_dir).glob('round_*/labeled.json')))
-    entry = dict(time=time.strftime('%Y-%m-%d %H:%M:%S'), rounds_closed=closed, changes=[c.strip() for c in changed])
-    return dict(old, **record, history=[*old.get('history', []), entry])
+    entry = dict(time=time.strftime('%Y-%m-%d %H:%M:%S'), rounds_closed=closed, changes=changes)
+    return dict(old, **record, history=[*old.get('history', []), entry]), changes
 
 
 def claim(work_dir: str | Path, record: dict) -> None:

@@ -18,7 +18,7 @@ from .integrity import examine, restore
 from .rank0 import on_rank_0
 from .round import RoundFolder
 from .run_record import NAME as RUN
-from .run_record import changed_record, check, claim, claim_first_labels, differences, has_first_labels, occupied
+from .run_record import check, claim, claim_first_labels, differences, has_first_labels, occupied, renewed
 from .sealed import read_sealed, write_sealed
 from .work_dir_lock import lock
 
@@ -87,12 +87,13 @@ def _reopen(loop, record: dict, others: dict[str, list[str]]) -> bool:
     if loop.data.local:
         require_unchanged(work_dir, {str(i['id']): loop.data.image_path(i['id']) for i in loop.data.images})
     require_others_unchanged(work_dir, others)
-    if new := changed_record(work_dir, record):
-        for folder in work_dir.glob('round_*'):
-            remove_points(folder)  # the rest of a training would be another's
+    new, changes = renewed(work_dir, record)
+    for folder in work_dir.glob('round_*') if changes else ():
+        remove_points(folder)  # the rest of a training would be another's
+    if new != read_sealed(work_dir / RUN):
         write_sealed(work_dir / RUN, new)
-        logger.warning('Going on with other settings, as asked; they are noted in run.json: '
-                       + '; '.join(new['history'][-1]['changes']))
+    if changes:
+        logger.warning('Going on with other settings, as asked; they are noted in run.json: ' + '; '.join(changes))
     return True
 
 

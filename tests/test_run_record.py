@@ -2,7 +2,7 @@ import pytest
 from mmengine.config import Config
 
 from mmal.errors import InputError
-from mmal.run_record import check, claim, differences, flat, record_of
+from mmal.run_record import check, claim, differences, flat, record_of, renewed
 
 
 def record(seed=0, pool='aa', **cfg):
@@ -40,3 +40,48 @@ def test_an_occupied_work_dir_needs_resume(tmp_path):
     claim(tmp_path, record())
     with pytest.raises(InputError, match='--resume'):
         check(tmp_path, record(), resume=False)
+
+
+@pytest.fixture
+def projects(tmp_path):
+    """Begin a run of a config in ``old``, move the folder to ``new``; gives the record of another config there."""
+    def go(before, after, run='run'):
+        old, new = tmp_path / 'old', tmp_path / 'new'
+        (old / run).mkdir(parents=True)
+
+        def record_in(folder, values):
+            (folder / 'config.py').touch()
+            files = [v.format(old=old, new=new) for v in values]
+            return record_of(Config(dict(images=files[0], files=files), filename=folder / 'config.py'), 0, 'aa', 10)
+
+        claim(old / run, record_in(old, before))
+        old.rename(new)
+        return new / run, record_in(new, after)
+
+    return go
+
+
+@pytest.mark.parametrize(('before', 'after'), [
+    (['{old}/', '/data/a'], ['{new}/', '/data/a']), (['{old}/pool.json', '{old}'], ['{new}/pool.json', '{new}']),
+    (['{old}/pool.json', '/data'], ['{old}/pool.json', '/data'])], ids=['a folder', 'files', 'what stayed behind'])
+def test_a_moved_project_is_the_same(projects, before, after):
+    work_dir, record = projects(before, after)
+    assert check(work_dir, record, resume=True)
+    new, changes = renewed(work_dir, record)
+    assert (changes, new['config'], 'history' in new, new['folder']) == (
+        [], record['config'], False, str(work_dir.parent))
+
+
+@pytest.mark.parametrize(('before', 'after'), [
+    (['{old}/pool.json'], ['{new}/other.json']), (['{old}/pool.json'], ['/data/pool.json']), (['/data/a'], ['/data/b']),
+    (['{old}_photos/'], ['{new}_photos/']), (['/data{old}/a'], ['/data{new}/a'])])
+def test_other_data_is_seen_in_a_moved_project(projects, before, after):
+    work_dir, record = projects(before, after)
+    with pytest.raises(InputError, match='images: was '):
+        check(work_dir, record, resume=True)
+
+
+def test_another_config_of_the_same_names_is_no_move(projects, tmp_path):
+    work_dir, record = projects(['{old}/pool.json'], ['{new}/pool.json'])
+    with pytest.raises(InputError, match='images: was '):
+        check(work_dir.rename(tmp_path / 'elsewhere'), record, resume=True)
