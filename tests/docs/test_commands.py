@@ -1,24 +1,32 @@
 """Each shell command of the README and of the pages for beginners is run, or it is said here what runs it."""
 
+import logging
 import os
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
 
 import pytest
 
+from mmal.artifacts import read_json, write_json
+from tests.conftest import coco
 from tests.docs.pages import ROOT, commands
 from tests.tools.small_digits import OPTIONS
 
 README = ROOT / 'README.md'
 QUICK_START = ROOT / 'docs' / 'quick_start.md'
-CUSTOM = ('python tools/al_train.py configs/fcos_custom_isal.py --work-dir work_dirs/mine --cfg-options '
+YOUR_DATA = ROOT / 'docs' / 'your_data.md'
+PAGES = [README, QUICK_START, YOUR_DATA]
+CUSTOM = ('python tools/al_train.py configs/fcos_custom_isal.py --work-dir work_dirs/mine{} --cfg-options '
           'data_root=/path/to/folder train_cfg.initial=100 train_cfg.query=50 train_cfg.rounds=5')
 RANDOM = ('python tools/al_train.py configs/resnet_digits_isal.py --work-dir work_dirs/random{} --cfg-options '
           'train_cfg.sampler.type=mmal.RandomSampler')
+GO_ON = 'python tools/al_train.py al_project/config.py --resume'
 SMALL = [*OPTIONS, 'train_cfg.rounds=1']
+CUSTOM_SMALL = ['train_cfg.initial=6', 'train_cfg.query=4', 'val_dataloader.dataset.pipeline.1.scale=(128,128)']
 
 # command: how. ('run', more arguments, exit status, what it prints); of a make target, the last line of its recipe is
 # run. ('there', file, pattern): CI, the set-up or another test runs it, as this pattern in the file says.
@@ -29,8 +37,7 @@ TABLE = {
     'python tools/check_env.py': ('run', [], 0, 'torch'),
     'python tools/al_train.py configs/fcos_coco_isal.py --dry-run':
         ('run', [], 2, 'PROBLEM: Annotation file not found: data/coco/annotations/instances_train2017.json'),
-    CUSTOM: ('run', ['train_cfg.initial=6', 'train_cfg.query=4', 'val_dataloader.dataset.pipeline.1.scale=(128,128)',
-                     '--dry-run'], 0, 'pool: +14 images, 2 classes; 0 files missing'),
+    CUSTOM.format(''): ('run', [*CUSTOM_SMALL, '--dry-run'], 0, 'pool: +14 images, 2 classes; 0 files missing'),
     'python tools/al_compare.py configs/plans/cifar10.py --dry-run': ('run', [], 0, 'random'),
     'make demo-classification': ('run', ['--cfg-options', *SMALL], 0, 'The learning curve'),
     'head -4 work_dirs/demo-classification/round_00/scores.csv':
@@ -38,6 +45,13 @@ TABLE = {
     RANDOM.format(''): ('run', SMALL, 0, 'The learning curve'),
     'python tools/al_compare.py docs/results/digits/plan.py --dry-run': ('run', [], 0, 'badge'),
     RANDOM.format(' --resume') + ' train_cfg.rounds=6': ('run', [*OPTIONS, 'train_cfg.rounds=2'], 0, '^ +1 +30 '),
+    CUSTOM.format(' --dry-run'): ('run', CUSTOM_SMALL, 0, 'pool: +14 images, 2 classes; 0 files missing'),
+    'python tools/al_init.py photos --config mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py --classes cat dog '
+    '--out al_project': ('run', ['--config', 'tiny.py', '--classes', 'disc', 'square', '--initial', '6', '--query', '3',
+                                 '--rounds', '1', '--evaluation', '4'], 0, 'evaluation: +4 at random'),
+    GO_ON: ('run', [], 0, 'images of batch .* wait for labels'),
+    'python tools/al_labels.py al_project/evaluation EXPORTED_FILE': ('run', [], 0, '4 images newly labeled'),
+    'python tools/al_labels.py al_project/run EXPORTED_FILE': ('run', [], 0, '6 images newly labeled'),
 }
 
 
@@ -64,14 +78,16 @@ def execute(words: list[str]) -> int:
     """Run a command; a Python program in this process, which has imported what takes long."""
     if words[0] != 'python':
         return subprocess.run(words, check=False).returncode
-    argv, env = sys.argv, dict(os.environ)
+    argv, env, handlers = sys.argv, dict(os.environ), logging.getLogger().handlers[:]
     sys.argv = words[1:]
     try:
         runpy.run_path(words[1], run_name='__main__')
     except SystemExit as end:
+        if isinstance(end.code, str):  # a message, which the interpreter prints
+            print(end.code, file=sys.stderr)
         return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
     finally:
-        sys.argv = argv
+        sys.argv, logging.getLogger().handlers[:] = argv, handlers
         os.environ.clear()
         os.environ.update(env)
     return 0
@@ -79,9 +95,9 @@ def execute(words: list[str]) -> int:
 
 @pytest.fixture
 def check(place, dataset, monkeypatch, capfd):
-    """Run a command of the table, made small, and compare its end with the table."""
-    def run(command):
-        _, more, status, pattern = TABLE[command]
+    """Run a command of the table, made small, and compare its end with the table, or with what it is given."""
+    def run(command, how=None):
+        _, more, status, pattern = how or TABLE[command]
         monkeypatch.chdir(place)
         capfd.readouterr()
         ended = execute([*(w.replace('/path/to/folder', str(dataset)) for w in words_of(command)), *more])
@@ -92,14 +108,14 @@ def check(place, dataset, monkeypatch, capfd):
     return run
 
 
-@pytest.mark.parametrize('page', [README, QUICK_START], ids=lambda p: p.name)
+@pytest.mark.parametrize('page', PAGES, ids=lambda p: p.name)
 def test_every_command_is_in_the_table(page):
     assert commands(page)
     assert not [c for c in commands(page) if c not in TABLE]
 
 
 def test_the_table_has_no_more_than_that():
-    assert set(TABLE) == {*commands(README), *commands(QUICK_START)}
+    assert set(TABLE) == {c for page in PAGES for c in commands(page)}
 
 
 @pytest.mark.parametrize('command', [c for c, how in TABLE.items() if how[0] == 'there'])
@@ -119,3 +135,31 @@ def test_commands_of_the_readme(command, check):
 def test_the_quick_start_from_top_to_bottom(check):
     for command in commands(QUICK_START):
         check(command)
+
+
+def label(asked, truth, path):
+    """Write labels as a tool exports them: what was asked, with the true boxes."""
+    content, by_name = read_json(asked), {i['file_name']: i['id'] for i in truth['images']}
+    boxes = [dict(a, image_id=image['id']) for image in content['images'] for a in truth['annotations']
+             if a['image_id'] == by_name[image['file_name']]]
+    write_json(path, dict(content, annotations=[dict(a, id=n) for n, a in enumerate(boxes)]))
+
+
+def test_your_data_from_top_to_bottom_and_a_project_that_is_moved(check, place, config_file):
+    (place / 'photos').mkdir()
+    truth = coco(24, place / 'photos')
+    shutil.copy(config_file, place / 'tiny.py')
+    for command in commands(YOUR_DATA):
+        if 'al_labels.py al_project' in command:
+            batch = 'evaluation' if '/evaluation ' in command else 'run/initial'
+            label(place / 'al_project' / batch / 'to_label' / 'coco.json', truth, place / 'EXPORTED_FILE')
+        check(command)
+        if 'al_init.py' in command:
+            check(GO_ON, ('run', ['--dry-run'], 0, 'evaluation: +its labels are still to come'))
+    run = (place / 'al_project').rename(place / 'my project') / 'run'
+    moved = GO_ON.replace('al_project/config.py', "'my project/config.py'")
+    visualizer = ['--cfg-options', 'visualizer.name=moved']  # by its name mmengine finds the old one in this process
+    check(moved, ('run', visualizer, 0, 'images of batch round_00 wait for labels'))
+    assert [p['images'] for p in read_json(run / 'curve.json')] == [6]
+    assert 'coco/bbox_mAP' in read_json(run / 'round_00' / 'metrics.json')['metrics']
+    assert 'history' not in read_json(run / 'run.json')
