@@ -132,7 +132,7 @@ class Executor:
         listed = []
         for run in runs:
             error = None if run.done else self._error(run)
-            state = 'done' if run.done else 'failed' if error else 'running' if run.closed else 'missing'
+            state = 'done' if run.done else 'failed' if error else 'running' if run.begun else 'missing'
             listed.append(dict(method=run.method, seed=run.seed, state=state, error=error,
                                folder=str(run.folder.relative_to(self.plan.work_dir))))
         write_json(self.plan.work_dir / 'comparison.json', dict(
@@ -144,7 +144,7 @@ class Executor:
     @staticmethod
     def _metric(runs: list[Run]) -> str:
         from .analysis.curve import main_metric
-        curves = [read_json(r.folder / 'curve.json') for r in runs if (r.folder / 'curve.json').exists()]
+        curves = [read_json(r.folder / 'curve.json') for r in runs if r.begun and (r.folder / 'curve.json').exists()]
         return next((m for m in map(main_metric, curves) if m), 'metric')
 
 

@@ -13,7 +13,10 @@ from mmengine.config import Config
 
 from .artifacts import read_json, write_bytes, write_json
 from .errors import InputError
+from .registry import ORACLES
 from .round import RoundFolder
+from .run_record import NAME as RUN
+from .run_record import flat, has_first_labels, record_of
 
 KEYS = ('name', 'config', 'seeds', 'methods', 'options', 'baseline', 'metric', 'target', 'published')
 METHOD_KEYS = ('config', 'sampler', 'options')
@@ -27,9 +30,11 @@ class Run:
         method: Its name in the plan.
         seed: Of the run.
         folder: Its work_dir.
-        digest: Of its whole config but the number of rounds: another one is another run.
+        digest: Of all settings that a result depends on: another one is another run.
         rounds: How many it is to have.
         start_from: Work_dir of the run whose initial set and first model it shares, or None.
+        stop: When it is to stop before, as text.
+        former: Digest of the kind that older versions left: of the whole config but the number of rounds.
     """
     method: str
     seed: int
@@ -37,19 +42,24 @@ class Run:
     digest: str
     rounds: int
     start_from: Path | None
+    stop: str = ''
+    former: str | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether its folder holds this very run, and not that of another config."""
+        return bool(self._marker())
 
     @property
     def closed(self) -> int:
-        """Rounds of this very config that are finished."""
-        if self._marker().get('digest') != self.digest:
-            return 0
-        return sum(RoundFolder(self.folder, n).closed for n in range(self.rounds))
+        """Rounds that are finished."""
+        return sum(RoundFolder(self.folder, n).closed for n in range(self.rounds)) if self.begun else 0
 
     @property
     def done(self) -> bool:
-        """Whether it has ended; a pool that is used up may end it early."""
+        """Whether it has ended; a pool that is used up, or ``stop``, may end it early."""
         found = self._marker()
-        return found.get('digest') == self.digest and found.get('done', 0) >= self.rounds
+        return found.get('done', 0) >= self.rounds and found.get('stop', self.stop) == self.stop
 
     @property
     def error(self) -> str | None:
@@ -58,11 +68,14 @@ class Run:
 
     def mark(self, done: bool, error: str | None = None) -> None:
         """Remember which config is run here, and that it has ended or failed."""
-        write_json(self.folder / 'plan.json', dict(digest=self.digest, done=self.rounds if done else 0, error=error))
+        write_json(self.folder / 'plan.json', dict(digest=self.digest, stop=self.stop, done=self.rounds if done else 0,
+                                                   error=error))
 
     def _marker(self) -> dict:
+        """What was remembered of this very run; empty if nothing was, or what lies there is of another config."""
         path = self.folder / 'plan.json'
-        return read_json(path) if path.exists() else {}
+        found = read_json(path) if path.exists() else {}
+        return found if found.get('digest') in (self.digest, self.former or self.digest) else {}
 
 
 class Plan:
@@ -105,6 +118,8 @@ class Plan:
                 raise InputError(f'{path}: method {name!r} has {sorted(method)}; it may have {", ".join(METHOD_KEYS)}, '
                                  'and its name must do for a folder.')
         self._configs = {name: self._config_of(method) for name, method in self.methods.items()}
+        for name, cfg in self._configs.items():
+            self._refuse_people(name, cfg.train_cfg.get('oracle') or {})
 
     def _config_of(self, method: dict) -> Config:
         cfg = Config.fromfile(self.path.parent / method.get('config', self.config))
@@ -114,6 +129,13 @@ class Plan:
             cfg.train_cfg['sampler'] = method['sampler']
         return cfg
 
+    def _refuse_people(self, name: str, oracle: dict) -> None:
+        kind = oracle.get('type')
+        if getattr(ORACLES.get(kind) if isinstance(kind, str) else kind, 'people', False):
+            raise InputError(f'{self.path}: method {name!r} has its images labeled by people ({kind}), and would wait '
+                             'for them with every seed. Compare methods on data that is labeled, with oracle '
+                             "dict(type='mmal.SimulatedOracle'); run al_train.py where people label.")
+
     def runs(self) -> list[Run]:
         """Every run, seed after seed; the first method of a seed is the one that the others start from."""
         found = []
@@ -121,15 +143,13 @@ class Plan:
             leader = None
             for name, cfg in self._configs.items():
                 folder = self.work_dir / name / f'seed_{seed}'
-                found.append(Run(name, seed, folder, self._digest(cfg), cfg.train_cfg['rounds'], leader))
+                content = cfg.to_dict()
+                content['train_cfg'] = {k: v for k, v in content['train_cfg'].items() if k != 'rounds'}
+                found.append(Run(name, seed, folder, _digest(record_of(cfg, 0, '', 0)['config']),
+                                 cfg.train_cfg['rounds'], leader, _text(flat(cfg.train_cfg.get('stop') or None)),
+                                 _digest(content)))
                 leader = leader or folder
         return found
-
-    @staticmethod
-    def _digest(cfg: Config) -> str:
-        content = cfg.to_dict()
-        content['train_cfg'] = {k: v for k, v in content['train_cfg'].items() if k != 'rounds'}
-        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
     def prepare(self, run: Run) -> Path:
         """Make room for a run and write its config; what another config left there is moved aside.
@@ -137,15 +157,23 @@ class Plan:
         Returns:
             Path of the config.
         """
-        marker = run.folder / 'plan.json'
-        if run.folder.exists() and (not marker.exists() or read_json(marker)['digest'] != run.digest):
+        if run.folder.exists() and not run.begun:
             aside = self.work_dir / 'replaced' / f'{run.method}_seed_{run.seed}_{int(time.time())}'
             aside.parent.mkdir(parents=True, exist_ok=True)
             run.folder.rename(aside)
         cfg = copy.deepcopy(self._configs[run.method])
-        if run.start_from is not None and (run.start_from / 'run.json').exists():
-            cfg.train_cfg['start_from'] = str(run.start_from)
+        leader = run.start_from  # one that was ended before it had drawn its images has nothing to give
+        if leader is not None and (leader / RUN).exists() and has_first_labels(leader):
+            cfg.train_cfg['start_from'] = str(leader)
         run.mark(done=False)
         path = self.work_dir / 'configs' / f'{run.method}_seed_{run.seed}.py'
         write_bytes(path, cfg.pretty_text.encode())
         return path
+
+
+def _text(content: dict) -> str:
+    return json.dumps(content, sort_keys=True, default=str)
+
+
+def _digest(content: dict) -> str:
+    return hashlib.sha256(_text(content).encode()).hexdigest()

@@ -3,6 +3,7 @@ import pytest
 from mmal.artifacts import read_json, write_json
 from mmal.comparison_plan import Plan
 from mmal.errors import InputError
+from mmal.sealed import write_sealed
 from tests.zoo_configs import ROOT
 
 PLAN = f"""
@@ -42,7 +43,10 @@ def test_a_runs_config_has_what_plan_and_method_say(plan, tmp_path):
     assert cfg.train_cfg.rounds == 4
     assert cfg.custom_hooks[0].params == ['head.fc']
     assert 'start_from' not in cfg.train_cfg, 'the leader has not begun'
-    write_json(run.start_from / 'run.json', {})
+    write_sealed(run.start_from / 'run.json', dict(files={}))
+    assert 'start_from' not in Config.fromfile(made.prepare(run)).train_cfg, 'it was ended before it had its images'
+    write_json(run.start_from / 'initial.json', [])
+    write_sealed(run.start_from / 'run.json', dict(files={'initial.json': ''}))
     assert Config.fromfile(made.prepare(run)).train_cfg.start_from == str(run.start_from)
 
 
@@ -65,6 +69,50 @@ def test_only_what_changed_is_run_again_and_the_old_is_kept(plan, tmp_path):
     assert (longer.runs()[0].folder / 'kept.txt').exists(), 'more rounds go on where the run ended'
     assert all(r.done for r in plan(PLAN.replace("rounds': 4", "rounds': 2")).runs()[2:])
     assert read_json(made.runs()[3].folder / 'plan.json')['done'] == 4
+
+
+def test_an_edit_that_changes_no_result_keeps_every_run(plan):
+    for run in plan().runs():
+        run.mark(done=True)
+    harmless = ("'train_dataloader.num_workers': 3", "'default_hooks.logger.interval': 7", "'data_root': 'elsewhere/'",
+                "'log_level': 'DEBUG'", "'train_cfg.allow_config_change': True")
+    assert all(r.done for r in plan(PLAN.replace("{'train", f"{{{', '.join(harmless)}, 'train")).runs())
+    assert not any(r.begun for r in plan(PLAN.replace("{'train", "{'train_dataloader.batch_size': 7, 'train")).runs())
+
+
+def test_runs_go_on_where_the_plan_says_anew_when_to_stop(plan):
+    stop = PLAN.replace("{'train", "{'train_cfg.stop': dict(target=0.5), 'train")
+    for run in plan(stop).runs():
+        run.mark(done=True)
+    assert all(r.done for r in plan(stop).runs())
+    for text in (stop.replace('0.5', '0.9'), PLAN):
+        assert [(r.begun, r.done) for r in plan(text).runs()] == [(True, False)] * 4
+    other = plan(PLAN).runs()[0]
+    plan(PLAN).prepare(other)
+    other.mark(done=True)
+    assert [r.done for r in plan(PLAN).runs()] == [True, False, False, False]
+
+
+def test_runs_of_older_versions_are_kept(plan):
+    """Theirs is the digest of the whole config but the rounds, and nothing of when to stop."""
+    for run in plan().runs():
+        write_json(run.folder / 'plan.json', dict(digest=run.former, done=4, error=None))
+    assert all(r.done for r in plan().runs())
+    assert not any(r.begun for r in plan(PLAN.replace("{'train", "{'log_level': 'DEBUG', 'train")).runs())
+
+
+def test_people_are_not_asked_by_a_plan(plan):
+    for kind in ('HumanOracle', 'AnnotationServer'):
+        with pytest.raises(InputError, match=f"method 'isal' has its images labeled by people .mmal.{kind}"):
+            plan(PLAN.replace("options={'c", f"options={{'train_cfg.oracle': dict(type='mmal.{kind}'), 'c"))
+    plan(PLAN.replace("options={'c", "options={'train_cfg.oracle': dict(type='mmal.SimulatedOracle'), 'c"))
+
+
+def test_nothing_of_another_config_is_told_of_a_run(plan):
+    run = plan().runs()[1]
+    run.mark(done=False, error='no space')
+    edited = plan(PLAN.replace('top_k=2', 'top_k=1')).runs()[1]
+    assert (edited.begun, edited.error, edited.closed, edited.done) == (False, None, 0, False)
 
 
 @pytest.mark.parametrize(('text', 'message'), [

@@ -103,7 +103,8 @@ def read_comparison(work_dir: str | Path) -> Comparison:
     """Read and check the folder of a comparison.
 
     A run that calls itself done but left no usable ``curve.json``, or no value of the metric, counts as failed and says
-    so; a method and seed without an entry counts as missing.
+    so; a method and seed without an entry counts as missing. Of what is missing nothing is read: what lies in its
+    folder may be of a run that the plan no longer has.
 
     Args:
         work_dir: Folder that holds ``comparison.json``.
@@ -173,6 +174,8 @@ def _check_runs(data: dict, path: Path) -> None:
 
 def _run(entry: dict, metric: str, work_dir: Path) -> Run:
     run = Run(entry['method'], entry['seed'], work_dir / entry['folder'], entry['state'], entry.get('error'))
+    if run.state == 'missing':
+        return run
     try:
         curve = read_json(run.folder / 'curve.json')
     except FileNotFoundError:

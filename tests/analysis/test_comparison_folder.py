@@ -65,6 +65,14 @@ def test_a_run_that_is_not_listed_is_missing(folder):
     assert [str(run) for run in found.not_done()] == ['ISAL, seed 2: missing (not listed in comparison.json)']
 
 
+def test_of_a_run_that_is_missing_nothing_is_read(folder):
+    made = folder()
+    made.fail('ISAL', 0, error=None, state='missing')
+    assert read_comparison(made.root).not_done()[0].curve == []
+    made.fail('ISAL', 0, error=None, state='running')
+    assert len(read_comparison(made.root).not_done()[0].curve) == 4
+
+
 @pytest.mark.parametrize(('content', 'error'), [
     (None, 'without curve.json'), ('[', 'not valid JSON'), ('{}', 'not a list of rounds'),
     ('[{"round": 0}]', 'not a list of rounds'), ('[]', 'no round has coco/bbox_mAP')])
