@@ -13,7 +13,8 @@ def parse_args():
     parser.add_argument('--round', type=int, default=0, help='number of the round')
     parser.add_argument('--layers', nargs='+', help='modules whose outputs are the features; what goes into the last '
                         'layers by default')
-    parser.add_argument('--most', type=int, default=5000, help='images embedded at most')
+    parser.add_argument('--most', type=int, default=5000, help='images embedded at most: all that were chosen, '
+                        'and a random part of the others')
     parser.add_argument('--out', help='the picture; round_XX/tsne.png in the work dir by default')
     return parser.parse_args()
 
@@ -27,11 +28,13 @@ def main():
     with explained('plot_tsne.py'):
         finished = FinishedRound(args.work_dir, args.round)
         ids, features, classes = finished.features(args.layers, logging.getLogger())
-    rows, places = embed(features, most=args.most)
-    chosen = set(finished.selected)
+    selected = set(finished.selected)
+    chosen = [i in selected for i in ids]
+    rows, places = embed(features, most=args.most, kept=[row for row, is_chosen in enumerate(chosen) if is_chosen])
     out = Path(args.out or finished.folder.path / 'tsne.png')
-    write_bytes(out, draw_tsne(places, [classes[r] for r in rows], [ids[r] in chosen for r in rows],
-                               f'{Path(args.work_dir).name}, round {args.round}: classes as the model predicts them'))
+    write_bytes(out, draw_tsne(places, [classes[r] for r in rows], [chosen[r] for r in rows],
+                               f'{Path(args.work_dir).name}, round {args.round}: classes as the model predicts them',
+                               len(ids)))
     print(f'{len(rows)} of {len(ids)} images: {out}')
 
 
