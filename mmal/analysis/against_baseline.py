@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
 from .budget_curve import area, budget_points, common_range, cost_at
 from .comparison_folder import Comparison
 from .saving import PairedEffect, effect, saved, saving
+from .tables import round_means
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,16 @@ class AtTarget:
 
     Attributes:
         cost: Where its mean curve first reaches it, in images or boxes; None if never.
-        saved: Per cent less than the baseline's mean curve; None if either never does, or without a baseline.
+        saved: Per cent less than the baseline's mean curve, both over the seeds that both have; None if either never
+            reaches the target, or without a baseline.
+        seeds: Those seeds; none for the baseline or without one.
         reached: Done runs that reach it.
         runs: Done runs that have a target.
         paired: Saving seed by seed; None for the baseline or without one.
     """
     cost: float | None
     saved: float | None
+    seeds: tuple[int, ...]
     reached: int
     runs: int
     paired: PairedEffect | None
@@ -112,13 +116,26 @@ def at_target(comparison: Comparison, means: pd.DataFrame, unit: str) -> dict[st
     """
     target, of_seed = targets(comparison, means)
     methods = [m for m in comparison.methods if comparison.done(m)] if target is not None else []
-    mean_costs = {m: cost_at(*mean_curve(means, m, unit), target) for m in methods}
     costs = {m: _costs(comparison, m, unit, of_seed) for m in methods}
-    base = comparison.baseline
-    return {m: AtTarget(
-        cost=mean_costs[m], saved=None if m == base else saved(mean_costs[m], mean_costs.get(base)),
-        reached=sum(cost is not None for cost in costs[m].values()), runs=len(costs[m]),
-        paired=saving(costs[m], costs[base]) if base in costs and m != base else None) for m in methods}
+    base, found = comparison.baseline, {}
+    for m in methods:
+        both = tuple(seed for seed in costs[m] if seed in costs[base]) if base in costs and m != base else ()
+        found[m] = AtTarget(
+            cost=cost_at(*mean_curve(means, m, unit), target), saved=_saved(comparison, m, unit, both), seeds=both,
+            reached=sum(cost is not None for cost in costs[m].values()), runs=len(costs[m]),
+            paired=saving(costs[m], costs[base]) if base in costs and m != base else None)
+    return found
+
+
+def _saved(comparison: Comparison, method: str, unit: str, seeds: tuple[int, ...]) -> float | None:
+    """Saving of the mean curves over these seeds, as if there were no others: a seed that one lost is in neither."""
+    part = replace(comparison, runs=[run for m in (method, comparison.baseline) if m is not None
+                                     for run in comparison.done(m) if run.seed in seeds])
+    means = round_means(part)
+    target = targets(part, means)[0]
+    if target is None or not seeds:
+        return None
+    return saved(*(cost_at(*mean_curve(means, m, unit), target) for m in (method, comparison.baseline)))
 
 
 def _costs(comparison: Comparison, method: str, unit: str, of_seed: Mapping[int, float]) -> dict[int, float | None]:

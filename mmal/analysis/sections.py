@@ -15,7 +15,8 @@ from .tables import paper_form
 ROUNDS = ('Round 0 is the initial set. A mean is over the seeds that reached the round and have the metric there; sd '
           'is their standard deviation, from two seeds on.')
 SAVED = ('Costs are where a curve first reaches the target, on straight lines between rounds. The mean curve has the '
-         'rounds that all done seeds of a method reached. A pair is one seed of the method and of the baseline that '
+         'rounds that all done seeds of a method reached; what it saves is over the seeds that the method and '
+         'the baseline both have. A pair is one seed of the method and of the baseline that '
          'both reach the target; a mean over the pairs flatters whoever failed at the others.')
 INTERVAL = ('Intervals are 95 % paired bootstrap intervals over seeds. With fewer than five seeds they are too narrow: '
             'two seeds only span their own two values.')
@@ -103,8 +104,8 @@ def target_text(comparison: Comparison, means: pd.DataFrame, d: int) -> str:
 
 def saving_table(comparison: Comparison, means: pd.DataFrame, unit: str) -> ReportTable:
     """Images or boxes at the target, and what is saved against the baseline."""
-    base, rows = comparison.baseline, []
-    for method, at in at_target(comparison, means, unit).items():
+    base, rows, found = comparison.baseline, [], at_target(comparison, means, unit)
+    for method, at in found.items():
         rows.append([method, 'not reached' if at.cost is None else number(at.cost, 1),
                      'baseline' if method == base else '–' if at.saved is None else f'{signed(at.saved)} %',
                      f'{at.reached} of {at.runs}', *_effect(at.paired, 1, method == base),
@@ -112,7 +113,19 @@ def saving_table(comparison: Comparison, means: pd.DataFrame, unit: str) -> Repo
     return ReportTable(
         f'Annotation saved at the target, in {unit}',
         ['method', f'{unit} of the mean curve', 'saved', 'seeds that reach it', 'saved seed by seed, mean %',
-         '95 % interval', 'pairs', 'not reached by'], rows, missing(comparison))
+         '95 % interval', 'pairs', 'not reached by'], rows, missing(comparison),
+        [note for method, at in found.items() for note in _not_all_seeds(comparison, method, at.seeds)])
+
+
+def _not_all_seeds(comparison: Comparison, method: str, both: tuple[int, ...]) -> list[str]:
+    """A note where what is saved is not over all seeds that the method or the baseline has."""
+    base = comparison.baseline
+    either = {run.seed for m in (method, base) for run in comparison.done(m)} if base not in (None, method) else set()
+    if either == set(both):
+        return []
+    target = '' if comparison.target is not None else f', up to the final {comparison.metric} of {base} over these'
+    over = f'seed {", ".join(map(str, both))}, which both have{target}' if both else 'no seed: none is done with both'
+    return [f'What {method} saves against {base} is over {over}.']
 
 
 def _lost(effect: PairedEffect | None, method: str, base: str | None) -> str:

@@ -68,6 +68,24 @@ def test_saved_at_the_target(folder):
     assert at_target(*read(folder()), 'boxes')['ISAL'].saved == pytest.approx(-75)
 
 
+@pytest.mark.parametrize('target', [None, 0.4])
+def test_saved_is_over_the_seeds_that_both_have(folder, target):
+    """The baseline's best and the method's worst seed are lost; what is left is as if they had never been there."""
+    made = folder(seeds=[0, 1, 2, 3], target=target)
+    made.curve('random', 3, [0.5, 0.6, 0.7, 0.9])
+    made.curve('ISAL', 0, [0.1, 0.1, 0.1, 0.1])
+    made.fail('random', 0)
+    made.fail('ISAL', 3)
+    found = at_target(*read(made), 'images')['ISAL']
+    assert found.seeds == (1, 2)
+    assert found.saved == at_target(*read(folder(seeds=[1, 2], target=target)), 'images')['ISAL'].saved > 0
+    made = folder(seeds=[0, 1], target=target)
+    made.fail('random', 0)
+    made.fail('ISAL', 1)
+    found = at_target(*read(made), 'images')['ISAL']
+    assert (found.saved, found.seeds) == (None, ())
+
+
 def test_nobody_reaches_the_target(folder):
     found = at_target(*read(folder(target=0.9)), 'images')
     assert all((at.cost, at.saved, at.reached) == (None, None, 0) for at in found.values())

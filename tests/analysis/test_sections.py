@@ -58,6 +58,23 @@ def test_areas(folder):
                            'random at the same seed.']
 
 
+def test_a_saving_says_which_seeds_it_is_over_where_one_is_lost(folder):
+    made = folder()
+    assert s.saving_table(*read(made), 'images').notes == []
+    made.fail('random', 0)
+    note = 'What ISAL saves against random is over seed 1, 2, which both have'
+    of = 'up to the final coco/bbox_mAP of random over these'
+    assert s.saving_table(*read(made), 'images').notes == [f'{note}, {of}.']
+    made.save(target=0.3)
+    assert s.saving_table(*read(made), 'images').notes == [f'{note}.']
+    for seed in (1, 2):
+        made.fail('ISAL', seed)
+    assert s.saving_table(*read(made), 'images').notes == [
+        'What ISAL saves against random is over no seed: none is done with both.']
+    made.save(baseline=None)
+    assert s.saving_table(*read(made), 'images').notes == []
+
+
 def test_areas_without_a_common_range(folder):
     made = folder(seeds=[0])
     made.curve('ISAL', 0, [0.1, 0.2], images=[100, 200])
