@@ -11,9 +11,10 @@ from ..artifacts import write_bytes, write_json
 from ..errors import InputError
 from . import sections as s
 from .against_baseline import targets
-from .choice import SIDES, box_size_table, choice_table, choices, class_table
+from .choice import box_size_table, choice_table, choices, class_table
+from .choice_section import choice_section
 from .comparison_folder import Comparison, read_comparison
-from .draw_comparison import draw_box_sizes, draw_curves, draw_seconds, draw_shares
+from .draw_comparison import draw_curves, draw_seconds
 from .overlap import overlap_table
 from .page import ReportFigure, Section, page
 from .published import published_curve, published_methods, tables
@@ -30,9 +31,6 @@ FILES = {
     'overlap.csv': 'overlap of every two methods by round',
 }
 """What is written beside the page and ``figures/``."""
-
-MAX_CLASSES = 25
-"""Classes in the chart; the CSV has all."""
 
 
 def write_comparison(work_dir: str | Path, published: int | None = None) -> Comparison:
@@ -57,7 +55,7 @@ def write_comparison(work_dir: str | Path, published: int | None = None) -> Comp
     report = []
     if comparison.done():
         report = [_curves(comparison, means, points, _published(published)), *_numbers(comparison, means),
-                  _choice(comparison, choice_table(found), classes, sizes), _overlap(comparison, overlap),
+                  choice_section(comparison, choice_table(found), classes, sizes), _overlap(comparison, overlap),
                   _seconds(comparison)]
     for name, table in (('points', points), ('tables', with_missing(means, comparison)), ('chosen_classes', classes),
                         ('chosen_box_sizes', sizes), ('overlap', overlap)):
@@ -111,36 +109,6 @@ def _saved(comparison: Comparison, means: pd.DataFrame, target: str) -> Section:
         return Section('saved', 'Annotation saved', [target])
     return Section('saved', 'Annotation saved', [target, s.SAVED, s.INTERVAL],
                    tables=[s.saving_table(comparison, means, unit) for unit in comparison.units])
-
-
-def _choice(comparison: Comparison, queries: pd.DataFrame, classes: pd.DataFrame, sizes: pd.DataFrame) -> Section:
-    figures, what = [], 'boxes' if comparison.has_boxes else 'labels'
-    if len(classes):
-        shares = _shares(classes, 'class', 'labels')
-        shown = shares.loc[shares.mean(axis=1).sort_values(ascending=False, kind='stable').index[:MAX_CLASSES]]
-        more = f' The {len(shown)} most frequent of {len(shares)} classes.' if len(shares) > len(shown) else ''
-        figures.append(ReportFigure(
-            'chosen_classes', f'Bar chart: share of each class among the {what} that each method chose.',
-            f'Share of each class among all {what} chosen in all rounds by all done seeds.{more} By round: '
-            'chosen_classes.csv.', draw_shares(shown, comparison.methods, f'% of the {what} chosen')))
-    if sizes['boxes'].sum():
-        shares = _shares(sizes, 'side_from', 'boxes').iloc[1:-1]
-        figures.append(ReportFigure(
-            'chosen_box_sizes', 'Chart: share of the boxes that each method chose, by size.',
-            'Share of all boxes chosen, by the side of a square of equal area, in steps of the square root of 2. '
-            f'Dotted: the limits of small, medium and large, 32 and 96. Boxes below {SIDES[0]:g} pixels, or from '
-            f'{SIDES[-1]:g} on, count in the shares but are not drawn. By round: chosen_box_sizes.csv.',
-            draw_box_sizes(shares, SIDES, comparison.methods)))
-    text = [s.CHOSEN, s.SIZES] if comparison.has_boxes else [s.CHOSEN]
-    if not len(queries):
-        text = ['No query of a done run could be read (round_XX/selected.json and labeled.json).']
-    return Section('chosen', 'What was chosen', text, figures, s.choice_tables(queries, comparison))
-
-
-def _shares(table: pd.DataFrame, by: str, count: str) -> pd.DataFrame:
-    """Share of each value of a column among all counts of a method; a column a method."""
-    total = table.pivot_table(index=by, columns='method', values=count, aggfunc='sum', fill_value=0, sort=False)
-    return total / total.sum()
 
 
 def _overlap(comparison: Comparison, overlap: pd.DataFrame) -> Section:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -50,13 +51,14 @@ def draw_curves(means: pd.DataFrame, points: pd.DataFrame, methods: Sequence[str
         metric: Name for the y axis.
         unit: 'images' or 'boxes', the x axis.
         published: Points of :func:`mmal.analysis.published.published_curve` by label, drawn dashed. Their values must
-            be in the unit of the metric. A label that begins with a method's name has its colour. Defaults to None.
+            be in the unit of the metric. A label that begins with a method's name has its colour, in whatever case and
+            with spaces for underscores: 'Learning loss, ...' that of 'learning_loss'. Defaults to None.
     """
     with rc_context(STYLE):
         figure, axis = new_figure(8.4, 4.6)
         handles = []
         for method, part in means[means['n'] > 0].groupby('method', sort=False):
-            colour, marker = _colour(method, methods), MARKERS[methods.index(method) % len(MARKERS)]
+            colour, marker = colour_of(method, methods), MARKERS[methods.index(method) % len(MARKERS)]
             for _, run in points[(points['method'] == method) & (points['state'] == 'done')].groupby('seed'):
                 run = run.dropna(subset=['metric'])
                 axis.plot(run[unit], run['metric'], color=colour, lw=0.8, alpha=0.45)
@@ -84,8 +86,8 @@ def draw_shares(shares: pd.DataFrame, methods: Sequence[str], xlabel: str) -> Dr
         height, handles = 0.8 / max(1, shares.shape[1]), []
         for i, method in enumerate(shares.columns):
             place = [row + (i - (shares.shape[1] - 1) / 2) * height for row in range(len(shares))]
-            axis.barh(place, 100 * shares[method], height * 0.9, color=_colour(method, methods))
-            handles.append(Patch(color=_colour(method, methods), label=_label(method)))
+            axis.barh(place, 100 * shares[method], height * 0.9, color=colour_of(method, methods))
+            handles.append(Patch(color=colour_of(method, methods), label=_label(method)))
         axis.set_yticks(range(len(shares)), [str(name) for name in shares.index])
         axis.invert_yaxis()
         axis.tick_params(axis='y', length=0)
@@ -106,7 +108,7 @@ def draw_box_sizes(shares: pd.DataFrame, edges: Sequence[float], methods: Sequen
     with rc_context(STYLE):
         figure, axis = new_figure(8.4, 3.8)
         for i, method in enumerate(shares.columns):
-            axis.stairs(100 * shares[method], edges, color=_colour(method, methods), lw=2,
+            axis.stairs(100 * shares[method], edges, color=colour_of(method, methods), lw=2,
                         ls=('-', '--', '-.', ':')[i % 4], baseline=None, label=_label(method))
         axis.set_xscale('log', base=2)
         axis.xaxis.set_major_formatter('{x:g}')
@@ -164,11 +166,16 @@ def _band(axis, part: pd.DataFrame, unit: str, colour: str) -> None:
 def _published(axis, published: Mapping[str, Sequence[dict]], unit: str, methods: Sequence[str]) -> list:
     lines = []
     for i, (label, curve) in enumerate(published.items()):
-        same = next((m for m in methods if label.lower().startswith(m.lower())), None)
+        same = max((m for m in methods if f'{_words(label)} '.startswith(f'{_words(m)} ')), key=len, default=None)
         lines += axis.plot([p[unit] for p in curve], [p['value'] for p in curve], lw=1.2, label=_label(label),
-                           color=_colour(same, methods) if same else INK, alpha=1 if same else 0.6,
+                           color=colour_of(same, methods) if same else INK, alpha=1 if same else 0.6,
                            ls=('--', '-.', ':', (0, (6, 1)), (0, (1, 2, 5, 2)))[i % 5])
     return lines
+
+
+def _words(name: str) -> str:
+    """A name of a method, however it is written: as the paper prints it, or as a folder can be called."""
+    return ' '.join(re.findall(r'[^\W_]+', name.lower()))
 
 
 def _key(banded: bool) -> list:
@@ -179,7 +186,7 @@ def _key(banded: bool) -> list:
     return [*entries, Patch(color=INK, alpha=0.14 if banded else 0, lw=0, label=band)]
 
 
-def _colour(method: str, methods: Sequence[str]) -> str:
+def colour_of(method: str, methods: Sequence[str]) -> str:
     return SERIES[list(methods).index(method) % len(SERIES)]
 
 

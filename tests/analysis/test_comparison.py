@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 
-from mmal.analysis.comparison import FILES, MAX_CLASSES, write_comparison
+from mmal.analysis.choice_section import CLASSES_A_ROUND, MAX_CLASSES
+from mmal.analysis.comparison import FILES, write_comparison
 from mmal.errors import InputError
 
 
@@ -23,7 +24,8 @@ def test_it_writes_what_it_says(folder):
     assert comparison.methods == ['random', 'ISAL']
     for name in [*FILES, 'comparison.html']:
         assert (made.root / name).stat().st_size > 0, name
-    charts = {'learning_curves_images', 'learning_curves_boxes', 'chosen_classes', 'chosen_box_sizes', 'seconds'}
+    charts = {'learning_curves_images', 'learning_curves_boxes', 'chosen_classes', 'chosen_classes_by_round',
+              'chosen_box_sizes', 'chosen_box_sizes_by_round', 'seconds'}
     assert {p.name for p in (made.root / 'figures').iterdir()} == {f'{c}.{e}' for c in charts for e in ('png', 'svg')}
 
 
@@ -147,6 +149,7 @@ def test_many_classes_are_cut_in_the_chart_only(folder):
     (path / 'labeled.json').write_text(json.dumps([dict(id=i, label=i + 100) for i in range(n)]))
     text = written(made)
     assert f'The {MAX_CLASSES} most frequent of {n + 2} classes' in text
+    assert f'{n + 2 - CLASSES_A_ROUND} others' in text
     assert len((made.root / 'chosen_classes.csv').read_text().splitlines()) == 1 + n + 2
 
 

@@ -4,12 +4,23 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from mmengine.config import Config
 from PIL import Image
 
+from mmal.analysis import comparison, draw_comparison
 from mmal.analysis.comparison_folder import read_comparison
-from mmal.analysis.draw_comparison import draw_box_sizes, draw_curves, draw_seconds, draw_shares, half_width
+from mmal.analysis.draw_comparison import (
+    INK,
+    SERIES,
+    draw_box_sizes,
+    draw_curves,
+    draw_seconds,
+    draw_shares,
+    half_width,
+)
 from mmal.analysis.published import published_curve
 from mmal.analysis.tables import points_table, round_means
+from tests.zoo_configs import ROOT
 
 
 def curves(made, **published):
@@ -55,6 +66,37 @@ def test_one_seed_has_no_band(folder):
 def test_published_curves_are_drawn(folder):
     found = texts(curves(folder(), **{'ISAL, published': published_curve(8, 'ISAL')}).svg)
     assert 'ISAL, published' in found
+
+
+NAMES = {'ISAL': 'isal', 'Coreset': 'coreset', 'Random': 'random', 'Learning loss': 'learning_loss',
+         'Localization stability': 'localization_stability'}
+"""What the plans call the methods of the paper's tables."""
+
+
+@pytest.mark.parametrize('plan', ['cifar10', 'voc2012', 'coco'])
+def test_published_curves_have_the_colours_of_the_shipped_plans_methods(monkeypatch, plan):
+    made = Config.fromfile(ROOT / 'configs' / 'plans' / f'{plan}.py')
+    lines = []
+    monkeypatch.setattr(draw_comparison, 'add_legend', lambda figure, handles: lines.extend(handles))
+    means = pd.DataFrame([dict(method=m, round=0, n=1, metric=0.5, sd=np.nan, images=5, boxes=5)
+                          for m in made.methods])
+    points = means.assign(seed=0, state='done')
+    found = comparison._published(made.published)
+    draw_curves(means, points, list(made.methods), made.metric, 'images', found)
+    colours = {line.get_label(): line.get_color() for line in lines[:-3]}  # a key is last
+    assert len(found) == len(made.methods)
+    for name, method in ((n, m) for n, m in NAMES.items() if m in made.methods):
+        assert colours[f'{name}, published (Table {made.published})'] == colours[f'{method} (n = 1)'] != INK
+
+
+def test_a_published_curve_has_the_colour_of_a_whole_name(monkeypatch):
+    lines = []
+    monkeypatch.setattr(draw_comparison, 'add_legend', lambda figure, handles: lines.extend(handles))
+    nothing = pd.DataFrame(columns=['method', 'n'])
+    names = {'ISAL K2, published': SERIES[1], 'isal, published': SERIES[0], 'Isaline': INK, 'Coreset': INK}
+    draw_curves(nothing, nothing, ['isal', 'isal_k2', 'core'], 'm', 'images',
+                dict.fromkeys(names, [dict(images=1, value=1)]))
+    assert {line.get_label(): line.get_color() for line in lines[:4]} == names
 
 
 def test_odd_names_are_plain_text(folder):
