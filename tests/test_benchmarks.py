@@ -1,11 +1,18 @@
 """Benchmarks are run by hand; that they still run is worth a moment."""
 
+from benchmarks import coreset
 from benchmarks.memory import measure
 from benchmarks.run import table, verdict
 
 
 def test_memory_of_scoring_is_measured():
     assert 100 < measure(8) < 20000
+
+
+def test_memory_of_coreset_is_measured():
+    peak, seconds = coreset.measure(600, labeled=50, chosen=20)
+    assert 100 < peak < 20000
+    assert seconds > 0
 
 
 def test_a_ratio_is_judged_by_its_target():
