@@ -122,6 +122,9 @@ def _begin(loop, unreadable: dict, descriptions: dict, others: dict, record: dic
     source = Path(loop.start_from)
     if not (source / RUN).exists():
         raise InputError(f'train_cfg.start_from: {source} holds no run. Start that one first, or remove start_from.')
+    if not has_first_labels(source):
+        raise InputError(f'train_cfg.start_from: {source} was ended before it had its first images. Go on with that '
+                         'one first, or remove start_from.')
     found = [len(loop.data.read_labeled(source / f'{n}.json')[0]) for n in ('initial', 'holdout')]
     if found != [loop.initial - loop.holdout, loop.holdout]:
         raise InputError(f'train_cfg.start_from: {source} began with {found[0]} images and {found[1]} held out, this '

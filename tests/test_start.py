@@ -53,6 +53,9 @@ def test_what_does_not_fit_is_refused(make_cfg, run, tmp_path, first):
         run(second(make_cfg, tmp_path, tmp_path / 'nowhere'))
     with pytest.raises(InputError, match='began with 6 images and 0 held out, this run would with 5'):
         run(second(make_cfg, tmp_path, first, initial=5))
+    (first / 'initial.json').unlink()
+    with pytest.raises(InputError, match='was ended before it had its first images'):
+        run(second(make_cfg, tmp_path, first))
     assert not (tmp_path / 'second' / 'run.json').exists()
     assert not (tmp_path / 'second' / 'round_00').exists(), 'nothing of what does not fit is left behind'
 
