@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -49,12 +51,14 @@ class Batch:
         categories: COCO categories, one a class, for boxes; none for classes of whole images.
         root: Folder that file names are below.
         images: In rank order.
+        several: Whether an image may have several classes, of classes of whole images. Defaults to False.
     """
     name: str
     classes: list[str]
     categories: list[dict]
     root: str
     images: list[BatchImage]
+    several: bool = False
 
     @property
     def boxes(self) -> bool:
@@ -116,3 +120,14 @@ def batch_folders(work_dir: str | Path) -> list[Path]:
     """Folders of a work_dir that hold a batch, in the order they were asked: the initial one, then the rounds'."""
     return sorted((p.parent.parent for p in Path(work_dir).glob(f'*/{FOLDER}/{NAME}')),
                   key=lambda p: (p.name.startswith('round_'), len(p.name), p.name))
+
+
+def other_batches(folder: str | Path) -> Iterator[tuple[Path, Batch]]:
+    """Batches near that of a folder: of the same run, and of the project that the run or the folder lies in."""
+    folder = Path(os.path.abspath(folder))
+    near = [path for parent, pattern in ((folder.parent, '*'), (folder.parent, '*/*'), (folder.parent.parent, '*'))
+            for path in sorted(parent.glob(f'{pattern}/{FOLDER}/{NAME}'))]
+    for other in dict.fromkeys(path.parent.parent for path in near):
+        if other != folder:
+            with suppress(InputError, OSError):  # a damaged one is none to send people to
+                yield other, Batch.read(other)

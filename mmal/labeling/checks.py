@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from numbers import Real
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from .answer import Answer, Box
+from .answer import Answer, Box, number, shown
+from .matching import image_of
 
 if TYPE_CHECKING:
     from .batch import Batch, BatchImage
 
 EDGE = 1.0
 """Pixels by which a box may pass the edge of its image and be cut without a word: rounding of tools."""
+SAME = 0.01
+"""Pixels within which a box is the model's own: tools round to hundredths."""
 CLASSES_SHOWN = 10
 
 
@@ -28,10 +29,21 @@ class Rules:
         clip: Cut boxes at the edge of the image, however far they pass it.
         without_boxes: What an image without boxes is where the format cannot say: 'empty', 'unlabeled', or None to ask.
         pixels: The numbers are pixels although they look like percents or shares.
+        untouched: What an image with just the model's own boxes is where the format cannot say: 'accepted',
+            'unlabeled', or None to ask.
     """
     clip: bool = False
     without_boxes: str | None = None
     pixels: bool = False
+    untouched: str | None = None
+
+    def takes(self, doubt: str | None) -> bool:
+        """Whether an image is labeled although there is this doubt about it."""
+        return {None: True, EMPTY: self.without_boxes == 'empty', UNTOUCHED: self.untouched == 'accepted'}[doubt]
+
+
+EMPTY, UNTOUCHED = 'empty', 'untouched'
+"""Doubts whether anybody looked at an image: it has no box; it has just the model's own."""
 
 
 @dataclass
@@ -43,34 +55,28 @@ class Believed:
             them), ``who`` and ``seconds``.
         skipped: Texts of ids of images that whoever was to label them skipped.
         problems: Lines, each with image, place and cure.
+        strangers: Answers that are of no image of the batch.
+        notes: What else the user should know of the effect.
     """
     entries: dict[str, dict] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    strangers: list[Answer] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def check(batch: Batch, answers: list[Answer], rules: Rules) -> Believed:
     """Compare the answers of a file with what was asked."""
-    found, seen, unsure = Believed(), {}, []
-    for answer in answers:
-        image, problem = _image_of(batch, answer)
-        if problem:
-            found.problems.append(f'{answer.where}: {problem}')
-            continue
-        if image.id in seen:
-            found.problems.append(f'{answer.where}: {image.file_name} stands in {seen[image.id]}, too. Keep one.')
-            continue
-        seen[image.id] = answer.where
-        if answer.state == 'unsure' and rules.without_boxes is None:
-            unsure.append(image.file_name)
-        elif answer.state == 'skipped':
+    found, doubts = Believed(), {EMPTY: [], UNTOUCHED: []}
+    for image, answer in _known(batch, answers, found):
+        doubt = _doubt(batch, image, answer)
+        if doubt:
+            doubts[doubt].append(image.file_name)
+        if answer.state == 'skipped':
             found.skipped.append(str(image.id))
-        elif answer.state == 'labeled' or (answer.state == 'unsure' and rules.without_boxes == 'empty'):
+        elif answer.state != 'unlabeled' and rules.takes(doubt):
             _believe(batch, image, answer, rules, found)
-    if unsure:
-        found.problems.append(
-            f'{len(unsure)} images have no box, e.g. {unsure[0]}, and this format cannot say whether they were looked '
-            'at. Say --without-boxes empty (they show no object) or --without-boxes unlabeled (they come again).')
+    _settle(doubts, rules, found)
     if not rules.pixels and (what := _not_pixels(batch, found.entries)):
         found.problems.append(f'Every box lies within {what} of the image sizes: the numbers look like '
                               f'{"shares" if what == "1" else "percents"}, expected pixels. Export in pixels, or say '
@@ -78,65 +84,86 @@ def check(batch: Batch, answers: list[Answer], rules: Rules) -> Believed:
     return found
 
 
-def _image_of(batch: Batch, answer: Answer) -> tuple[BatchImage | None, str | None]:
-    """The image an answer is about, or why there is none."""
-    name = answer.file_name
-    by_id = None if answer.image_id is None else batch.by_text.get(str(answer.image_id))
-    if name is None:
-        if by_id is None:
-            return None, f'image id {answer.image_id!r} is not in batch {batch.name}. {_OTHER_BATCH}'
-        return by_id, None
-    if not isinstance(name, str):
-        return None, f'file_name: expected text, found {name!r}.'
-    by_name = batch.by_name.get(name)
-    if by_name is None and (strange := _strange(name)):
-        return None, f'{name!r} {strange}. Expected a name as in {batch.name}/to_label, below the images\' folder.'
-    by_name = by_name or _by_tail(batch, name)
-    if by_name is None:
-        return None, f'{name!r} is not in batch {batch.name}. {_OTHER_BATCH}'
-    if answer.image_id is not None and by_id is not by_name:
-        return None, (f'{name!r} comes with id {answer.image_id!r}, but has id {by_name.id!r} in batch {batch.name}. '
-                      'Name and id must agree: export again.')
-    return by_name, None
+def _known(batch: Batch, answers: list[Answer], found: Believed) -> Iterator[tuple[BatchImage, Answer]]:
+    """Answers with the images they are about, each image once."""
+    seen = {}
+    for answer in answers:
+        image, problem = image_of(batch, answer)
+        if image is None:
+            found.problems.append(f'{answer.where}: {problem}')
+            found.strangers.append(answer)
+        elif image.id in seen:
+            found.problems.append(f'{answer.where}: {image.file_name} stands in {seen[image.id]}, too. Keep one.')
+        else:
+            seen[image.id] = answer.where
+            yield image, answer
 
 
-_OTHER_BATCH = 'If it belongs to another batch, import the file there; else remove it.'
+def _doubt(batch: Batch, image: BatchImage, answer: Answer) -> str | None:
+    """Why it is not clear that somebody looked at the image, if the format cannot say it."""
+    if answer.state != 'unsure':
+        return None
+    if not answer.boxes:
+        return EMPTY
+    return UNTOUCHED if _as_guessed(batch, image, answer.boxes) else None
 
 
-def _strange(name: str) -> str | None:
-    path = PurePosixPath(name.replace('\\', '/'))
-    if '..' in path.parts:
-        return 'has ".." in it'
-    return 'is an absolute name' if path.is_absolute() or (len(name) > 1 and name[1] == ':') else None
+def _as_guessed(batch: Batch, image: BatchImage, boxes: list[Box]) -> bool:
+    """Whether the boxes are the model's own, in whatever order."""
+    left = [(batch.classes[p['label']], p['bbox']) for p in image.predictions]
+    if len(left) != len(boxes):
+        return False
+    for box in boxes:
+        same = [n for n, (name, bbox) in enumerate(left) if name == box.category and _not_a_box(box.bbox) is None
+                and all(abs(a - b) < SAME + 1e-6 for a, b in zip(bbox, box.bbox, strict=True))]
+        if not same:
+            return False
+        del left[same[0]]
+    return True
 
 
-def _by_tail(batch: Batch, name: str) -> BatchImage | None:
-    """The one image whose name ends with this name; tools drop folders."""
-    parts = PurePosixPath(name).parts
-    found = [i for i in batch.images if parts and PurePosixPath(i.file_name).parts[-len(parts):] == parts]
-    return found[0] if len(found) == 1 else None
+def _settle(doubts: dict[str, list[str]], rules: Rules, found: Believed) -> None:
+    """Ask about images of which it is not clear that somebody looked at them, or say what was made of them."""
+    empty, untouched = doubts[EMPTY], doubts[UNTOUCHED]
+    if empty and rules.without_boxes is None:
+        found.problems.append(
+            f'{len(empty)} images have no box, e.g. {empty[0]}, and this format cannot say whether they were looked '
+            'at. Say --without-boxes empty (they show no object) or --without-boxes unlabeled (they come again).')
+    if untouched and rules.untouched is None:
+        found.problems.append(
+            f'{len(untouched)} images have exactly the boxes that the model guessed, e.g. {untouched[0]}, and this '
+            'format cannot say whether they were looked at. Say --untouched accepted (they were, and are right) or '
+            '--untouched unlabeled (they come again).')
+    elif untouched:
+        found.notes.append(f"{len(untouched)} with the model's own boxes "
+                           + ('accepted' if rules.untouched == 'accepted' else 'left out'))
 
 
 def _believe(batch: Batch, image: BatchImage, answer: Answer, rules: Rules, found: Believed) -> None:
     entry = {k: v for k, v in (('who', answer.who), ('seconds', answer.seconds)) if v is not None}
-    if entry.get('seconds') is not None and not (math.isfinite(entry['seconds']) and entry['seconds'] >= 0):
+    took = number(entry.get('seconds', 0))
+    if took is None or took < 0:
         found.problems.append(f'{answer.where}: seconds of {image.file_name}: expected at least 0, found '
-                              f'{entry["seconds"]}.')
+                              f'{shown(entry["seconds"])}.')
     problems: list[str] = []
     if batch.boxes:
         entry['boxes'] = [b for box in answer.boxes if (b := _box(batch, image, box, rules, problems)) is not None]
         if wrong := _size_differs(image, answer.size):
             problems.append(f'{answer.where}: {wrong}')
     else:
-        entry['label'] = _label(batch, answer, problems)
+        entry['label'] = _label(batch, image, answer, problems)
     found.problems += problems
     found.entries[str(image.id)] = entry
 
 
 def _size_differs(image: BatchImage, size: tuple | None) -> str | None:
-    if size is None or None in size or not all(isinstance(s, Real) for s in size):
+    if size is None or None in size:
         return None
-    if tuple(map(round, size)) != (image.width, image.height):
+    found = [number(s) for s in size]
+    if None in found:
+        return (f'{image.file_name}: expected pixels as width and height, found {shown(size[0])} x {shown(size[1])}. '
+                'Mend them in the file, or leave them out.')
+    if [round(s) for s in found] != [image.width, image.height]:
         return (f'{image.file_name} is {size[0]} x {size[1]} there and {image.width} x {image.height} here, so its '
                 'boxes may lie in wrong places. Is it the same image, turned the same way?')
     return None
@@ -148,20 +175,22 @@ def _class(batch: Batch, name: Hashable, place: str, problems: list[str]) -> str
     near = get_close_matches(str(name).strip().lower(), [c.lower() for c in batch.classes], 1, 0.8)
     meant = next((c for c in batch.classes if near and c.lower() == near[0]), None)
     some = ', '.join(batch.classes[:CLASSES_SHOWN]) + (', ...' if len(batch.classes) > CLASSES_SHOWN else '')
-    problems.append(f'{place}: {name!r} is no class of this project'
+    problems.append(f'{place}: {shown(name)} is no class of this project'
                     + (f'. Was {meant!r} renamed? Name it as here.' if meant else f' ({some}). Use one of them.'))
     return None
 
 
-def _label(batch: Batch, answer: Answer, problems: list[str]) -> int | list[int] | None:
-    several = isinstance(answer.label, list)
-    names = answer.label if several else [answer.label]
+def _label(batch: Batch, image: BatchImage, answer: Answer, problems: list[str]) -> int | list[int] | None:
+    names = answer.labels
     if not names:
         problems.append(f'{answer.where}: expected a class, found none. Choose one, or skip the image.')
-    if len(set(map(str, names))) < len(names):
-        problems.append(f'{answer.where}: a class stands twice: {names}.')
+    elif len(set(map(str, names))) < len(names):
+        problems.append(f'{answer.where}: a class stands twice: {shown(names)}. Keep one.')
+    elif len(names) > 1 and not batch.several:
+        problems.append(f'{answer.where}: {image.file_name} has {len(names)} classes '
+                        f'({", ".join(map(str, names[:CLASSES_SHOWN]))}), and the model takes one an image. Keep one.')
     found = [batch.classes.index(c) for name in names if (c := _class(batch, name, answer.where, problems)) is not None]
-    return found if several else (found[0] if found else None)
+    return found if batch.several else (found[0] if found else None)
 
 
 def _box(batch: Batch, image: BatchImage, box: Box, rules: Rules, problems: list[str]) -> dict | None:
@@ -188,9 +217,9 @@ def _box(batch: Batch, image: BatchImage, box: Box, rules: Rules, problems: list
 def _not_a_box(bbox) -> str | None:
     if not isinstance(bbox, (list, tuple)) or len(bbox) != 4 or not all(
             isinstance(v, Real) and not isinstance(v, bool) for v in bbox):
-        return f'expected four numbers as bbox (x, y, width, height), found {bbox!r}. Draw a rectangle.'
-    if not all(map(math.isfinite, bbox)):
-        return f'bbox has a number that is not finite: {list(bbox)}. Draw it anew.'
+        return f'expected four numbers as bbox (x, y, width, height), found {shown(bbox)}. Draw a rectangle.'
+    if None in map(number, bbox):
+        return f'bbox has a number that is not finite: {shown(list(bbox))}. Draw it anew.'
     if min(bbox[2:]) <= 0:
         return f'width and height must be above 0, found {list(bbox)}. Remove it or draw it anew.'
     return None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .answer import Answer, Box
+from .answer import ROTATED, Answer, Box, objects, shown
 
 if TYPE_CHECKING:
     from .batch import Batch
@@ -63,24 +63,28 @@ def predicted(predictions: list[dict], classes: Sequence[str], categories: list[
 def parse(content: dict) -> tuple[list[Answer], list[str]]:
     """Answers of a COCO file, and what is wrong with it as a whole.
 
-    An image without boxes is 'unsure': labeling tools list what nobody looked at, too. An entry ``"labeled": true`` or
-    ``false`` decides it.
+    An image is 'unsure': labeling tools list what nobody looked at, too, with whatever boxes they were given. An entry
+    ``"labeled": true`` or ``false`` decides it.
     """
     for part in ('images', 'annotations', 'categories'):
-        if not all(isinstance(entry, dict) for entry in content.get(part, [None])):
-            raise InputError(f'not a COCO file: expected a list of objects as {part!r}.')
+        if not objects(content[part]):
+            raise InputError(f'is no COCO file: expected a list of objects as {part!r}, found {shown(content[part])}. '
+                             'Export it again.')
     names, problems = _category_names(content['categories'])
     known = [image.get('id') for image in content['images']]
     boxes: dict = {i: [] for i in known if _hashable(i)}
     for n, a in enumerate(content['annotations']):
-        where = f'annotations[{n}] (id {a.get("id")!r})'
+        where = f'annotations[{n}] (id {shown(a.get("id"))})'
         owner = a.get('image_id')
         if not _hashable(owner) or owner not in boxes:
-            problems.append(f'{where}: image_id {owner!r} is not in the image list of the file. Export again, or '
+            problems.append(f'{where}: image_id {shown(owner)} is not in the image list of the file. Export again, or '
                             'remove the annotation.')
             continue
+        attributes = a.get('attributes')
+        if isinstance(attributes, dict) and attributes.get('rotation'):
+            problems.append(f'{where}: {ROTATED}')
         category = a.get('category_id')
-        name = names.get(category, f'category id {category!r}') if _hashable(category) else repr(category)
+        name = names.get(category, f'category id {shown(category)}') if _hashable(category) else shown(category)
         boxes[owner].append(Box(name, a.get('bbox'), where, int(bool(a.get('iscrowd', 0)))))
     problems += _twice(known)
     return [_answer(n, image, boxes) for n, image in enumerate(content['images'])], problems
@@ -89,7 +93,7 @@ def parse(content: dict) -> tuple[list[Answer], list[str]]:
 def _answer(n: int, image: dict, boxes: dict) -> Answer:
     owned = boxes.get(image.get('id'), []) if _hashable(image.get('id')) else []
     said = image.get('labeled')
-    state = 'labeled' if owned or said is True else 'unlabeled' if said is False else 'unsure'
+    state = 'labeled' if said is True else 'unlabeled' if said is False else 'unsure'
     name = image.get('file_name')  # tools renumber ids, so a name decides where there is one
     return Answer(image.get('id') if name is None else None, name, f'images[{n}]', owned, state=state,
                   size=(image.get('width'), image.get('height')))
@@ -99,17 +103,18 @@ def _category_names(categories: list[dict]) -> tuple[dict, list[str]]:
     """Name by id; the same id for two names cannot be told apart."""
     names, problems = {}, []
     for n, c in enumerate(categories):
-        if not _hashable(c.get('id')):
-            problems.append(f'categories[{n}]: {c.get("id")!r} is no id.')
+        if c.get('id') is None or not _hashable(c['id']):
+            problems.append(f'categories[{n}]: {shown(c.get("id"))} is no id. Export it again.')
         elif names.setdefault(c['id'], c.get('name')) != c.get('name'):
-            problems.append(f'categories[{n}]: id {c["id"]!r} stands for {names[c["id"]]!r} and for {c.get("name")!r}, '
+            problems.append(f'categories[{n}]: id {shown(c["id"])} stands for {shown(names[c["id"]])} and for '
+                            f'{shown(c.get("name"))}, '
                             'so their boxes cannot be told apart. Remove labels that the project does not have, or '
                             'export in the tool\'s own format.')
     return names, problems
 
 
 def _twice(ids: list) -> list[str]:
-    return [f'images: id {i!r} stands {n} times. Ids must be unique: export again.'
+    return [f'images: id {shown(i)} stands {n} times. Ids must be unique: export again.'
             for i, n in Counter(i for i in ids if _hashable(i)).items() if n > 1]
 
 

@@ -2,52 +2,20 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import InputError
 from ..sealed import digest_bytes
-from . import coco, label_studio, table
 from .answer import Answer
-from .batch import FOLDER, Batch
+from .batch import FOLDER, Batch, other_batches
 from .checks import Believed, Rules, check
 from .labels import Labels
+from .matching import image_of
+from .reading import read_answers, unpacked
 
 SHOWN = 20
 """Problems named one by one."""
-
-
-def read_answers(content: bytes, boxes: bool) -> tuple[list[Answer], list[str]]:
-    """What a file says, in whichever of the formats it is: COCO, Label Studio's raw JSON, or CSV.
-
-    Args:
-        content: Of the file.
-        boxes: Whether boxes were asked for.
-
-    Raises:
-        InputError: If it is in none of them.
-    """
-    try:
-        text = content.decode('utf-8-sig')
-    except UnicodeDecodeError as e:
-        raise InputError(f'expected text in UTF-8 (JSON or CSV): {e}. If it is an archive, unpack it.') from None
-    try:
-        data = json.loads(text)
-    except ValueError as e:
-        if text.lstrip()[:1] in ('[', '{'):
-            raise InputError(f'is not whole JSON: {e}. Export or download it again.') from None
-        if boxes:
-            raise InputError('expected a COCO file or Label Studio\'s JSON export with boxes, found neither.') from None
-        return table.parse(text)
-    if isinstance(data, list):
-        return label_studio.parse(data)
-    if isinstance(data, dict) and {'images', 'annotations', 'categories'} <= set(data):
-        if not boxes:
-            raise InputError('is a COCO file, but classes of whole images were asked for. Bring CSV or Label Studio\'s '
-                             'JSON export.')
-        return coco.parse(data)
-    raise InputError('expected a COCO file (images, annotations, categories) or Label Studio\'s raw JSON export (a '
-                     'list of tasks), found other JSON.')
 
 
 def import_answers(folder: str | Path, answers: list[Answer], problems: list[str], rules: Rules, digest: str,
@@ -73,9 +41,8 @@ def import_answers(folder: str | Path, answers: list[Answer], problems: list[str
     believed = check(batch, answers, rules)
     problems = [*problems, *believed.problems]
     if problems:
-        more = f'\n  ... and {len(problems) - SHOWN} more' if len(problems) > SHOWN else ''
-        raise InputError(f'{len(problems)} problem{"s" * (len(problems) > 1)}, so nothing was imported:\n  '
-                         + '\n  '.join(problems[:SHOWN]) + more)
+        raise _refusal(problems, _belongs(folder, lambda other: any(
+            image_of(other, answer)[0] for answer in believed.strangers[:SHOWN])))
     new = old.with_(believed, digest)
     effect = describe(batch, old, new, believed)
     changes = (new.entries, new.skipped) != (old.entries, old.skipped)
@@ -88,6 +55,12 @@ def import_answers(folder: str | Path, answers: list[Answer], problems: list[str
     return effect
 
 
+def _refusal(problems: list[str], there: str) -> InputError:
+    more = f'\n  ... and {len(problems) - SHOWN} more' if len(problems) > SHOWN else ''
+    return InputError(f'{len(problems)} problem{"s" * (len(problems) > 1)}, so nothing was imported:\n  '
+                      + '\n  '.join(problems[:SHOWN]) + more + there)
+
+
 def import_file(folder: str | Path, path: str | Path, rules: Rules | None = None, closed: bool = False,
                 dry_run: bool = False) -> str:
     """:func:`import_answers` of a file.
@@ -96,14 +69,28 @@ def import_file(folder: str | Path, path: str | Path, rules: Rules | None = None
         InputError: Beside the above, if the file is the export itself, whose boxes are the model's and no labels.
     """
     batch, content = Batch.read(folder), Path(path).read_bytes()
-    if content in batch.exports().values():
-        raise InputError(f'{path} is what was exported to {Path(folder) / FOLDER}: its boxes are the model\'s '
-                         'predictions, nobody\'s labels. Bring what your labeling tool exports.')
     try:
-        answers, problems = read_answers(content, batch.boxes)
-        return import_answers(folder, answers, problems, rules or Rules(), digest_bytes(content), closed, dry_run)
+        content = unpacked(content)
+        if content in batch.exports().values():
+            raise InputError(f'is what was exported to {Path(folder) / FOLDER}: its boxes are the model\'s '
+                             'predictions, nobody\'s labels. Bring what your labeling tool exports.')
+        found = read_answers(content, batch)
+        if found.others and not found.answers and not found.problems:
+            raise InputError(f'all {found.others.total()} tasks are of other batches ({", ".join(found.others)}), '
+                             f'expected some of {batch.name}. Export the project that has them.'
+                             + _belongs(folder, lambda other: other.name in found.others))
+        effect = import_answers(folder, found.answers, found.problems, rules or Rules(), digest_bytes(content), closed,
+                                dry_run)
     except InputError as e:
         raise InputError(f'{path}: {e}') from None
+    others = f'; {found.others.total()} tasks of other batches ({", ".join(found.others)}) passed over'
+    return effect + others if found.others else effect
+
+
+def _belongs(folder: str | Path, fits: Callable[[Batch], bool]) -> str:
+    """The commands that bring the file into other batches nearby, of those it fits; '' if there is none."""
+    return ''.join(f'\nThere are images of batch {other.name} in it: `python tools/al_labels.py {near} FILE` brings '
+                   'those in.' for near, other in other_batches(folder) if fits(other))
 
 
 def describe(batch: Batch, old: Labels, new: Labels, believed: Believed) -> str:
@@ -117,6 +104,7 @@ def describe(batch: Batch, old: Labels, new: Labels, believed: Believed) -> str:
         parts += [f'{boxes} boxes in the file', f'{empty} images without objects']
     skipped = len(set(new.skipped) - set(old.skipped))
     parts += [f'{skipped} skipped'] if skipped else []
+    parts += believed.notes
     return f'Batch {batch.name}: {", ".join(parts)}; {len(new.missing(batch))} of {len(batch.images)} still to do'
 
 

@@ -7,17 +7,20 @@ an image without objects and one that nobody labeled.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from xml.etree import ElementTree
 
-from .answer import Answer, Box
+from .answer import ROTATED, Answer, Box, number, objects, shown
 
 if TYPE_CHECKING:
     from .batch import Batch, BatchImage
 
 CONTROL, OBJECT = 'label', 'image'
 """Names in the label config."""
+SIDES = ('x', 'y', 'width', 'height')
+LIKELY = 0.5
+"""Confidence of the classes that are shown as a guess where an image may have several."""
 
 
 def config(batch: Batch) -> str:
@@ -29,7 +32,8 @@ def config(batch: Batch) -> str:
         for name in batch.classes:
             ElementTree.SubElement(control, 'Label', value=name)
     else:
-        control = ElementTree.SubElement(view, 'Choices', name=CONTROL, toName=OBJECT, choice='single')
+        control = ElementTree.SubElement(view, 'Choices', name=CONTROL, toName=OBJECT,
+                                         choice='multiple' if batch.several else 'single')
         for name in batch.classes:
             ElementTree.SubElement(control, 'Choice', value=name)
     ElementTree.indent(view)
@@ -51,22 +55,33 @@ def _task(batch: Batch, image: BatchImage) -> dict:
                 batch=batch.name)
     if image.score is not None:
         data['score'] = image.score
-    result = [_region(batch, image, p) for p in (image.predictions if batch.boxes else image.predictions[:1])]
+    result = _boxes(batch, image) if batch.boxes else _choices(batch, image)
     score = max((p['score'] for p in image.predictions), default=0.0)
     made = dict(model_version=batch.name, score=score, result=result)
     return dict(data=data, predictions=[made] if result else [])
 
 
-def _region(batch: Batch, image: BatchImage, prediction: dict) -> dict:
-    region = dict(from_name=CONTROL, to_name=OBJECT, score=prediction['score'])
-    name = batch.classes[prediction['label']]
-    if not batch.boxes:
-        return dict(region, type='choices', value=dict(choices=[name]))
-    x, y, w, h = prediction['bbox']
-    return dict(region, type='rectanglelabels', original_width=image.width, original_height=image.height,
-                image_rotation=0, value=dict(x=100 * x / image.width, y=100 * y / image.height,
-                                             width=100 * w / image.width, height=100 * h / image.height, rotation=0,
-                                             rectanglelabels=[name]))
+def _choices(batch: Batch, image: BatchImage) -> list[dict]:
+    """The model's classes of an image, if it has any, as one answer."""
+    best, likely = image.predictions[:1], [p for p in image.predictions if p['score'] >= LIKELY]
+    names = [batch.classes[p['label']] for p in (likely if batch.several else best)]
+    return [dict(from_name=CONTROL, to_name=OBJECT, score=image.predictions[0]['score'], type='choices',
+                 value=dict(choices=names))] if names else []
+
+
+def _boxes(batch: Batch, image: BatchImage) -> list[dict]:
+    sides = (image.width, image.height) * 2
+    return [dict(from_name=CONTROL, to_name=OBJECT, score=p['score'], type='rectanglelabels',
+                 original_width=image.width, original_height=image.height, image_rotation=0,
+                 value={**{k: 100 * v / side for k, v, side in zip(SIDES, p['bbox'], sides, strict=True)},
+                        'rotation': 0, 'rectanglelabels': [batch.classes[p['label']]]}) for p in image.predictions]
+
+
+def batch_of(task: Any) -> str | None:
+    """Name of the batch that a task was made for, if it says one."""
+    data = task.get('data') if isinstance(task, dict) else None
+    name = data.get('batch') if isinstance(data, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def parse(content: list) -> tuple[list[Answer], list[str]]:
@@ -88,44 +103,62 @@ def parse(content: list) -> tuple[list[Answer], list[str]]:
 
 
 def _answer(task: dict, where: str) -> tuple[Answer | None, list[str]]:
-    data, made = task['data'], [a for a in task.get('annotations') or [] if isinstance(a, dict)]
+    data, made = task['data'], task.get('annotations') or []
+    if not objects(made):
+        return None, [_no_list(where, 'annotations', made)]
     given = [a for a in made if not a.get('was_cancelled')]
-    about = dict(image_id=data.get('image_id'), file_name=data.get('file_name'), where=where)
+    address = data.get('image', data.get('$undefined$'))  # so named before the project had a label config
+    about = dict(image_id=data.get('image_id'), file_name=data.get('file_name'), where=where,
+                 address=address if isinstance(address, str) else None)
     if not given:
         return Answer(**about, state='skipped' if made else 'unlabeled'), []
-    chosen = max(given, key=lambda a: (bool(a.get('ground_truth')), str(a.get('updated_at', '')), a.get('id') or 0))
+    chosen = max(given, key=lambda a: (bool(a.get('ground_truth')), str(a.get('updated_at', '')),
+                                       number(a.get('id')) or 0))
     about.update(who=_who(chosen), seconds=_seconds(chosen))
-    results = [r for r in chosen.get('result') or [] if isinstance(r, dict) and r.get('type') not in ('relation', )]
+    results = chosen.get('result') or []
+    if not objects(results):
+        return None, [_no_list(where, 'result', results)]
     boxes, labels, problems, size = [], [], [], None
-    for n, region in enumerate(results):
+    for n, region in enumerate(r for r in results if r.get('type') != 'relation'):
         place, value = f'{where}, region {n}', region.get('value') if isinstance(region.get('value'), dict) else {}
         if region.get('type') == 'rectanglelabels':
             size = (region.get('original_width'), region.get('original_height'))
             box, wrong = _box(region, value, size, place)
             boxes += [box] if box else []
-            problems += wrong
-        elif region.get('type') == 'choices':
-            labels += list(value.get('choices') or [])
         else:
-            problems.append(f'{place}: is of type {region.get("type")!r}, expected a rectangle or a choice. Take it '
-                            'out of the label config, and out of this annotation.')
-    label = labels[0] if len(labels) == 1 else labels
-    return Answer(**about, boxes=boxes, label=label, size=size), problems
+            names, wrong = _chosen(region, value, place)
+            labels += names
+        problems += wrong
+    return Answer(**about, boxes=boxes, labels=labels, size=size), problems
+
+
+def _no_list(place: str, name: str, found: Any) -> str:
+    return f'{place}: expected a list of objects as "{name}", found {shown(found)}. Export again as JSON (raw).'
+
+
+def _chosen(region: dict, value: dict, place: str) -> tuple[list, list[str]]:
+    """Names of the classes in an answer."""
+    if region.get('type') != 'choices':
+        return [], [f'{place}: is of type {shown(region.get("type"))}, expected a rectangle or a choice. Take it out '
+                    'of the label config, and out of this annotation.']
+    names = value.get('choices') or []
+    if not isinstance(names, list):
+        return [], [f'{place}: expected a list of classes as "choices", found {shown(names)}. Choose anew.']
+    return names, []
 
 
 def _box(region: dict, value: dict, size: tuple, place: str) -> tuple[Box | None, list[str]]:
-    names = value.get('rectanglelabels') or []
-    if len(names) != 1:
-        return None, [f'{place}: expected one label, found {len(names)}. Give the rectangle one.']
+    names = value.get('rectanglelabels')
+    if not isinstance(names, list) or len(names) != 1:
+        found = len(names) if isinstance(names, list) else 'none' if names is None else shown(names)
+        return None, [f'{place}: expected one label, found {found}. Give the rectangle one.']
     if value.get('rotation') or region.get('image_rotation'):
-        return None, [f'{place}: is rotated, and detectors of upright boxes cannot learn that. Draw it upright.']
-    try:
-        width, height = (float(s) for s in size)
-        bbox = [float(value[k]) * s / 100
-                for k, s in zip(('x', 'y', 'width', 'height'), (width, height) * 2, strict=True)]
-    except (KeyError, TypeError, ValueError):
-        return None, [f'{place}: lacks numbers for x, y, width, height, original_width or original_height.']
-    return Box(names[0], bbox, place), []
+        return None, [f'{place}: {ROTATED}']
+    percents, sides = [number(value.get(k)) for k in SIDES], [number(s) for s in size] * 2
+    if None in percents + sides:
+        return None, [f'{place}: lacks numbers for x, y, width, height, original_width or original_height. Draw it '
+                      'anew.']
+    return Box(names[0], [p * side / 100 for p, side in zip(percents, sides, strict=True)], place), []
 
 
 def _who(annotation: dict) -> str | None:
@@ -136,4 +169,4 @@ def _who(annotation: dict) -> str | None:
 
 def _seconds(annotation: dict) -> float | None:
     took = annotation.get('lead_time')
-    return float(took) if isinstance(took, (int, float)) and not isinstance(took, bool) else None
+    return took if isinstance(took, (int, float)) and not isinstance(took, bool) else None

@@ -86,10 +86,16 @@ def _essence(text: str) -> dict[str, Any]:
     image = next((t for t in tags if t.get('name') == OBJECT), None)
     classes = [] if control is None else [t.get('value') for t in control if t.tag in ('Label', 'Choice')]
     shown = image is not None and f'<{image.tag} value="{image.get("value")}">'
-    asked = control is not None and f'<{control.tag} toName="{control.get("toName")}">'
+    asked = control is not None and f'<{control.tag} toName="{control.get("toName")}"{_choice(control)}>'
     return {f'a tag named {OBJECT!r}': shown or 'none', f'a tag named {CONTROL!r}': asked or 'none',
             'the classes': sorted(map(str, classes)),
             'tags that take answers named': sorted(str(t.get('name')) for t in tags if t.get('toName'))}
+
+
+def _choice(control: ElementTree.Element) -> str:
+    """Whether an image has one class or several, of choices."""
+    several = control.get('choice') == 'multiple'
+    return f' choice="{"multiple" if several else "single"}"' if control.tag == 'Choices' else ''
 
 
 class LabelStudioServer:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import TYPE_CHECKING
 
 from ..artifacts import csv_bytes
 from ..errors import InputError
-from .answer import Answer
+from .answer import Answer, shown
 
 if TYPE_CHECKING:
     from .batch import Batch
 
 SEPARATOR = ';'
 """Between the classes of an image that has several."""
+DELIMITERS = (',', SEPARATOR, '\t')
+"""Between cells: the first of them that the header has."""
+MOST_COLUMNS = 20
 
 
 def export(batch: Batch) -> bytes:
@@ -30,25 +34,37 @@ def parse(text: str) -> tuple[list[Answer], list[str]]:
 
     A label is a class name; several are separated by semicolons. Columns ``who`` and ``seconds`` are kept, if there.
     """
-    rows = csv.DictReader(io.StringIO(text))
-    columns = set(rows.fieldnames or ())
-    if 'label' not in columns or not columns & {'id', 'file_name'}:
-        raise InputError("expected a header with the columns 'label' and 'id' or 'file_name', found "
-                         f'{", ".join(map(repr, rows.fieldnames or [])) or "none"}.')
+    header = re.split('[\r\n]', text.lstrip(), maxsplit=1)[0]
+    delimiter = next((d for d in DELIMITERS if d in header), ',')
+    rows = csv.DictReader(io.StringIO(text, newline=''), delimiter=delimiter)
+    try:
+        return _answers(rows)
+    except csv.Error as e:
+        raise InputError(f'line {rows.line_num + 1}: {e}. Mend that line: is a quote not closed?') from None
+
+
+def _answers(rows: csv.DictReader) -> tuple[list[Answer], list[str]]:
+    columns = rows.fieldnames or []
+    if 'label' not in columns or not {'id', 'file_name'} & set(columns):
+        raise InputError("expected a header with the columns 'label' and 'id' or 'file_name', separated by commas, "
+                         f'semicolons or tabs; found {", ".join(map(shown, columns[:MOST_COLUMNS])) or "none"}.')
+    for name in ('label', 'id', 'file_name'):
+        if columns.count(name) > 1:
+            raise InputError(f'the column {name!r} stands twice in the header. Keep one.')
     answers, problems = [], []
     for row in rows:
         where = f'line {rows.line_num}'
         if None in row:
-            problems.append(f'{where}: more cells than the header has. Quote cells that hold commas.')
+            problems.append(f'{where}: more cells than the header has. Quote cells that hold a separator.')
             continue
-        label = [part.strip() for part in (row['label'] or '').split(SEPARATOR) if part.strip()]
+        labels = [part.strip() for part in (row['label'] or '').split(SEPARATOR) if part.strip()]
         seconds = row.get('seconds') or None
         try:
             seconds = None if seconds is None else float(seconds)
         except ValueError:
-            problems.append(f'{where}: seconds: expected a number, found {seconds!r}.')
+            problems.append(f'{where}: seconds: expected a number, found {shown(seconds)}.')
             continue
-        answers.append(Answer(row.get('id') or None, row.get('file_name') or None, where,
-                              label=label[0] if len(label) == 1 else label, who=row.get('who') or None,
-                              seconds=seconds, state='labeled' if label else 'unlabeled'))
+        answers.append(Answer(row.get('id') or None, row.get('file_name') or None, where, labels=labels,
+                              who=row.get('who') or None, seconds=seconds,
+                              state='labeled' if labels else 'unlabeled'))
     return answers, problems

@@ -2,11 +2,12 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
 from mmal.errors import InputError
-from mmal.labeling import Labels, import_file
+from mmal.labeling import BatchImage, Labels, import_file
 from mmal.labeling.checks import Rules
 from tests.labeling.labeling_worlds import boxes_batch, classes_batch, coco_file, rectangle, studio_export, write
 
@@ -136,7 +137,7 @@ def test_the_same_file_twice_changes_nothing_and_another_replaces(folder):
     before = Labels.read(folder)
     assert '0 images newly labeled, 0 changed' in bring(folder, coco_file(*GOOD))
     assert Labels.read(folder) == before
-    assert '0 images newly labeled, 1 changed' in bring(folder, coco_file((3, 7, [10, 20, 30, 40]), images=names(1)))
+    assert '0 images newly labeled, 1 changed' in bring(folder, coco_file((3, 7, [11, 20, 30, 40]), images=names(1)))
     assert [len(e['boxes']) for e in Labels.read(folder).entries.values()] == [1, 1, 1]
     assert len(Labels.read(folder).files) == 2
 
@@ -145,7 +146,7 @@ def test_a_closed_batch_takes_what_it_had_and_nothing_else(folder):
     bring(folder, coco_file(*GOOD))
     assert '0 changed' in bring(folder, coco_file(*GOOD), closed=True)
     with pytest.raises(InputError, match='Batch round_00 is closed.*another --work-dir'):
-        bring(folder, coco_file((3, 7, [10, 20, 30, 40]), images=names(1)), closed=True)
+        bring(folder, coco_file((3, 7, [11, 20, 30, 40]), images=names(1)), closed=True)
 
 
 def test_the_export_itself_is_no_label(folder):
@@ -175,8 +176,8 @@ def test_classes_come_as_a_table(tmp_path):
     assert '1 images newly labeled, 0 changed; 2 of 3 still to do' in said
     assert Labels.read(folder).entries == {'x/1.png': dict(who='ann', seconds=3.5, label=1)}
     assert json.loads((folder / 'annotations.json').read_text()) == [dict(id='x/1.png', label=1)]
-    assert '1 images newly labeled' in bring(folder, '\ufefflabel,id\ncat;owl,y/1.png\n')
-    assert Labels.read(folder).entries['y/1.png']['label'] == [0, 2]
+    assert '1 images newly labeled' in bring(folder, '\ufefflabel,id\nowl,y/1.png\n')
+    assert Labels.read(folder).entries['y/1.png']['label'] == 2
 
 
 @pytest.mark.parametrize(('table', 'message'), [
@@ -197,5 +198,27 @@ def test_a_bad_table_is_refused(tmp_path, table, message):
 
 def test_bytes_that_are_no_text_are_refused(folder):
     (folder.parent / 'x.zip').write_bytes(b'PK\x03\x04\xff\xfe')
-    with pytest.raises(InputError, match='If it is an archive, unpack it'):
+    with pytest.raises(InputError, match='archive is damaged'):
         import_file(folder, folder.parent / 'x.zip')
+
+
+def test_the_batch_that_images_belong_to_is_named_with_the_command(tmp_path):
+    """As al_init.py lays a project out: evaluation/ beside run/."""
+    others = dict(run_00='run/round_00', initial='run/initial', evaluation='evaluation')
+    for n, (name, place) in enumerate(others.items()):
+        images = [BatchImage(100 * n, f'{name}.jpg', 0, 640, 480)]
+        replace(boxes_batch(name), images=images).write(tmp_path / place)
+    (tmp_path / 'run/initial/to_label/batch.json').write_text('{')  # a damaged one is passed over
+    for here, there in (('run/round_00', 'evaluation'), ('evaluation', 'run_00')):
+        images = [dict(id=1, file_name=f'{n}.jpg', width=640, height=480) for n in (there, 'initial')]
+        with pytest.raises(InputError) as e:
+            bring(tmp_path / here, coco_file((1, 1, [0, 0, 600, 400]), images=images))
+        assert str(e.value).splitlines()[-1] == (
+            f'There are images of batch {there} in it: `python tools/al_labels.py {tmp_path / others[there]} FILE` '
+            'brings those in.')
+
+
+def test_a_box_that_cvat_turned_is_refused(folder):
+    with pytest.raises(InputError, match=r'annotations\[0\] .id 1.: is rotated'):
+        bring(folder, coco_file(GOOD[0], images=names(1), attributes=dict(rotation=30.0)))
+    assert '1 images newly' in bring(folder, coco_file(GOOD[0], images=names(1), attributes=dict(rotation=0.0)))
