@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import os
@@ -19,6 +20,9 @@ from torch import Tensor
 UMASK = os.umask(0o077)  # there is no other way to read it; once, before there are threads
 os.umask(UMASK)
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""Errors of writing alone; EIO may be of an image that is read."""
+
 LEFT_OVER = re.compile(r'\..+\.[a-z0-9_]{8}\.part')
 """Names of temporary files: a dot, the name to be, a dot, tempfile's eight characters, and an end that is ours."""
 
@@ -27,7 +31,7 @@ def write_bytes(path: str | Path, content: bytes | Iterable[bytes]) -> None:
     """Write, part by part or at once, through a temporary name in the same folder; then :func:`put_in_place`."""
     path = Path(path)
     with naming(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.', suffix='.part')
         try:
             with os.fdopen(handle, 'wb') as f:
@@ -46,6 +50,13 @@ def put_in_place(temporary: str | Path, path: str | Path) -> None:
     _fsync(Path(path).parent)
 
 
+def _make_folder(folder: Path) -> None:
+    new = [f for f in (folder, *folder.parents) if not f.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for f in new:
+        _fsync(f.parent)  # or a power failure may lose the folder with all that is in it
+
+
 def _fsync(path: str | Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -61,6 +72,17 @@ def naming(path: str | Path) -> Iterator[None]:
         yield
     except OSError as e:
         raise OSError(e.errno, e.strerror or str(e), str(path)) from e
+
+
+@contextmanager
+def naming_folder(folder: str | Path) -> Iterator[None]:
+    """Errors of writing within that name no file name this folder: for files that the host libraries write."""
+    try:
+        yield
+    except OSError as e:
+        if e.errno in NO_ROOM and e.filename is None:
+            e.filename = str(folder)
+        raise
 
 
 def sweep_up(folder: str | Path) -> None:
@@ -104,12 +126,17 @@ def read_csv(path: str | Path) -> list[dict[str, str]]:
 
 
 def save_tensors(path: str | Path, data: dict) -> None:
-    """Write tensors, and plain values beside them, so that ``torch.load(weights_only=True)`` reads them."""
+    """Write :func:`tensor_bytes`."""
+    write_bytes(path, tensor_bytes(data))
+
+
+def tensor_bytes(data: dict) -> bytes:
+    """Tensors, and plain values beside them, so that ``torch.load(weights_only=True)`` reads them."""
     buffer = io.BytesIO()
     torch.save(data, buffer)
-    write_bytes(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
-def load_tensors(path: str | Path, device: str | torch.device = 'cpu') -> dict[str, Tensor]:
+def load_tensors(path: str | Path | io.BytesIO, device: str | torch.device = 'cpu') -> dict[str, Tensor]:
     """Read what :func:`save_tensors` wrote. Only tensors and plain values are accepted; no foreign code can run."""
     return torch.load(path, map_location=device, weights_only=True)

@@ -1,5 +1,6 @@
 import os
 import stat
+from pathlib import Path
 
 import pytest
 import torch
@@ -72,3 +73,11 @@ def test_what_a_kill_left_is_swept_up_and_nothing_else(tmp_path, monkeypatch):
     assert len(list(tmp_path.iterdir())) == 5
     artifacts.sweep_up(tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted(theirs)
+
+
+def test_a_new_folder_is_synced_into_the_one_above(tmp_path, monkeypatch):
+    from mmal import artifacts
+    synced = []
+    monkeypatch.setattr(artifacts, '_fsync', lambda path: synced.append(Path(path)))
+    write_bytes(tmp_path / 'a' / 'b' / 'x', b'1')
+    assert {tmp_path, tmp_path / 'a', tmp_path / 'a' / 'b'} <= set(synced)

@@ -45,11 +45,10 @@ def sweep(query: Query, visit: Callable[[list, list], list], ids: list | None = 
         other processes, nothing: what is decided from findings is decided by :func:`~mmal.rank0.on_rank_0`.
 
     Raises:
-        RuntimeError: If ten images or more were asked for and no process could load any.
+        RuntimeError: If ten images or more were asked for and no process could load any, or findings were lost.
     """
-    ids, shards = query.ids if ids is None else ids, Shards(query.passes, query.next_pass(title))
-    before = shards.ids()
-    dist.barrier()  # nobody writes before all have looked
+    ids, shards = query.ids if ids is None else ids, Shards(query.passes, query.next_pass(title), query.logger)
+    before = on_rank_0(shards.ids)  # one list for all, made before anybody writes
     size = batch_size or query.batch_size
     todo = [batch for k in range(0, len(ids), size) if not before.issuperset(batch := ids[k:k + size])]
     if before:
@@ -62,15 +61,15 @@ def sweep(query: Query, visit: Callable[[list, list], list], ids: list | None = 
             held[0].update(found)
             held[1].update(unreadable)
             if time.monotonic() - written >= EVERY:
-                shards.write(rank, *held)
+                shards.write(*held)
                 held, written = ({}, {}), time.monotonic()
     if world > 1:
-        shards.write(rank, *held)
+        shards.write(*held)
         held = ({}, {})
         dist.barrier()
-    merged = _merged(ids, shards, held) if rank == 0 else ({}, {})
-    on_rank_0(lambda: _require_some(*merged))
-    return merged
+    merged: list = [({}, {})]
+    on_rank_0(lambda: merged.append(_merged(ids, shards, held)))
+    return merged[-1]
 
 
 def _visits(query: Query, visit: Callable, mine: list, title: str, size: int) -> Iterator[tuple[dict, dict]]:
@@ -91,10 +90,11 @@ def _merged(ids: list, shards: Shards, held: tuple[dict, dict]) -> tuple[dict, d
     for part, unreadable in shards.read():
         found.update(part)
         reasons.update(unreadable)
-    return {i: found[i] for i in ids if i in found}, reasons
-
-
-def _require_some(found: dict, reasons: dict) -> None:
+    if lost := [i for i in ids if i not in found and i not in reasons]:
+        some = ', '.join(map(str, lost[:3])) + (', ...' if len(lost) > 3 else '')
+        raise RuntimeError(f'Nothing is known of {len(lost)} of {len(ids)} images, expected a finding of each: {some}. '
+                           'Files of this pass were lost meanwhile; go on by --resume, which visits the images again.')
     if len(reasons) >= FEW and not found:
         raise RuntimeError(f'None of {len(reasons)} images could be loaded; the first says: '
                            f'{next(iter(reasons.values()))}')
+    return {i: found[i] for i in ids if i in found}, reasons
