@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections.abc import Callable
 from itertools import count
@@ -20,16 +21,16 @@ def on_rank_0(work: Callable[[], T]) -> T:
 
     The others wait as long as it takes: the time limit of the group is for messages between processes.
     """
-    said = [None, None]
+    said, error = [None, None], None
     if dist.is_main_process():
         try:
             said[0] = work()
         except Exception as e:  # noqa: BLE001  it is raised again, everywhere
-            said[1] = e
+            error, said[1] = e, _sendable(e)
     _wait_for_rank_0()
     dist.broadcast_object_list(said)
     if said[1] is not None:
-        raise said[1]
+        raise error or said[1]
     return said[0]
 
 
@@ -46,3 +47,13 @@ def _wait_for_rank_0() -> None:
     began = time.monotonic()
     while not store.check([key]):
         time.sleep(min(1.0, 0.001 + (time.monotonic() - began) / 10))
+
+
+def _sendable(error: Exception) -> Exception:
+    """The error, or what it says if it does not survive the way to another process."""
+    try:
+        if type(pickle.loads(pickle.dumps(error))) is type(error):
+            return error
+    except Exception:  # noqa: BLE001  errors of other libraries may raise anything when they are made again
+        pass
+    return RuntimeError(f'{type(error).__name__}: {error}')
