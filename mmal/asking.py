@@ -32,7 +32,7 @@ def make_batch(data, name: str, ids: list, chosen: list[dict]) -> Batch:
     images = [BatchImage(i, rank=rank, score=known.get(i, {}).get('score'),
                          predictions=known.get(i, {}).get('predictions', []), **data.place(i))
               for rank, i in enumerate(ids)]
-    return Batch(name, list(data.classes), data.categories, data.root(), images)
+    return Batch(name, list(data.classes), data.categories, data.root(), images, data.several_labels)
 
 
 def label_first(loop, ids: list, held: set) -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +162,7 @@ class AnnotationServer:
             time.sleep(min(self._poll, left))
 
     def _pull(self, server: LabelStudioServer, project: Any, folder: Path, batch: Batch) -> None:
-        found = list(_of_batch(server.export(project.id), batch.name))
+        found = [task for task in server.export(project.id) if label_studio.batch_of(task) == batch.name]
         answers, problems = label_studio.parse(found)
         try:
             effect = import_answers(folder, answers, problems, self._rules, digest_bytes(json_bytes(found)))
@@ -176,11 +175,6 @@ class AnnotationServer:
 def _asked_for(batch: Batch, data: dict) -> bool:
     image = batch.by_text.get(str(data.get('image_id')))
     return image is not None and image.file_name == data.get('file_name')
-
-
-def _of_batch(tasks: Iterable, name: str) -> Iterable[dict]:
-    data = ((t, t.get('data')) for t in tasks if isinstance(t, dict))
-    return (t for t, d in data if isinstance(d, dict) and d.get('batch') == name)
 
 
 def _say(text: str) -> None:

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.hub import get_config
 
 from ..errors import InputError
+from ..tasks import several_labels
 
 TASKS = {'mmdet': 'detection', 'mmpretrain': 'classification'}
 OWN_HEAD = 'RPNHead'
@@ -72,6 +73,11 @@ class BaseConfig:
     def boxes(self) -> bool:
         """Whether it is a detector."""
         return self.task == 'detection'
+
+    @property
+    def several(self) -> bool:
+        """Whether it is a classifier that learns several classes an image."""
+        return several_labels(self.cfg)
 
     @property
     def length(self) -> dict[str, int]:

@@ -136,7 +136,8 @@ def _evaluator(base: BaseConfig) -> str:
     if base.boxes:
         return (f"test_evaluator = dict({delete}type='CocoMetric', metric='bbox',\n"
                 "                      ann_file=project + 'evaluation/annotations.json')\n")
-    return f"test_evaluator = dict({delete}type='Accuracy', topk=(1, ))\n"
+    metric = "type='AveragePrecision'" if base.several else "type='Accuracy', topk=(1, )"
+    return f'test_evaluator = dict({delete}{metric})\n'
 
 
 def _replacing(base: BaseConfig, key: str) -> str:

@@ -123,7 +123,7 @@ def _write(folder: Path, source: Source, base: BaseConfig, classes: list[str], f
             write_bytes(folder / f'{name}.txt', ''.join(f'{i.name}\n' for i in part).encode())
     asked = [BatchImage(ids[i.name] if base.boxes else i.name, i.name, rank, i.width, i.height)
              for rank, i in enumerate(parts.evaluation)]
-    Batch('evaluation', classes, categories, source.root, asked).write(folder / 'evaluation')
+    Batch('evaluation', classes, categories, source.root, asked, base.several).write(folder / 'evaluation')
     _write_tables(folder, found, parts)
     write_bytes(folder / 'config.py', config_text(base, source.root, classes, len(parts.pool), numbers).encode())
 

@@ -31,4 +31,12 @@ def build_task(model, cfg):
     return DetectionTask(model)
 
 
-__all__ = ['build_data', 'build_task']
+def several_labels(cfg) -> bool:
+    """Whether an image may have several labels, as the head of a config's classifier has it; never of detectors."""
+    if not _is_classification(cfg):
+        return False
+    from .label_heads import head_takes_several
+    return head_takes_several(cfg)
+
+
+__all__ = ['build_data', 'build_task', 'several_labels']

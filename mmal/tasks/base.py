@@ -37,6 +37,7 @@ class TaskData(Protocol):
         has_truth: Whether the training set holds any annotation.
         has_files: Whether the images are files, local or not, that people can be shown.
         categories: COCO categories, one a class; none where whole images have classes.
+        several_labels: Whether an image may have several classes, where whole images have classes.
     """
     images: list[dict]
     classes: tuple[str, ...]
@@ -45,6 +46,7 @@ class TaskData(Protocol):
     has_truth: bool
     has_files: bool
     categories: list[dict]
+    several_labels: bool
 
     def image_path(self, image_id) -> str:
         """Where the file of a pool image lies."""

@@ -12,6 +12,7 @@ from mmengine.registry import DATASETS
 from ..artifacts import read_json
 from ..errors import InputError
 from .dataset_cfg import leaves, pool_leaf, reference_cfg, test_pipeline
+from .label_heads import head_takes_several
 from .subset import PoolSubset, image_ids, image_root
 
 
@@ -32,7 +33,7 @@ class ClassificationData:
     """
 
     def __init__(self, cfg) -> None:
-        self.cfg, self.leaf = cfg, pool_leaf(cfg)
+        self.cfg, self.leaf, self.several_labels = cfg, pool_leaf(cfg), head_takes_several(cfg)
         dataset = self._build(dict(self.leaf, pipeline=[]), 'training set')
         self.classes = tuple(dataset.metainfo.get('classes') or ())
         ids, self._root = image_ids(dataset), image_root(dataset)

@@ -111,6 +111,7 @@ class DetectionData:
     # --- what the loop asks -----------------------------------------------------------------------------------------
 
     has_boxes = has_files = True
+    several_labels = False
 
     @property
     def has_truth(self) -> bool:
