@@ -14,6 +14,8 @@ from .split import Split
 if TYPE_CHECKING:
     from .create import Settings
 
+SHOWN_BY_BROWSERS = ('.jpg', '.jpeg', '.jpe', '.png', '.bmp', '.webp')
+
 
 def report(source: Source, base: BaseConfig, settings: Settings, found: Scan, parts: Split,
            numbers: Numbers) -> str:
@@ -54,6 +56,10 @@ def _notes(source: Source, base: BaseConfig, settings: Settings, found: Scan) ->
                      'random features show. Set load_from in config.py, or take --cold-start random')
     if 'num_classes' not in str(base.cfg.model):
         notes.append('no num_classes found in the model; see in config.py that it fits the classes')
+    hidden = [i.name for i in found.images if not i.name.lower().endswith(SHOWN_BY_BROWSERS)]
+    if hidden:
+        notes.append(f'{len(hidden)} images are of a kind that browsers do not show, e.g. {hidden[0]}, and so may not '
+                     'labeling tools. Turn them into PNG or JPEG first, or see whether your tool shows them')
     sizes = {(i.width, i.height) for i in found.images}
     if not base.boxes and len(sizes) > 1 and not any('Resize' in str(s) or 'Crop' in str(s) for s in base.test.steps):
         notes.append(f'images come in {len(sizes)} sizes and the pipelines of --config do not resize them, so they do '

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+from mmengine.config import Config
 
 from mmal.artifacts import read_csv, read_json
 from mmal.errors import InputError
@@ -84,6 +85,27 @@ def test_notes_say_what_a_user_should_know(made, pictures):
     _, said = made(CLASSIFIER, cold_start='coreset')
     assert 'begins with random weights' in said
     assert 'images come in 2 sizes' in said
+    assert 'browsers' not in said
+
+
+def test_images_that_browsers_do_not_show_are_named(made, pictures):
+    picture(pictures / 'x.tif', 51)
+    picture(pictures / 'y.TIFF', 52)
+    _, said = made()
+    assert 'NOTE: 2 images are of a kind that browsers do not show, e.g. x.tif, and so may not labeling tools' in said
+
+
+@pytest.mark.parametrize(('head', 'several', 'metric'), [('MultiLabelLinearClsHead', True, 'AveragePrecision'),
+                                                         ('LinearClsHead', False, 'Accuracy')])
+def test_people_are_asked_for_several_classes_if_the_head_takes_them(made, tmp_path, head, several, metric):
+    base = Config.fromfile(CLASSIFIER)
+    base.model.head = dict(type=head, num_classes=10, in_channels=512)
+    base.dump(tmp_path / 'base.py')
+    folder, _ = made(str(tmp_path / 'base.py'))
+    assert Batch.read(folder / 'evaluation').several is several
+    choice = 'multiple' if several else 'single'
+    assert f'choice="{choice}"' in (folder / 'evaluation/to_label/label_studio.xml').read_text()
+    assert Config.fromfile(folder / 'config.py').test_evaluator.type == metric
 
 
 def test_what_cannot_be_made_is_refused_and_leaves_nothing(made, pictures, tmp_path):
