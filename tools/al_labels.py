@@ -11,11 +11,14 @@ def parse_args():
         description='Import labels: a COCO file (CVAT exports it, too), the JSON export of Label Studio or, for classes'
         ' of images, CSV. All of the file is taken, or nothing.')
     parser.add_argument('folder', type=Path, help='work dir of a run that waits for labels, or a folder with to_label/')
-    parser.add_argument('file', type=Path, help='what the labeling tool exported')
+    parser.add_argument('file', type=Path, help='what the labeling tool exported; or a zip with it')
     parser.add_argument('--dry-run', action='store_true', help='check the file and say what it would change')
     parser.add_argument('--without-boxes', choices=['empty', 'unlabeled'],
                         help='what an image without boxes is in a COCO file, which cannot say it: looked at and empty, '
                         'or not labeled yet')
+    parser.add_argument('--untouched', choices=['accepted', 'unlabeled'],
+                        help='what an image with just the boxes that the model guessed is in a COCO file, which '
+                        'cannot say it: looked at and right, or not labeled yet')
     parser.add_argument('--clip', action='store_true', help='cut boxes that pass the edge of their image')
     parser.add_argument('--pixels', action='store_true', help='the numbers are pixels although they look like percents')
     return parser.parse_args()
@@ -45,7 +48,7 @@ def main():
         run = batch.parent if (batch.parent / NAME).exists() else None
         if run:
             lock(run)
-        rules = Rules(args.clip, args.without_boxes, args.pixels)
+        rules = Rules(args.clip, args.without_boxes, args.pixels, args.untouched)
         try:
             print(import_file(batch, args.file, rules, closed, args.dry_run) + '.')
         finally:

@@ -70,3 +70,13 @@ def test_a_batch_without_a_run_is_an_evaluation_set(tmp_path):
     assert code == 0
     assert '--resume' not in out
     assert len(json.loads((tmp_path / 'evaluation' / 'annotations.json').read_text())['images']) == 3
+
+
+def test_the_models_own_boxes_are_asked_about(waiting, tmp_path):
+    cvat = json.loads((waiting / 'round_00/to_label/cvat.json').read_text())
+    path = write(tmp_path / 'labels.json', dict(cvat, images=cvat['images'][:1]))
+    code, _, err = call(waiting, path)
+    assert (code, '--untouched accepted' in err) == (1, True)
+    code, out, _ = call(waiting, path, '--untouched', 'unlabeled')
+    assert code == 0
+    assert "0 images newly labeled, 0 changed, 0 boxes in the file, 0 images without objects, 1 with the model's" in out
