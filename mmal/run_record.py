@@ -19,8 +19,9 @@ BEGINNING = ('pool.json', 'images.csv', 'other_images.csv', 'initial.json', 'hol
 CURE = 'Put back a whole copy, or go back to the last state that is whole by --resume verified.'
 
 BENIGN = [
-    'work_dir', 'resume', 'launcher', 'log_level', 'log_processor*', 'visualizer*', 'vis_backends*', 'default_hooks.*',
-    'env_cfg*', 'experiment_name', '*num_workers', '*persistent_workers', '*pin_memory', '*prefetch_factor', 'filename',
+    'work_dir', 'resume', 'launcher', 'log_level', 'log_processor*', 'visualizer*', 'vis_backends*', 'env_cfg*',
+    *(f'default_hooks.{name}*' for name in ('checkpoint', 'logger', 'runtime_info', 'timer', 'visualization')),
+    'experiment_name', '*num_workers', '*persistent_workers', '*pin_memory', '*prefetch_factor', 'filename',
     'train_cfg.rounds', 'train_cfg.start_from', 'train_cfg.on_damage', 'train_cfg.allow_config_change',
     'train_cfg.stop*', 'train_cfg.oracle.partial', 'train_cfg.oracle.url', 'train_cfg.oracle.wait',
     'train_cfg.oracle.poll', 'train_cfg.oracle.storage', 'train_cfg.oracle.project', 'train_cfg.oracle.clip',
@@ -30,6 +31,10 @@ BENIGN = [
 """Config keys that a resumed run may change: where and how it runs, and when it stops. (More processes make larger
 batches of trainings to come, as in mmdet; loader workers change nothing.) Seeds are compared by themselves.
 """
+
+STANDARD = {'default_hooks.param_scheduler.type': 'ParamSchedulerHook',
+            'default_hooks.sampler_seed.type': 'DistSamplerSeedHook'}
+"""What mmengine does without being told, too: the same as absent."""
 
 
 def flat(value, prefix: str = '') -> dict[str, str]:
@@ -47,7 +52,9 @@ def flat(value, prefix: str = '') -> dict[str, str]:
 
 def record_of(cfg, seed: int, pool_digest: str, pool_size: int) -> dict:
     """Everything a result depends on, and the folder of the config file, for :func:`claim`."""
-    keys = {k: v for k, v in flat(cfg.to_dict()).items() if not any(fnmatch.fnmatch(k, b) for b in BENIGN)}
+    off = {f'default_hooks.{name}': 'None' for name, hook in (cfg.get('default_hooks') or {}).items() if hook is None}
+    keys = {k: v for k, v in {**flat(cfg.to_dict()), **off}.items() if not any(fnmatch.fnmatch(k, b) for b in BENIGN)
+            and (k not in STANDARD or STANDARD[k] != v.strip("'").split('.')[-1])}
     folder = os.path.dirname(os.path.abspath(os.path.expanduser(cfg.filename))) if cfg.filename else None
     return dict(seed=seed, pool=dict(images=pool_size, sha256=pool_digest), config=keys, folder=folder)
 

@@ -21,6 +21,19 @@ def test_benign_keys_may_change(tmp_path):
                                   train_cfg=dict(query=5, rounds=30)), resume=True)
 
 
+def test_hooks_that_only_look_on_may_change_and_others_not(tmp_path):
+    def hooks(**more):
+        return record(default_hooks=dict(logger=dict(interval=1), checkpoint=dict(type='CheckpointHook')) | more)
+
+    scheduler, shadow = dict(type='ParamSchedulerHook'), dict(type='EMAHook', momentum=0.1)
+    assert differences(record(), hooks(param_scheduler=scheduler, visualization=dict(draw=True), timer=None)) == []
+    assert differences(hooks(), hooks(ema=shadow)) == [
+        '  default_hooks.ema.momentum: was absent, now 0.1', "  default_hooks.ema.type: was absent, now 'EMAHook'"]
+    assert differences(hooks(), hooks(param_scheduler=None)) == [
+        '  default_hooks.param_scheduler: was absent, now None']
+    assert len(differences(hooks(), hooks(sampler_seed=dict(type='MyHook')))) == 1
+
+
 @pytest.mark.parametrize(('change', 'key'), [
     (dict(seed=1), 'seed: was 0, now 1'), (dict(pool='bb'), "pool.sha256: was 'aa', now 'bb'"),
     (dict(train_cfg=dict(query=6, rounds=3)), 'train_cfg.query: was 5, now 6'),
