@@ -6,6 +6,7 @@ from pathlib import Path
 
 from .annotations import by_image
 from .artifacts import read_json, write_json
+from .batch_files import INITIAL
 from .cost import cost_model, write_costs
 from .errors import InputError
 from .labeling import Batch, BatchImage, Labels
@@ -14,9 +15,6 @@ from .oracles import Answered, Request, Waiting
 from .pool import shuffled
 from .round import RoundFolder
 from .score_file import pseudo_boxes_in
-
-INITIAL = 'initial'
-"""Folder of the batch that a run begins with, if people label."""
 
 
 def make_batch(data, name: str, ids: list, chosen: list[dict]) -> Batch:

@@ -8,7 +8,7 @@ from functools import cache
 from mmengine.runner import load_checkpoint
 from torch import nn
 
-from .asking import INITIAL
+from .batch_files import INITIAL
 from .datasets.seeded import seeded
 from .errors import InputError
 from .labeling import Batch

@@ -15,11 +15,11 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import get_state_dict, weights_to_cpu
 
-from .artifacts import load_tensors, save_tensors
+from .artifacts import load_tensors, naming_folder, save_tensors
 from .datasets.seeded import seeded_loader
 from .errors import InputError
 from .hooks.meeting_place import MeetingPlace
-from .hooks.resume_point import last_point, remove_points
+from .hooks.resume_point import last_point
 from .pool import derive_seed
 from .rank0 import on_rank_0
 
@@ -79,13 +79,15 @@ def _build(cfg: Config) -> Runner:
 def train(cfg: Config, path: Path) -> None:
     """Train, and write what tools/test.py can read: state_dict and meta, no optimizer.
 
-    A training that was interrupted goes on from its last whole :class:`~mmal.hooks.ResumePoint`.
+    A training that was interrupted goes on from its last whole :class:`~mmal.hooks.ResumePoint`. The points stay: they
+    are the caller's to remove, when it has noted that the training is done.
 
     Raises:
         FloatingPointError: If training left weights that are not finite.
     """
-    runner = _build(_resumable(cfg))
-    model = runner.train()
+    with naming_folder(cfg.work_dir):
+        runner = _build(_resumable(cfg))
+        model = runner.train()
     model = model.module if is_model_wrapper(model) else model
     classes = tuple(map(str, getattr(runner.train_dataloader.dataset, 'metainfo', {}).get('classes', ())))
     checkpoint = dict(meta=dict(dataset_meta=dict(classes=classes), round=cfg.active_round),
@@ -97,7 +99,6 @@ def train(cfg: Config, path: Path) -> None:
                                  'Lower optim_wrapper.optimizer.lr or set optim_wrapper.clip_grad.')
     if is_main_process():
         save_tensors(path, checkpoint)
-        remove_points(cfg.work_dir)
     _retire(runner)
     del runner, model, checkpoint
     _collect()
@@ -152,7 +153,8 @@ class TrainedModel:
             cfg.load_from, cfg.experiment_name = None, f'{cfg.experiment_name}_trained'
             if cfg.get('visualizer') is not None:
                 cfg.visualizer.name = cfg.experiment_name
-            runner = _build(cfg)
+            with naming_folder(cfg.work_dir):
+                runner = _build(cfg)
             model = runner.model.module if is_model_wrapper(runner.model) else runner.model
             model.load_state_dict(load_tensors(self._checkpoint)['state_dict'])
             self._runner = runner
@@ -160,7 +162,7 @@ class TrainedModel:
 
     def evaluate(self) -> dict[str, float]:
         """Metrics on the test set of the config; on its validation set if it has no test set."""
-        with torch.no_grad():
+        with torch.no_grad(), naming_folder(self._cfg.work_dir):
             if self._cfg.get('test_dataloader') is not None:
                 return self.runner.test()
             if self._cfg.get('val_dataloader') is not None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from . import batch_files
 from .artifacts import write_bytes
 from .errors import InputError
 from .images import UNREADABLE
-from .round import PHASES, RoundFolder
+from .round import PHASES, RECORD, RoundFolder
 from .run_record import CURE, NAME, has_first_labels
 from .sealed import Damaged, fault, read_sealed, write_sealed
 
@@ -17,8 +18,9 @@ GOES_ON_FROM = ('evaluate', 'label')
 
 
 def round_numbers(work_dir: str | Path) -> list[int]:
-    """Numbers of the rounds that were begun, up to the last with a record."""
-    found = [int(p.parent.name[6:]) for p in Path(work_dir).glob('round_*/phases.json') if p.parent.name[6:].isdigit()]
+    """Numbers of the rounds that were begun, up to the last with a record, or with what a phase of it left."""
+    found = [int(p.name[6:]) for p in Path(work_dir).glob('round_*') if p.name[6:].isdigit()
+             and any((p / name).exists() for name in (RECORD, *PHASES.values()))]
     return list(range(max(found, default=-1) + 1))
 
 
@@ -59,32 +61,56 @@ def restore(work_dir: str | Path, logger, begin_again: Callable[[], None]) -> No
     """
     _restore_record(work_dir, logger)
     if _beginning(work_dir):
-        for name in (*read_sealed(Path(work_dir) / NAME).get('files', {}), UNREADABLE):
-            if (Path(work_dir) / name).exists():
-                _aside(Path(work_dir) / name, logger)
-        begin_again()
-        if lost := _beginning(work_dir):
-            raise Damaged(f'{"; ".join(lost)}, and cannot be made again. Put back a whole copy, or start anew in '
-                          'another --work-dir.')
-    broken = False
-    for number in round_numbers(work_dir):
-        fatal = {} if broken else dict(_round_faults(work_dir, number, logger))
-        if (broken or 'record' in fatal) and (Path(work_dir) / f'round_{number:02d}').exists():
-            _aside(Path(work_dir) / f'round_{number:02d}', logger)
-        elif fatal:
-            _go_back(RoundFolder(work_dir, number), min(fatal, key=list(PHASES).index), logger)
-        broken = broken or bool(fatal)
+        _restore_beginning(Path(work_dir), logger, begin_again)
+    numbers = round_numbers(work_dir)
+    for place, number in enumerate(numbers):
+        if fatal := dict(_round_faults(work_dir, number, logger)):
+            made_from_it = numbers[place + ('record' not in fatal):]
+            for later in reversed(made_from_it):  # the last first: a kill between leaves none without those before it
+                if (folder := Path(work_dir) / f'round_{later:02d}').exists():
+                    _aside(folder, logger)
+            if 'record' not in fatal:
+                _go_back(RoundFolder(work_dir, number), min(fatal, key=list(PHASES).index), logger)
+            return
+
+
+def _restore_beginning(work_dir: Path, logger, begin_again: Callable[[], None]) -> None:
+    record = read_sealed(work_dir / NAME)
+    for name in (*record.get('files', {}), UNREADABLE):
+        if (work_dir / name).exists():
+            _aside(work_dir / name, logger)
+    folder = work_dir / batch_files.INITIAL
+    whole = _batch_aside(folder, record.get('batch', {}), logger)
+    write_sealed(work_dir / NAME, dict(record, batch=whole))  # labels may be brought in anew, from other files
+    begin_again()
+    if 'batch' in record:
+        write_sealed(work_dir / NAME, dict(record, batch=batch_files.note(folder)))
+    if lost := _beginning(work_dir):
+        raise Damaged(f'{"; ".join(lost)}, and cannot be made again. Put back a whole copy, or start anew in '
+                      'another --work-dir.')
+
+
+def _batch_aside(folder: Path, noted: dict[str, str], logger) -> dict[str, str]:
+    """Set aside files of a batch that are not whole; what was noted of the others."""
+    faults = batch_files.faults(folder, noted)
+    for path in faults:
+        if path.exists():
+            _aside(path, logger)
+    return {name: sha256 for name, sha256 in noted.items() if folder / name not in faults}
 
 
 def _go_back(folder: RoundFolder, phase: str, logger) -> None:
+    _batch_aside(folder.path, folder.batch, logger)
     folder.forget(phase)
-    write_sealed(folder.path / 'phases.json', folder.record)
+    folder.write()
     logger.warning(f'Round {folder.number} goes on from before {phase}.')
 
 
 def _beginning(work_dir: str | Path) -> list[str]:
-    files = read_sealed(Path(work_dir) / NAME).get('files', {})
-    found = [f for f in (fault(Path(work_dir) / name, sha256) for name, sha256 in files.items()) if f]
+    record = read_sealed(Path(work_dir) / NAME)
+    faults = (fault(Path(work_dir) / name, sha256) for name, sha256 in record.get('files', {}).items())
+    found = [f for f in faults if f]
+    found += batch_files.faults(Path(work_dir) / batch_files.INITIAL, record.get('batch', {})).values()
     try:
         read_sealed(Path(work_dir) / UNREADABLE)
     except Damaged as e:
@@ -96,8 +122,8 @@ def _round_faults(work_dir: str | Path, number: int, logger) -> list[tuple[str, 
     """(phase, message) of damage that matters; 'record' stands for phases.json itself."""
     try:
         folder = RoundFolder(work_dir, number)
-        if not (folder.path / 'phases.json').exists():
-            raise Damaged(f'{folder.path}/phases.json is missing')
+        if not (folder.path / RECORD).exists():
+            raise Damaged(f'{folder.path / RECORD} is missing')
     except Damaged as e:
         return [('record', str(e).rstrip('.'))]
     faults = folder.faults()
@@ -105,7 +131,8 @@ def _round_faults(work_dir: str | Path, number: int, logger) -> list[tuple[str, 
     for phase, message in faults.items():
         if closed and phase not in GOES_ON_FROM:
             logger.warning(f'{message}. No later round is made from it.')
-    return [(p, m) for p, m in faults.items() if not closed or p in GOES_ON_FROM]
+    batch = batch_files.faults(folder.path, folder.batch).values()
+    return [(p, m) for p, m in faults.items() if not closed or p in GOES_ON_FROM] + [('label', m) for m in batch]
 
 
 def _restore_record(work_dir: str | Path, logger) -> None:
@@ -115,8 +142,8 @@ def _restore_record(work_dir: str | Path, logger) -> None:
         return
     except Damaged as e:
         logger.warning(str(e))
-    for number in reversed(round_numbers(work_dir)):
-        copy = Path(work_dir) / f'round_{number:02d}' / NAME
+    copies = [p for p in Path(work_dir).glob(f'round_*/{NAME}') if p.parent.name[6:].isdigit()]
+    for copy in sorted(copies, key=lambda p: int(p.parent.name[6:]), reverse=True):
         try:
             read_sealed(copy)
         except Damaged:

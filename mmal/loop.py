@@ -10,7 +10,7 @@ from mmengine import dist
 from mmengine.runner import BaseLoop
 
 from .analysis.curve import points, write_curve
-from .artifacts import read_json, write_bytes, write_json
+from .artifacts import read_json, write_json
 from .asking import label_round, skipped
 from .chosen import describe
 from .cost import cost_model
@@ -27,8 +27,7 @@ from .rank0 import on_rank_0
 from .registry import LOOPS, ORACLES, SAMPLERS
 from .report import renew
 from .round import PASSES, RoundFolder
-from .run_record import NAME as RUN
-from .run_record import record_of
+from .run_record import keep_copy, record_of
 from .safe_loading import refuse_code
 from .samplers import Query
 from .selection import Stopped, images_paid, select, stop_after_evaluation, stop_after_scoring, write_scores
@@ -172,8 +171,8 @@ class ActiveLoop(BaseLoop):
     def _round(self, folder: RoundFolder, pool: Pool, labeled_file: Path) -> None:
         logger = self.runner.logger
         logger.info(f'Round {folder.number}: {len(pool.labeled)} of {len(pool.ids)} images labeled.')
-        if dist.is_main_process() and not (folder.path / RUN).exists():
-            write_bytes(folder.path / RUN, (self.work_dir / RUN).read_bytes())  # in case the one above is lost
+        if dist.is_main_process():
+            keep_copy(self.work_dir, folder.path)
         cfg = round_cfg(self.runner.cfg, f'{self.runner.experiment_name}_round_{folder.number:02d}', folder.path,
                         folder.number, self.seed, self.inner)
         self.data.train_on(cfg, labeled_file)

@@ -9,19 +9,34 @@ from pathlib import Path
 
 from mmengine import dist
 
+from . import batch_files
 from .artifacts import write_bytes
+from .hooks.resume_point import remove_points
+from .rank0 import on_rank_0
 from .sealed import digest_bytes, digest_file, fault, read_sealed, write_sealed
 
 PHASES = dict(train='checkpoint.pth', evaluate='metrics.json', s_test='s_test.pth', score='scores.csv',
               select='selected.json', describe='chosen.json', label='labeled.json')
 """Phases of a round in their order, each with the file that is its result. The last closes the round."""
 
+RECORD = 'phases.json'
+
 PASSES = 'passes'
 """Folder in a round's where the passes over the pool keep what they found so far."""
 
 
+def clear_unfinished(folder: str | Path) -> None:
+    """Remove what interrupted trainings and passes in a folder would go on from."""
+    remove_points(folder)
+    if (Path(folder) / PASSES).exists():
+        shutil.rmtree(Path(folder) / PASSES)
+
+
 class RoundFolder:
     """``round_XX``, and the record ``phases.json`` in it: {phase: {seconds, sha256 of its file}}.
+
+    The record is there before the first phase, so that files without it tell that it was lost. That of the last phase
+    has ``batch``, too: what :func:`mmal.batch_files.note` said.
 
     Args:
         work_dir: Of the run.
@@ -34,8 +49,17 @@ class RoundFolder:
     def __init__(self, work_dir: str | Path, number: int) -> None:
         self.number = number
         self.path = Path(work_dir) / f'round_{number:02d}'
-        record = self.path / 'phases.json'
+        record = self.path / RECORD
         self.record: dict[str, dict] = read_sealed(record) if record.exists() else {}
+
+    def begin(self) -> None:
+        """Write the record, empty, if there is none yet. Rank 0 calls it."""
+        if not (self.path / RECORD).exists():
+            self.write()
+
+    def write(self) -> None:
+        """Write the record."""
+        write_sealed(self.path / RECORD, self.record)
 
     def artifact(self, phase: str) -> Path:
         return self.path / PHASES[phase]
@@ -48,6 +72,11 @@ class RoundFolder:
     def closed(self) -> bool:
         """Whether every phase is done."""
         return self.done('label')
+
+    @property
+    def batch(self) -> dict[str, str]:
+        """Checksums of the files of its batch; none before it is labeled."""
+        return self.record.get('label', {}).get('batch', {})
 
     def faults(self) -> dict[str, str]:
         """What is wrong with the files of finished phases, by phase."""
@@ -63,7 +92,7 @@ class RoundFolder:
             logger.info(f'Round {self.number}: {phase} is done already.')
             return
         start = time.perf_counter()
-        self.path.mkdir(parents=True, exist_ok=True)
+        on_rank_0(self.begin)
         work(self.artifact(phase))
         dist.barrier()
         seconds = round(time.perf_counter() - start, 3)
@@ -71,8 +100,10 @@ class RoundFolder:
         self.record[phase] = dict(seconds=seconds)
         if dist.is_main_process():
             self.record[phase]['sha256'] = digest_file(self.artifact(phase))
-            write_sealed(self.path / 'phases.json', self.record)
-            shutil.rmtree(self.path / PASSES, ignore_errors=True)  # of this phase, or of a model that was before
+            if phase == 'label':
+                self.record[phase]['batch'] = batch_files.note(self.path)
+            self.write()
+            clear_unfinished(self.path)  # of this phase, or of a model that was before
         dist.barrier()
         logger.info(f'Round {self.number}: {phase} took {seconds:.1f} s.')
 
@@ -95,4 +126,4 @@ class RoundFolder:
 
     def _note(self, phase: str, sha256) -> None:
         self.record[phase]['sha256'] = sha256
-        write_sealed(self.path / 'phases.json', self.record)
+        self.write()

@@ -8,6 +8,8 @@ import re
 import time
 from pathlib import Path
 
+from . import batch_files
+from .artifacts import write_bytes
 from .errors import InputError
 from .image_record import pool_change
 from .sealed import Damaged, digest_file, read_sealed, write_sealed
@@ -88,7 +90,9 @@ def occupied(work_dir: str | Path, resume: bool) -> bool:
     Raises:
         InputError: If it does and ``resume`` was not asked for.
     """
-    holds = (Path(work_dir) / NAME).exists() or any(Path(work_dir).glob('round_*/phases.json'))
+    work_dir = Path(work_dir)
+    rounds = (work_dir.glob(f'round_*/{name}') for name in (NAME, 'phases.json'))  # run.json may be lost
+    holds = (work_dir / NAME).exists() or any(map(any, rounds))
     if holds and not resume:
         raise InputError(f'{work_dir} holds a run already. Go on with it by --resume, or choose another --work-dir.')
     return holds
@@ -139,14 +143,22 @@ def renewed(work_dir: str | Path, record: dict) -> tuple[dict, list[str]]:
     return dict(old, **record, history=[*old.get('history', []), entry]), changes
 
 
+def keep_copy(work_dir: str | Path, folder: str | Path) -> None:
+    """Have the record as it is in a round's folder, too, in case it is lost."""
+    content, copy = (Path(work_dir) / NAME).read_bytes(), Path(folder) / NAME
+    if not copy.exists() or copy.read_bytes() != content:
+        write_bytes(copy, content)
+
+
 def claim(work_dir: str | Path, record: dict) -> None:
     """Mark ``work_dir`` as this run's, and note the checksums of what it begins with."""
     write_sealed(Path(work_dir) / NAME, dict(record, files=_beginning(work_dir)))
 
 
 def claim_first_labels(work_dir: str | Path) -> None:
-    """Note the checksums again, now that the first images are labeled."""
-    write_sealed(Path(work_dir) / NAME, dict(read_sealed(Path(work_dir) / NAME), files=_beginning(work_dir)))
+    """Note the checksums again, now that the first images are labeled, and those of the batch that people labeled."""
+    write_sealed(Path(work_dir) / NAME, dict(read_sealed(Path(work_dir) / NAME), files=_beginning(work_dir),
+                                             batch=batch_files.note(Path(work_dir) / batch_files.INITIAL)))
 
 
 def _beginning(work_dir: str | Path) -> dict[str, str]:

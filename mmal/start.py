@@ -8,17 +8,17 @@ from pathlib import Path
 
 from .artifacts import sweep_up, write_json
 from .asking import label_first
+from .batch_files import INITIAL
 from .errors import InputError
 from .first_images import drawn, first_images, require_enough
-from .hooks.resume_point import remove_points
 from .image_record import describe, require_others_unchanged, require_unchanged, write_others, write_record
 from .images import examine_all, find_unreadable, require_readable
 from .input_check import check_input
 from .integrity import examine, restore
 from .rank0 import on_rank_0
-from .round import RoundFolder
+from .round import RoundFolder, clear_unfinished
 from .run_record import NAME as RUN
-from .run_record import check, claim, claim_first_labels, differences, has_first_labels, occupied, renewed
+from .run_record import check, claim, claim_first_labels, differences, has_first_labels, keep_copy, occupied, renewed
 from .sealed import read_sealed, write_sealed
 from .work_dir_lock import lock
 
@@ -54,6 +54,7 @@ def prepare(loop) -> None:
         on_rank_0(lambda: _label_first(loop, ids, held))
         if loop.oracle.people:
             check_input(loop)  # what could wait until there were labels
+    on_rank_0(lambda: clear_unfinished(loop.work_dir / INITIAL))
 
 
 def _label_first(loop, ids: list, held: set) -> None:
@@ -88,8 +89,8 @@ def _reopen(loop, record: dict, others: dict[str, list[str]]) -> bool:
         require_unchanged(work_dir, {str(i['id']): loop.data.image_path(i['id']) for i in loop.data.images})
     require_others_unchanged(work_dir, others)
     new, changes = renewed(work_dir, record)
-    for folder in work_dir.glob('round_*') if changes else ():
-        remove_points(folder)  # the rest of a training would be another's
+    for folder in (work_dir / INITIAL, *work_dir.glob('round_*')) if changes else ():
+        clear_unfinished(folder)  # the rest of a training or of a pass would be another's
     if new != read_sealed(work_dir / RUN):
         write_sealed(work_dir / RUN, new)
     if changes:
@@ -147,10 +148,12 @@ def _adopt_model(loop, record: dict) -> None:
     theirs = read_sealed(Path(loop.start_from) / RUN)
     if target.record or not first.done('evaluate') or first.faults() or not _same_training(theirs, record):
         return
+    keep_copy(loop.work_dir, target.path)
+    target.begin()
     for phase in ('train', 'evaluate'):
         _link(first.artifact(phase), target.artifact(phase))
-    _link(loop.work_dir / RUN, target.path / RUN)
-    write_sealed(target.path / 'phases.json', {p: first.record[p] for p in ('train', 'evaluate')})
+    target.record = {p: first.record[p] for p in ('train', 'evaluate')}
+    target.write()
     loop.runner.logger.info(f'Taken over from {loop.start_from}: the first trained model.')
 
 

@@ -8,9 +8,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
+from mmengine.visualization import LocalVisBackend
 
 from mmal import artifacts
 from mmal.artifacts import read_csv, read_json
+from mmal.hooks import ResumePoint
 from mmal.samplers import sweep
 from mmal.sealed import digest_file
 
@@ -98,6 +102,48 @@ def test_a_real_kill_9_changes_nothing(go, tmp_path):
     require_same(go, straight, work_dir)
 
 
+def test_a_kill_right_after_a_training_repeats_none_of_it(go, tmp_path, monkeypatch):
+    """Its weights are there, and it is not on record yet."""
+    seen, replace, before = [], os.replace, ResumePoint.before_train_iter
+
+    def killed(source, target):
+        if Path(target).name == 'phases.json' and (Path(target).parent / 'checkpoint.pth').exists():
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    def counting(self, runner, batch_idx, data_batch=None):
+        seen.append(runner.iter)
+        before(self, runner, batch_idx, data_batch)
+
+    monkeypatch.setattr(ResumePoint, 'before_train_iter', counting)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, 'replace', killed)
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                go(tmp_path / 'run')
+            assert seen == [0, 1, 2, 3]
+    go(tmp_path / 'run')
+    assert not list(tmp_path.glob('run/round_*/resume*'))
+
+
+HOST_WRITERS = [(Runner, 'save_checkpoint'), (Config, 'dump'), (LocalVisBackend, 'add_scalars')]
+
+
+@pytest.mark.parametrize(('writer', 'method'), HOST_WRITERS, ids=lambda x: getattr(x, '__name__', x))
+def test_where_a_host_library_finds_no_space_the_folder_is_named(make_cfg, run, monkeypatch, writer, method):
+    cfg, original = make_cfg(rounds=1, max_epochs=1), getattr(writer, method)
+    cfg.default_hooks.checkpoint.interval = cfg.default_hooks.logger.interval = 1
+
+    def full(self, *args, **kwargs):
+        if (Path(cfg.work_dir) / 'round_00').exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(writer, method, full)
+    with pytest.raises(OSError, match="No space left on device: '.*/run/round_00'"):
+        run(cfg)
+
+
 def test_a_file_that_cannot_be_written_is_named_and_the_state_before_it_intact(go, tmp_path, monkeypatch):
     straight = go(tmp_path / 'straight')
     work_dir, real = tmp_path / 'full', artifacts._fsync
@@ -124,8 +170,9 @@ def test_a_real_full_disk(go, tmp_path):
         pytest.skip('may not mount')
     try:
         (small / 'ballast').write_bytes(b'0' * 16_000_000)
-        with pytest.raises(OSError, match='No space left'):
+        with pytest.raises(OSError, match=f"No space left on device: '{small}/run/"):
             go(small / 'run')
+        assert not list(small.rglob('*.part'))
         (small / 'ballast').unlink()
         require_same(go, straight, small / 'run')
     finally:

@@ -7,11 +7,14 @@ import shutil
 
 import pytest
 
-from mmal.artifacts import read_json, write_bytes, write_json
+from mmal import integrity
+from mmal.artifacts import read_csv, read_json, write_bytes, write_json
 from mmal.errors import InputError
 from mmal.integrity import examine, restore
+from mmal.oracles import Waiting
 from mmal.round import PHASES, RoundFolder
-from mmal.run_record import claim
+from mmal.run_record import check, claim, claim_first_labels, keep_copy
+from mmal.samplers import sweep
 from mmal.sealed import Damaged, read_sealed, write_sealed
 
 LOG = logging.getLogger()
@@ -23,15 +26,24 @@ def begin(work_dir):
     write_sealed(work_dir / 'unreadable.json', dict(images={}))
 
 
+def label(folder):
+    """What people leave in the folder of a batch, and what their labels cost."""
+    for name in ('labels.json', 'to_label/batch.json'):
+        write_sealed(folder / name, dict(of=folder.name))
+    write_bytes(folder / 'costs.csv', b'id,boxes\n1,2\n')
+
+
 @pytest.fixture
 def work_dir(tmp_path):
     """Two closed rounds and one that has come to its s_test."""
     begin(tmp_path)
     claim(tmp_path, dict(seed=0, pool={}, config={}))
+    label(tmp_path / 'initial')
+    claim_first_labels(tmp_path)
     for number, phases in ((0, list(PHASES)), (1, list(PHASES)), (2, list(PHASES)[:3])):
         folder = RoundFolder(tmp_path, number)
-        folder.path.mkdir()
-        write_bytes(folder.path / 'run.json', (tmp_path / 'run.json').read_bytes())
+        keep_copy(tmp_path, folder.path)
+        label(folder.path)
         for phase in phases:
             folder.run(phase, lambda path, n=number, p=phase: write_json(path, [n, p]), LOG)
     return tmp_path
@@ -49,12 +61,89 @@ def cut(path):
 
 HARM = dict(flip=flip, cut=cut, empty=lambda p: os.truncate(p, 0), remove=os.remove)
 NEEDED = ['initial.json', 'pool.json', 'images.csv', 'other_images.csv', 'unreadable.json', 'round_00/labeled.json',
-          'round_01/metrics.json', 'round_01/phases.json', 'round_02/checkpoint.pth', 'round_02/s_test.pth']
+          'round_01/metrics.json', 'round_01/phases.json', 'round_02/checkpoint.pth', 'round_02/s_test.pth',
+          'round_02/phases.json', 'round_00/costs.csv', 'round_00/labels.json', 'round_01/to_label/batch.json',
+          'initial/costs.csv', 'initial/labels.json']
 
 
 def restored(work_dir):
     restore(work_dir, LOG, lambda: begin(work_dir))
     examine(work_dir, LOG)
+
+
+def test_what_a_kill_leaves_of_a_round_is_no_damage(work_dir):
+    for name in ('resume_5.pth', 'resume.json', 'checkpoint.pth.part', 'run.json'):
+        write_bytes(work_dir / 'round_03' / name, b'x')
+    examine(work_dir, LOG)
+    RoundFolder(work_dir, 3).begin()
+    write_bytes(work_dir / 'round_03' / 'checkpoint.pth', b'x')
+    examine(work_dir, LOG)
+    assert RoundFolder(work_dir, 3).record == {}
+
+
+def test_labels_that_are_damaged_before_they_were_gone_on_from_are_named_and_set_aside(work_dir):
+    labels = work_dir / 'round_02' / 'labels.json'
+    write_sealed(labels, dict(more='labels'))
+    examine(work_dir, LOG)
+    cut(labels)
+    with pytest.raises(Damaged, match='round_02/labels.json is damaged.* What is whole: round 1.*--resume verified'):
+        examine(work_dir, LOG)
+    restored(work_dir)
+    assert not labels.exists()
+    assert 's_test' in RoundFolder(work_dir, 2).record
+
+
+def test_labels_of_the_beginning_that_were_brought_in_anew_are_gone_on_with(work_dir):
+    """They are in another file than the one that was damaged."""
+    flip(work_dir / 'initial' / 'labels.json')
+
+    def waiting():
+        raise Waiting
+
+    with pytest.raises(Waiting):
+        restore(work_dir, LOG, waiting)
+    write_sealed(work_dir / 'initial' / 'labels.json', dict(of='another file'))
+    restored(work_dir)
+    assert read_sealed(work_dir / 'initial' / 'labels.json') == dict(of='another file')
+    flip(work_dir / 'initial' / 'labels.json')
+    with pytest.raises(Damaged, match='initial/labels.json is damaged'):
+        examine(work_dir, LOG)
+
+
+def test_a_kill_while_going_back_leaves_no_round_that_looks_whole(work_dir, monkeypatch):
+    def killed(path, logger):
+        raise KeyboardInterrupt
+
+    flip(work_dir / 'round_00' / 'labeled.json')
+    with monkeypatch.context() as patch:
+        patch.setattr(integrity, '_aside', killed)
+        with pytest.raises(KeyboardInterrupt):
+            restored(work_dir)
+    with pytest.raises(Damaged, match='round_00/labeled.json is damaged'):
+        examine(work_dir, LOG)
+    restored(work_dir)
+    assert sorted(p.name for p in work_dir.glob('*round*')) == ['aside_1_round_01', 'aside_1_round_02', 'round_00']
+
+
+def test_a_run_record_lost_during_the_first_training_is_missed_and_comes_back(tmp_path):
+    begin(tmp_path)
+    record = dict(seed=0, pool={}, config={})
+    claim(tmp_path, record)
+    keep_copy(tmp_path, tmp_path / 'round_00')
+    (tmp_path / 'run.json').unlink()
+    with pytest.raises(InputError, match='holds a run already'):
+        check(tmp_path, record, resume=False)
+    with pytest.raises(Damaged, match='run.json is missing.*--resume verified'):
+        check(tmp_path, record, resume=True)
+    restored(tmp_path)
+    assert check(tmp_path, record, resume=True)
+
+
+def test_the_copy_of_the_run_record_is_renewed_with_it(tmp_path):
+    for lr in ('1', '2', '2'):
+        claim(tmp_path, dict(seed=0, pool={}, config=dict(lr=lr)))
+        keep_copy(tmp_path, tmp_path / 'round_00')
+        assert read_sealed(tmp_path / 'round_00' / 'run.json')['config'] == dict(lr=lr)
 
 
 @pytest.mark.parametrize('how', HARM)
@@ -170,3 +259,27 @@ def test_other_settings_are_gone_on_with_if_asked_and_noted(make_cfg, run, tmp_p
     assert history[0]['changes'] == ['optim_wrapper.optimizer.lr: was 0.001, now 0.002']
     assert history[0]['rounds_closed'] == 1
     go(2e-3, rounds=2)
+
+
+def test_a_pass_that_was_interrupted_is_not_gone_on_with_by_other_settings(make_cfg, run, tmp_path, monkeypatch):
+    def go(name, score_thr, **more):
+        cfg = make_cfg(tmp_path / name, rounds=1, max_epochs=1, **more)
+        cfg.train_cfg.sampler.score_thr, cfg.resume = score_thr, True
+        return read_csv(run(cfg) / 'round_00' / 'scores.csv')
+
+    def stopping(*args):
+        for n, batch in enumerate(batches(*args)):
+            if n:
+                raise KeyboardInterrupt
+            yield batch
+
+    monkeypatch.setattr(sweep, 'EVERY', 0)
+    batches, expected = sweep.batches, go('straight', 0.02)
+    with monkeypatch.context() as patch:
+        patch.setattr(sweep, 'batches', stopping)
+        with pytest.raises(KeyboardInterrupt):
+            go('run', 0.005)
+    assert list((tmp_path / 'run' / 'round_00' / 'passes').iterdir())
+    write_bytes(tmp_path / 'run' / 'initial' / 'passes' / 'left.pt', b'of images chosen by a sampler')
+    assert go('run', 0.02, allow_config_change=True) == expected
+    assert not (tmp_path / 'run' / 'initial' / 'passes').exists()

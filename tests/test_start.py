@@ -27,6 +27,9 @@ def test_another_sampler_begins_with_the_same_images_and_model(make_cfg, run, tm
     work_dir = run(second(make_cfg, tmp_path, first))
     for name in ('initial.json', 'pool.json', 'round_00/checkpoint.pth'):
         assert same_file(first / name, work_dir / name)
+    copy = work_dir / 'round_00' / 'run.json'
+    assert not same_file(work_dir / 'run.json', copy), 'or both would be damaged together'
+    assert copy.read_bytes() == (work_dir / 'run.json').read_bytes()
     assert read_json(work_dir / 'curve.json')[0]['metrics'] == read_json(first / 'curve.json')[0]['metrics']
     seconds = [read_json(w / 'round_00' / 'phases.json')['train'] for w in (first, work_dir)]
     assert seconds[0] == seconds[1], 'what it cost is told where it is used, too'

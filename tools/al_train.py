@@ -70,6 +70,7 @@ def main():
     args = parse_args()
     from mmengine.runner import Runner
 
+    from mmal.artifacts import naming_folder
     from mmal.distributed import prepare_launch
     from mmal.plan import plan
     from mmal.run_record import occupied
@@ -87,7 +88,8 @@ def main():
         prepare_launch(cfg)
         if os.environ.get('RANK', '0') == '0':
             lock(cfg.work_dir)
-        Runner.from_cfg(cfg).train()
+        with naming_folder(cfg.work_dir):
+            Runner.from_cfg(cfg).train()
 
 
 if __name__ == '__main__':

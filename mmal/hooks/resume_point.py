@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,15 @@ class ResumePoint(Hook):
         if not is_main_process() or time.monotonic() - self._last < self.every:
             return
         folder, name = Path(runner.work_dir), f'resume_{runner.iter + (not by_epoch)}.pth'
-        self._writing = True
-        with naming(folder / name):
-            runner.save_checkpoint(str(folder), f'{name}.part', by_epoch=by_epoch)
-            put_in_place(folder / f'{name}.part', folder / name)
-        self._writing = False
+        part, self._writing = folder / f'{name}.part', True
+        try:
+            with naming(folder / name):
+                runner.save_checkpoint(str(folder), part.name, by_epoch=by_epoch)
+                put_in_place(part, folder / name)
+        finally:
+            self._writing = False
+            with suppress(OSError):
+                part.unlink()
         before = [p for p in _listed(folder) if p['file'] != name][1 - KEPT:]
         write_sealed(folder / LIST, dict(points=[*before, dict(file=name, sha256=digest_file(folder / name))]))
         for path in folder.glob('resume_*.pth'):

@@ -1,5 +1,6 @@
 """An interrupted training goes on to the weights it would have had."""
 
+import errno
 import logging
 import os
 
@@ -52,7 +53,7 @@ def go(request, make_cfg, dataset, tmp_path):
             return None
         finally:
             ResumePoint.before_train_iter = original
-        assert not list(folder.glob('resume*')), 'the points are removed when the training is done'
+        assert last_point(folder, LOG), 'the points stay until the training is on record'
         return load_tensors(folder / 'checkpoint.pth')['state_dict']
 
     run.folder, run.stop = tmp_path, 10 if request.param == 'epochs' else 7
@@ -75,6 +76,19 @@ def test_it_goes_on_to_the_same_weights(go, caplog):
     assert before not in (None, newest), 'a truncated point is recognised, and the one before it used'
     assert f'{newest} is damaged' in caplog.text
     assert same(go('stopped', num_workers=2), straight), 'nor does the number of loader workers matter'
+
+
+def test_a_point_that_finds_no_space_leaves_nothing_behind(tmp_path, monkeypatch):
+    class Full:
+        work_dir, iter = str(tmp_path), 3
+
+        def save_checkpoint(self, folder, name, by_epoch):
+            (tmp_path / name).write_bytes(b'half')
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match='No space left on device: .*resume_3.pth'):
+        ResumePoint(every=0).after_train_epoch(type('Runner', (Full, ), dict(train_loop=None))())
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_a_list_of_points_it_starts_from_the_beginning(tmp_path):
