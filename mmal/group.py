@@ -38,6 +38,14 @@ class Group:
         torch_dist.all_gather_object(parts, thing)
         return parts
 
+    def gather_on_rank_0(self, thing: Any) -> list:
+        """What each process has, by rank, in rank 0; nothing in the others."""
+        if self.world == 1:
+            return [thing]
+        parts: list | None = [None] * self.world if self.rank == 0 else None
+        torch_dist.gather_object(thing, parts)
+        return parts or []
+
     def of_rank_0(self, thing: Any) -> Any:
         """What rank 0 has, in all of them."""
         return self.gather(thing)[0]

@@ -11,6 +11,7 @@ from mmengine import dist
 from PIL import ExifTags, Image
 
 from .errors import InputError
+from .group import Group
 from .image_record import describe
 from .progress import track
 from .sealed import read_sealed, write_sealed
@@ -80,25 +81,28 @@ def examine_all(paths: Mapping, logger) -> tuple[dict, dict, dict]:
     return reasons, descriptions, sizes
 
 
-def _examined_together(paths: Mapping, logger) -> tuple[dict, dict, dict]:
-    """:func:`examine_all`; every process looks at its share and gets all."""
+def _examined_together(paths: Mapping, logger, gather: Callable[[tuple], list]) -> tuple[dict, dict, dict]:
+    """:func:`examine_all`; every process looks at its share, and gets what ``gather`` gives it of all."""
     share = list(paths)[dist.get_rank()::dist.get_world_size()]
-    parts = dist.all_gather_object(examine_all({i: paths[i] for i in share}, logger) if share else ({}, {}, {}))
+    parts = gather(examine_all({i: paths[i] for i in share}, logger) if share else ({}, {}, {}))
     return tuple({i: v for part in parts for i, v in part[n].items()} for n in range(3))
 
 
 def find_unreadable(data, logger) -> tuple[dict, dict]:
     """Decode every image of a pool once, and warn of sizes that are not those of the annotation file.
 
+    Every process calls it.
+
     Args:
         data: Data side of the task.
         logger: Where progress is said.
 
     Returns:
-        The reason by image id, for those that cannot be read, and what :func:`~mmal.image_record.describe` says of all.
+        In rank 0, the reason by image id, for those that cannot be read, and what
+        :func:`~mmal.image_record.describe` says of all. In the others nothing, for a pool may be large.
     """
     paths = {i['id']: data.image_path(i['id']) for i in data.images} if data.local else {}
-    reasons, descriptions, sizes = _examined_together(paths, logger)
+    reasons, descriptions, sizes = _examined_together(paths, logger, Group().gather_on_rank_0)
     wrong = data.wrong_sizes(sizes)
     if wrong:
         some = '; '.join(f'{paths[i]} is said to be {said[0]} x {said[1]}, and is loaded as {found[0]} x {found[1]}'
@@ -107,7 +111,7 @@ def find_unreadable(data, logger) -> tuple[dict, dict]:
                        f'says: {some}. If boxes were drawn on the images as they are loaded, this does no harm; else '
                        'they lie in wrong places. Images whose EXIF data turn them are loaded turned, unless '
                        "LoadImageFromFile has color_type='color_ignore_orientation'.")
-    return reasons, {i: descriptions[i] for i in paths}
+    return reasons, {i: descriptions[i] for i in paths if i in descriptions}
 
 
 def require_readable(paths: list[str], name: str, logger) -> dict:
@@ -116,7 +120,7 @@ def require_readable(paths: list[str], name: str, logger) -> dict:
     Raises:
         InputError: If an image of an evaluation or reference set cannot be decoded.
     """
-    reasons, descriptions, _ = _examined_together({path: path for path in dict.fromkeys(paths)}, logger)
+    reasons, descriptions, _ = _examined_together({path: path for path in dict.fromkeys(paths)}, logger, Group().gather)
     if reasons:
         some = '; '.join(f'{path}: {reason}' for path, reason in list(reasons.items())[:3])
         raise InputError(f'{len(reasons)} of {len(paths)} images of the {name} cannot be read: {some}. Repair them or '

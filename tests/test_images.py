@@ -1,11 +1,14 @@
 import logging
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from mmengine import dist
 from PIL import Image
 
-from mmal.images import defect, examine_all
+from mmal.images import defect, examine_all, find_unreadable
+from tests.processes import together
 
 
 @pytest.fixture
@@ -39,3 +42,14 @@ def test_other_colour_modes_are_fine(tmp_path, mode):
 def test_one_pixel_is_an_image(tmp_path):
     Image.new('RGB', (1, 1)).save(tmp_path / 'one.jpg')
     assert defect(str(tmp_path / 'one.jpg')) is None
+
+
+def test_of_a_pool_rank_0_alone_knows_all(pictures, tmp_path):
+    paths, log = list(pictures.values()), logging.getLogger()
+    data = SimpleNamespace(local=True, images=[dict(id=n) for n in range(len(paths))], image_path=paths.__getitem__,
+                           wrong_sizes=lambda sizes: {})
+    alone = find_unreadable(data, log)
+    first, second = together(2, tmp_path / 'group', lambda: dist.all_gather_object(find_unreadable(data, log)))
+    assert second == ({}, {})
+    assert first == alone
+    assert list(first[1]) == list(range(len(paths)))
