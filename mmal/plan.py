@@ -10,6 +10,7 @@ from pathlib import Path
 from mmengine.runner import Runner
 from mmengine.utils import mkdir_or_exist
 
+from .annotation_record import annotations
 from .artifacts import write_json
 from .errors import InputError
 from .inner import folder_backends, round_cfg
@@ -53,15 +54,18 @@ def plan(cfg) -> tuple[str, list[str]]:
             ('parameters', attempt(lambda: _parameters(loop))),
             ('first training', attempt(lambda: _first_training(loop, Path(scratch)))),
             ('input', attempt(lambda: _input(loop))),
-            ('work_dir', attempt(lambda: f'{work_dir} '
-                                 + ('holds this run; it would go on' if check(work_dir, loop.record(), cfg.resume)
-                                    else 'is free'))),
+            ('work_dir', attempt(lambda: _work_dir(loop, work_dir, cfg.resume))),
         ]
     problems = list(dict.fromkeys(problems))
     text = '\n'.join(f'{name + ":":<17}{value}' for name, value in lines)
     if problems:
         text += '\n\n' + '\n'.join(f'PROBLEM: {p}' for p in problems)
     return '\nThe plan (nothing was trained)\n' + text, problems
+
+
+def _work_dir(loop, work_dir: str, resume: bool) -> str:
+    record = loop.record() | (annotations(loop, ready_sets(loop)) if resume else {})
+    return f'{work_dir} ' + ('holds this run; it would go on' if check(work_dir, record, resume) else 'is free')
 
 
 def _input(loop) -> str:

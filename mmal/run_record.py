@@ -62,8 +62,11 @@ def record_of(cfg, seed: int, pool_digest: str, pool_size: int) -> dict:
 
 
 def differences(old: dict, new: dict) -> list[str]:
-    """Lines that name each key that differs, with both values."""
-    old, new = ({**flat({k: r[k] for k in ('seed', 'pool')}), **r['config']} for r in (old, new))
+    """Lines that name each key that differs, with both values; annotations count if both records tell of the set."""
+    noted = [r.get('annotations', {}) for r in (old, new)]
+    old, new = ({**flat({k: r[k] for k in ('seed', 'pool')}), **r['config'],
+                 **{f'annotations.{name}': repr(n[name]) for name in noted[0].keys() & noted[1].keys()}}
+                for r, n in zip((old, new), noted, strict=True))
     return [f'  {key}: was {old.get(key, "absent")}, now {new.get(key, "absent")}'
             for key in sorted(set(old) | set(new)) if old.get(key) != new.get(key)]
 
@@ -155,10 +158,16 @@ def claim(work_dir: str | Path, record: dict) -> None:
     write_sealed(Path(work_dir) / NAME, dict(record, files=_beginning(work_dir)))
 
 
-def claim_first_labels(work_dir: str | Path) -> None:
-    """Note the checksums again, now that the first images are labeled, and those of the batch that people labeled."""
-    write_sealed(Path(work_dir) / NAME, dict(read_sealed(Path(work_dir) / NAME), files=_beginning(work_dir),
-                                             batch=batch_files.note(Path(work_dir) / batch_files.INITIAL)))
+def claim_first_labels(work_dir: str | Path, annotations: dict | None = None) -> None:
+    """Note the checksums again, now that the first images are labeled, and those of the batch that people labeled.
+
+    Args:
+        work_dir: Of the run.
+        annotations: What :func:`~mmal.annotation_record.annotations` said. Defaults to None: nothing.
+    """
+    work_dir = Path(work_dir)
+    write_sealed(work_dir / NAME, dict(read_sealed(work_dir / NAME), **(annotations or {}), files=_beginning(work_dir),
+                                       batch=batch_files.note(work_dir / batch_files.INITIAL)))
 
 
 def _beginning(work_dir: str | Path) -> dict[str, str]:

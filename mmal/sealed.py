@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,13 @@ def digest_file(path: str | Path) -> str:
     """SHA-256 of a file's content."""
     with open(path, 'rb') as f:
         return hashlib.file_digest(f, 'sha256').hexdigest()
+
+
+def digest_files(paths: Sequence[str | Path]) -> str:
+    """Name of the first file and SHA-256 of its content; of several, of their checksums in this order."""
+    sums = [digest_file(path) for path in paths]
+    more = f' and {len(paths) - 1} more' if len(paths) > 1 else ''
+    return f'{Path(paths[0]).name}{more}, sha256 {sums[0] if len(sums) == 1 else digest_bytes("".join(sums).encode())}'
 
 
 def _seal(data: dict) -> str:

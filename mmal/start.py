@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+from .annotation_record import annotations
 from .artifacts import sweep_up, write_json
 from .asking import label_first
 from .batch_files import INITIAL
@@ -35,8 +36,8 @@ def prepare(loop) -> None:
     Raises:
         InputError: If the run cannot work, or the work_dir is in use, damaged, or another run's.
     """
-    others = _files(loop, check_input(loop))
-    record = loop.record()
+    sets = check_input(loop)
+    others, record = _files(loop, sets), loop.record() | on_rank_0(lambda: annotations(loop, sets))
     resuming = on_rank_0(lambda: _reopen(loop, record, others))
     fresh = not resuming and loop.start_from is None
     found = _examine_images(loop, others) if loop.check_images and fresh else ({}, {}, {})
@@ -51,15 +52,11 @@ def prepare(loop) -> None:
     on_rank_0(begin)
     if not on_rank_0(lambda: has_first_labels(loop.work_dir)):
         ids, held = first_images(loop)
-        on_rank_0(lambda: _label_first(loop, ids, held))
+        on_rank_0(lambda: label_first(loop, ids, held))
         if loop.oracle.people:
-            check_input(loop)  # what could wait until there were labels
+            sets = check_input(loop)  # what could wait until there were labels
+        on_rank_0(lambda: claim_first_labels(loop.work_dir, annotations(loop, sets)))
     on_rank_0(lambda: clear_unfinished(loop.work_dir / INITIAL))
-
-
-def _label_first(loop, ids: list, held: set) -> None:
-    label_first(loop, ids, held)
-    claim_first_labels(loop.work_dir)
 
 
 def _examine_images(loop, others: dict[str, list[str]]) -> tuple[dict, dict, dict]:
@@ -121,6 +118,16 @@ def _begin(loop, unreadable: dict, descriptions: dict, others: dict, record: dic
         require_enough(loop)
         return
     source = Path(loop.start_from)
+    _require_fit(loop, source, record)
+    for name in ('pool.json', 'unreadable.json', 'initial.json', 'holdout.json', 'images.csv', 'other_images.csv'):
+        (loop.work_dir / name).unlink(missing_ok=True)
+        if (source / name).exists():
+            _link(source / name, loop.work_dir / name)
+    loop.runner.logger.info(f'Taken over from {source}: the initial set.')
+
+
+def _require_fit(loop, source: Path, record: dict) -> None:
+    """InputError if what the run in ``source`` began with is not what this run would begin with."""
     if not (source / RUN).exists():
         raise InputError(f'train_cfg.start_from: {source} holds no run. Start that one first, or remove start_from.')
     if not has_first_labels(source):
@@ -132,14 +139,13 @@ def _begin(loop, unreadable: dict, descriptions: dict, others: dict, record: dic
                          f'run would with {loop.initial - loop.holdout} and {loop.holdout}. Set train_cfg.initial and '
                          'holdout alike.')
     theirs = read_sealed(source / RUN)
+    labels = [r.get('annotations', {}).get('pool') for r in (theirs, record)]
+    if None not in labels and labels[0] != labels[1]:
+        raise InputError(f'train_cfg.start_from: the annotations of the pool have changed since {source} was begun '
+                         f'(were {labels[0]}, are {labels[1]}). Put the old file back, or start that run anew.')
     if (theirs['seed'], theirs['pool']) != (record['seed'], record['pool']):
         raise InputError(f'train_cfg.start_from: {source} has another seed or pool ({theirs["seed"]}, '
                          f'{theirs["pool"]}) than this run ({record["seed"]}, {record["pool"]}).')
-    for name in ('pool.json', 'unreadable.json', 'initial.json', 'holdout.json', 'images.csv', 'other_images.csv'):
-        (loop.work_dir / name).unlink(missing_ok=True)
-        if (source / name).exists():
-            _link(source / name, loop.work_dir / name)
-    loop.runner.logger.info(f'Taken over from {source}: the initial set.')
 
 
 def _adopt_model(loop, record: dict) -> None:

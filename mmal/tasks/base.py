@@ -73,6 +73,12 @@ class TaskData(Protocol):
     def check_dataset(self, dataset, name: str) -> None:
         """InputError if a reference or evaluation set lacks image files or has unknown categories."""
 
+    def annotation_digest(self, dataset=None) -> str:
+        """Checksum of what the annotations of a built dataset, or of the pool, are read from; '' if not local.
+
+        Where images have classes, of the labels themselves.
+        """
+
     def truth(self, image_ids) -> list[dict]:
         """Hidden ground truth of these images, for a simulated oracle only."""
 

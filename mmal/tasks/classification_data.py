@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os.path as osp
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,7 @@ from mmengine.registry import DATASETS
 
 from ..artifacts import read_json
 from ..errors import InputError
+from ..sealed import digest_bytes
 from .dataset_cfg import leaves, pool_leaf, reference_cfg, test_pipeline
 from .label_heads import head_takes_several
 from .subset import PoolSubset, image_ids, image_root
@@ -106,6 +108,14 @@ class ClassificationData:
         if self.classes and theirs != self.classes:
             raise InputError(f'The {name} has other classes than the pool ({len(theirs)}: {", ".join(theirs[:5])} ...; '
                              f'the pool {len(self.classes)}: {", ".join(self.classes[:5])} ...).')
+
+    def annotation_digest(self, dataset=None) -> str:
+        labels = self._truth.items()
+        if dataset is not None:
+            infos = map(dataset.get_data_info, range(len(dataset)))
+            labels = ((osp.basename(i.get('img_path', '')), _plain(i['gt_label'])) for i in infos if 'gt_label' in i)
+        lines = sorted(map(json.dumps, labels))
+        return f'{len(lines)} labels, sha256 {digest_bytes("/".join(lines).encode())}'
 
     def truth(self, image_ids) -> list[dict]:
         lacking = [i for i in image_ids if i not in self._truth]

@@ -12,6 +12,7 @@ from mmdet.registry import DATASETS
 
 from ..artifacts import read_json
 from ..errors import InputError
+from ..sealed import digest_files
 from .coco_file import check_coco, check_xml_names, read_coco
 from .dataset_cfg import leaf_dataset, leaves, pool_leaf, reference_cfg, test_pipeline
 
@@ -69,7 +70,7 @@ class DetectionData:
         except FileNotFoundError as e:
             raise InputError(f'Cannot open the training dataset: {e}.') from None
         self.classes = tuple(empty.metainfo['classes'])
-        self._is_coco = isinstance(empty, CocoDataset)
+        self._is_coco, self._pool = isinstance(empty, CocoDataset), empty
         content = self._read_coco(empty) if self._is_coco else self._convert(empty)
         check_coco(content, empty.ann_file, self.classes)
         self.images, self.categories = content['images'], content['categories']
@@ -158,6 +159,14 @@ class DetectionData:
         if not any(dataset.get_data_info(i)['instances'] for i in range(len(dataset))):
             raise InputError(f'The {name} has no box at all. Check its annotation file, and that the classes of its '
                              'metainfo are those of the file.')
+
+    def annotation_digest(self, dataset=None) -> str:
+        files = []
+        for part in [self._pool] if dataset is None else getattr(dataset, 'datasets', [dataset]):
+            infos = () if isinstance(part, CocoDataset) else map(part.get_data_info, range(len(part)))
+            files += [getattr(part, 'ann_file', ''), *(info['xml_path'] for info in infos if info.get('xml_path'))]
+        files = [file for file in files if osp.isfile(file)]
+        return digest_files(files) if files else ''
 
     @property
     def local(self) -> bool:

@@ -43,6 +43,18 @@ def test_ids_are_file_names_and_labels_are_kept_apart(folders, tmp_path):
     assert not data.missing_files()
 
 
+def test_the_checksum_is_of_the_labels_whatever_their_order(folders, tmp_path):
+    data, again = build_data(folders), build_data(folders)
+    val = [build_data(folders).reference_dataset('val') for _ in range(2)]
+    again._truth = dict(reversed(again._truth.items()))
+    assert data.annotation_digest() == again.annotation_digest()
+    assert data.annotation_digest(val[0]) == data.annotation_digest(val[1])
+    (tmp_path / 'val' / 'cat' / '0.png').rename(tmp_path / 'val' / 'dog' / '9.png')
+    assert data.annotation_digest(data.reference_dataset('val')) != data.annotation_digest(val[0])
+    again._truth['cat/0.png'] = 1
+    assert data.annotation_digest() != again.annotation_digest()
+
+
 def test_labels_come_from_the_file_and_the_pool_has_none(folders, tmp_path):
     data = build_data(folders)
     (tmp_path / 'pool.json').write_text(json.dumps(data.listing()))

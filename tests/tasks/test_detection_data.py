@@ -120,6 +120,16 @@ def test_voc_is_converted_and_trains_as_coco(voc, tmp_path):
     assert len(data.reference_dataset('val')) == 2
 
 
+def test_the_checksum_of_a_voc_set_is_of_the_list_and_of_each_file_in_it(voc):
+    data = DetectionData(voc_cfg(voc))
+    before = [data.annotation_digest(), data.annotation_digest(data.reference_dataset('val'))]
+    assert before[0].startswith('train.txt and 4 more, sha256 ')
+    path = voc / 'VOC2012' / 'Annotations' / '2008_000001.xml'
+    path.write_text(path.read_text().replace('<ymax>38', '<ymax>37'))
+    assert data.annotation_digest() != before[0]
+    assert data.annotation_digest(data.reference_dataset('val')) == before[1]
+
+
 def test_voc_names_the_config_lacks_are_an_error(voc):
     path = voc / 'VOC2012' / 'Annotations' / '2008_000001.xml'
     path.write_text(path.read_text().replace('cat', 'unicorn'))
