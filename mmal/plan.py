@@ -122,9 +122,9 @@ def _first_training(loop, scratch: Path) -> str:
         return LATER
     first = shuffled(Pool([i['id'] for i in data.images]).ids, loop.seed, 'initial')[loop.holdout:loop.initial]
     mkdir_or_exist(scratch)
-    write_json(scratch / 'initial.json', data.labeled(first, data.truth(first)))
+    write_json(scratch / 'first.json', data.labeled(first, data.truth(first)))
     cfg = round_cfg(loop.runner.cfg, 'plan', scratch, 0, loop.seed, dict(loop.inner))
-    data.train_on(cfg, scratch / 'initial.json')
+    data.train_on(cfg, scratch / 'first.json')
     loader = dict(cfg.train_dataloader, num_workers=0, persistent_workers=False)
     loader.pop('prefetch_factor', None)
     epoch = len(Runner.build_dataloader(loader, seed=loop.seed))
