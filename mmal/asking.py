@@ -12,6 +12,7 @@ from .errors import InputError
 from .labeling import Batch, BatchImage, Labels
 from .labeling.batch import batch_folders
 from .oracles import Answered, Request, Waiting
+from .other_batches import answer_with_others
 from .pool import shuffled
 from .round import RoundFolder
 from .score_file import pseudo_boxes_in
@@ -34,7 +35,7 @@ def make_batch(data, name: str, ids: list, chosen: list[dict]) -> Batch:
 
 
 def label_first(loop, ids: list, held: set) -> None:
-    """Have the first images labeled; write ``holdout.json`` and ``initial.json``.
+    """Have the first images labeled, and the sets beside the pool; write ``holdout.json`` and ``initial.json``.
 
     Args:
         loop: The :class:`~mmal.loop.ActiveLoop`.
@@ -47,7 +48,7 @@ def label_first(loop, ids: list, held: set) -> None:
     """
     folder, data = loop.work_dir / INITIAL, loop.data
     asked = shuffled(ids, loop.seed, 'initial/batch')  # people begin at the top: those held out stand among the others
-    answer = loop.oracle.answer(Request(asked, folder, lambda: make_batch(data, INITIAL, asked, [])))
+    answer = answer_with_others(loop, Request(asked, folder, lambda: make_batch(data, INITIAL, asked, [])))
     there, known = set(answer.ids), by_image(answer.annotations)
     parts = dict(holdout=[i for i in ids if i in there & held], initial=[i for i in ids if i in there - held])
     if not parts['initial'] or (held and not parts['holdout']):

@@ -114,12 +114,23 @@ def find_unreadable(data, logger) -> tuple[dict, dict]:
     return reasons, {i: descriptions[i] for i in paths if i in descriptions}
 
 
-def require_readable(paths: list[str], name: str, logger) -> dict:
-    """What :func:`~mmal.image_record.describe` says of each file. Every process calls it.
+def describe_readable(sets: Mapping[str, list[str]], logger) -> dict[str, dict]:
+    """Decode the images of evaluation and reference sets. Every process calls it.
+
+    Args:
+        sets: Files by what a set is called.
+        logger: Where progress is said.
+
+    Returns:
+        What :func:`~mmal.image_record.describe` says of each file, by what its set is called.
 
     Raises:
-        InputError: If an image of an evaluation or reference set cannot be decoded.
+        InputError: If an image cannot be decoded.
     """
+    return {name: _require_readable(files, name, logger) for name, files in sets.items()}
+
+
+def _require_readable(paths: list[str], name: str, logger) -> dict:
     reasons, descriptions, _ = _examined_together({path: path for path in dict.fromkeys(paths)}, logger, Group().gather)
     if reasons:
         some = '; '.join(f'{path}: {reason}' for path, reason in list(reasons.items())[:3])

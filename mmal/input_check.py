@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from .errors import InputError
-from .hooks.stest_hook import OF_THE_RUN
 from .labeling.batch import FOLDER, NAME
+from .other_batches import EVALUATION, REFERENCE, has_own_reference, unanswered
 from .tasks import build_task
 from .tasks.loading import first_item
 
@@ -71,31 +72,37 @@ def check_input(loop) -> dict:
 
 
 def ready_sets(loop) -> dict:
-    """:func:`other_sets`; none while people still label the first images and, it may be, the evaluation set."""
-    try:
+    """:func:`other_sets`; while people label the first images, without those whose labels are still to come."""
+    if not loop.oracle.people or (loop.work_dir / 'initial.json').exists():
         return other_sets(loop)
+    try:
+        return other_sets(loop, unanswered(loop))
     except InputError as e:
-        if not loop.oracle.people or (loop.work_dir / 'initial.json').exists():
-            raise
         loop.runner.logger.warning(f'{e} It is needed as soon as the first images are labeled.')
         return {}
 
 
-def other_sets(loop) -> dict:
+def other_sets(loop, but: Container[str] = ()) -> dict:
     """The datasets beside the pool, by what they are called: the evaluation set and, if not of the run, the reference.
+
+    Args:
+        loop: The :class:`~mmal.loop.ActiveLoop`.
+        but: Names of sets that are not built. Defaults to none.
 
     Raises:
         InputError: If one lacks a file it is made from.
     """
-    sets, cfg, hook = {}, loop.runner.cfg, loop.stest_hook
-    if loop.sampler.needs_s_test and hook.reference not in (*OF_THE_RUN, 'labeled'):
-        sets['reference set'] = loop.data.reference_dataset(hook.reference)
+    sets, cfg = {}, loop.runner.cfg
+    if has_own_reference(loop) and REFERENCE not in but:
+        sets[REFERENCE] = loop.data.reference_dataset(loop.stest_hook.reference)
+    if EVALUATION in but:
+        return sets
     try:  # builds the evaluation set and its evaluator, which may lack a file
         evaluation = loop.runner.test_loop if cfg.get('test_dataloader') is not None else loop.runner.val_loop
     except FileNotFoundError as e:
         raise InputError(f'Evaluation: file not found: {e.filename or e}.{_unlabeled(e.filename)}') from None
     if evaluation is not None:
-        sets['evaluation set'] = evaluation.dataloader.dataset
+        sets[EVALUATION] = evaluation.dataloader.dataset
     return sets
 
 

@@ -15,10 +15,12 @@ from .artifacts import write_json
 from .errors import InputError
 from .inner import folder_backends, round_cfg
 from .input_check import check_input, chosen_parameters, ready_sets
+from .other_batches import EVALUATION, REFERENCE, unanswered
 from .pool import Pool, shuffled
 from .run_record import check
 
 LATER = 'known once the first images are labeled'
+TO_COME = 'its labels are still to come'
 
 
 def plan(cfg) -> tuple[str, list[str]]:
@@ -87,6 +89,8 @@ def _reference(loop) -> str:
     if isinstance(hook.reference, str) and hook.reference != 'val':
         sizes = dict(initial=loop.initial - loop.holdout, holdout=loop.holdout, labeled='all labeled')
         return f'{hook.reference}, {sizes.get(hook.reference, "unknown")} images'
+    if loop.oracle.people and REFERENCE in unanswered(loop):
+        return TO_COME
     name = 'val' if hook.reference == 'val' else 'a dataset of its own'
     return f'{name}, {len(loop.data.reference_dataset(hook.reference))} images'
 
@@ -94,8 +98,8 @@ def _reference(loop) -> str:
 def _evaluation(loop) -> str:
     if all(loop.runner.cfg.get(f'{name}_dataloader') is None for name in ('test', 'val')):
         return 'none: the config has neither test_dataloader nor val_dataloader'
-    found = ready_sets(loop).get('evaluation set')
-    return 'its labels are still to come' if found is None else f'{len(found)} images'
+    found = ready_sets(loop).get(EVALUATION)
+    return TO_COME if found is None else f'{len(found)} images'
 
 
 def _spent(loop) -> str:

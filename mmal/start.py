@@ -13,7 +13,7 @@ from .batch_files import INITIAL
 from .errors import InputError
 from .first_images import drawn, first_images, require_enough
 from .image_record import describe, require_others_unchanged, require_unchanged, write_others, write_record
-from .images import examine_all, find_unreadable, require_readable
+from .images import describe_readable, examine_all, find_unreadable
 from .input_check import check_input
 from .integrity import examine, restore
 from .rank0 import on_rank_0
@@ -40,7 +40,8 @@ def prepare(loop) -> None:
     others, record = _files(loop, sets), loop.record() | on_rank_0(lambda: annotations(loop, sets))
     resuming = on_rank_0(lambda: _reopen(loop, record, others))
     fresh = not resuming and loop.start_from is None
-    found = _examine_images(loop, others) if loop.check_images and fresh else ({}, {}, {})
+    described = describe_readable(others, loop.runner.logger) if loop.check_images and fresh else {}
+    found = find_unreadable(loop.data, loop.runner.logger) if loop.check_images and fresh else ({}, {})
 
     def begin() -> None:
         if not resuming:
@@ -55,14 +56,28 @@ def prepare(loop) -> None:
         on_rank_0(lambda: label_first(loop, ids, held))
         if loop.oracle.people:
             sets = check_input(loop)  # what could wait until there were labels
-        on_rank_0(lambda: claim_first_labels(loop.work_dir, annotations(loop, sets)))
+        _claim_first(loop, sets, described)
     on_rank_0(lambda: clear_unfinished(loop.work_dir / INITIAL))
 
 
-def _examine_images(loop, others: dict[str, list[str]]) -> tuple[dict, dict, dict]:
-    """Decode what will be trained on, scored and evaluated with, before hours are spent."""
-    described = {name: require_readable(files, name, loop.runner.logger) for name, files in others.items()}
-    return *find_unreadable(loop.data, loop.runner.logger), described
+def _claim_first(loop, sets: dict, described: dict[str, dict]) -> None:
+    """Note what the first model is trained on, and what the sets beside the pool are: all is labeled now.
+
+    Args:
+        loop: The :class:`~mmal.loop.ActiveLoop`.
+        sets: The datasets beside the pool, by what they are called.
+        described: What was found of their images at the start, when some may have had no labels yet.
+    """
+    others = _files(loop, sets)
+    if loop.check_images and any(set(files) - set(described.get(name, ())) for name, files in others.items()):
+        described = describe_readable(others, loop.runner.logger)
+
+    def claim_all() -> None:
+        if described:
+            write_others(loop.work_dir, described)
+        claim_first_labels(loop.work_dir, annotations(loop, sets))
+
+    on_rank_0(claim_all)
 
 
 def _files(loop, sets: dict) -> dict[str, list[str]]:
@@ -101,18 +116,18 @@ def _begin_again(loop, record: dict, others: dict[str, list[str]]) -> None:
     known = loop.check_images and loop.data.local
     reasons, descriptions, _ = examine_all(paths, loop.runner.logger) if known else ({}, {}, {})
     described = {name: {f: describe(f) for f in files} for name, files in others.items()} if known else {}
-    _begin(loop, reasons, descriptions, described, record)
+    _begin(loop, reasons, descriptions, record)
     if loop.start_from is None:
+        if described:
+            write_others(loop.work_dir, described)
         label_first(loop, *drawn(loop))
 
 
-def _begin(loop, unreadable: dict, descriptions: dict, others: dict, record: dict) -> None:
+def _begin(loop, unreadable: dict, descriptions: dict, record: dict) -> None:
     """Write what a new run begins with."""
     if loop.start_from is None:
         if descriptions:
             write_record(loop.work_dir, descriptions)
-        if others:
-            write_others(loop.work_dir, others)
         write_json(loop.work_dir / 'pool.json', loop.data.listing(), indent=None)
         loop.unreadable.write(unreadable)
         require_enough(loop)

@@ -26,10 +26,10 @@ PUSHED = 'label_studio_server.json'
 class AnnotationServer:
     """Has people label the images in Label Studio, which this talks to itself.
 
-    Each batch becomes tasks of one project: pushed once, however often the run is killed, and pulled from the raw JSON
-    export, which is checked as any file of labels is. The token is read from the environment variable
-    ``LABEL_STUDIO_API_KEY``. ``pip install "mmal[label-studio]"`` is needed, and a server that shows the images, see
-    ``docs/labeling.md``.
+    Each batch, of an evaluation or reference set, too, becomes tasks of one project: pushed once, however often the run
+    is killed, and pulled from the raw JSON export, which is checked as any file of labels is. The token is read from
+    the environment variable ``LABEL_STUDIO_API_KEY``. ``pip install "mmal[label-studio]"`` is needed, and a server that
+    shows the images, see ``docs/labeling.md``.
 
     Args:
         data: Data side of the task; given by the loop.
@@ -81,7 +81,8 @@ class AnnotationServer:
         project = self._project(server, request.folder, batch)
         self._allow_images(server, project, batch)
         self._push(server, project, request.folder, batch)
-        self._wait_for(server, project, batch)
+        if request.wait:
+            self._wait_for(server, project, batch)
         self._pull(server, project, request.folder, batch)
         return answered(request, batch, self._partial, f'label them at {server.page(project.id)}, project '
                         f'{self._title!r}, and call this again with --resume')

@@ -16,12 +16,15 @@ class Request:
 
     Attributes:
         ids: Of the pool, most helpful first.
-        folder: Where the batch and its labels are kept: ``initial`` or ``round_XX`` of the run.
+        folder: Where the batch and its labels are kept: ``initial`` or ``round_XX`` of the run, or that of an
+            evaluation or reference set.
         batch: Makes the batch for people, with files, ranks and predictions; it may take a while.
+        wait: Whether the oracle may wait for people. Defaults to True: as long as its settings say.
     """
     ids: list
     folder: Path
     batch: Callable[[], Batch]
+    wait: bool = True
 
     @property
     def name(self) -> str:

@@ -75,7 +75,7 @@ def answered(request: Request, batch: Batch, partial: bool, how: str | None = No
         some = f'; {len(there)} are there, and --partial goes on with those' if there else ''
         raise Waiting(f'{len(missing)} of {len(batch.images)} images of batch {batch.name} wait for labels: '
                       + (how or f'label {request.folder}/to_label, bring the labels in by `python tools/al_labels.py '
-                         f'{request.folder.parent} FILE`, and call this again with --resume') + f'{some}.')
+                         f'{request.folder} FILE`, and call this again with --resume') + f'{some}.')
     by_text = {str(i): i for i in request.ids}
     seconds = {by_text[i]: e['seconds'] for i, e in labels.entries.items() if 'seconds' in e}
     return Answered([i.id for i in there], labels.annotations(batch), seconds, [by_text[i] for i in labels.skipped])

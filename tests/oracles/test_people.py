@@ -4,9 +4,11 @@ import pytest
 
 from mmal.artifacts import read_csv, read_json, write_json
 from mmal.errors import InputError
-from mmal.labeling import Batch, Labels, import_file
+from mmal.labeling import Batch, BatchImage, Labels, import_file
 from mmal.labeling.checks import Rules
 from mmal.oracles import HumanOracle, Request, Waiting
+from mmal.plan import plan
+from mmal.sealed import read_sealed
 from tests.labeling.labeling_worlds import boxes_batch, coco_file, write
 
 
@@ -20,9 +22,9 @@ def of_people(make_cfg, dataset, work_dir=None, **train_cfg):
     return cfg
 
 
-def label(folder, dataset, only=None):
+def label(folder, dataset, only=None, truth='train'):
     """Label a batch as its truth has it."""
-    truth = read_json(dataset / 'train.json')
+    truth = read_json(dataset / f'{truth}.json')
     ids = [i.id for i in Batch.read(folder).images][:only]
     content = dict(truth, images=[i for i in truth['images'] if i['id'] in ids],
                    annotations=[a for a in truth['annotations'] if a['image_id'] in ids])
@@ -127,18 +129,92 @@ def test_a_pool_without_labels_needs_people(make_cfg, run, dataset, tmp_path):
         run(cfg)
 
 
-def test_a_missing_evaluation_set_is_asked_for_once_there_is_a_model_to_evaluate(make_cfg, run, dataset, tmp_path):
+@pytest.fixture
+def beside(make_cfg, run, dataset, tmp_path):
+    """Calls a run whose evaluation and reference sets people label, too."""
+    for name, truth in (('evaluation', 'test'), ('reference', 'val')):
+        content = read_json(dataset / f'{truth}.json')
+        images = [BatchImage(i['id'], i['file_name'], n, i['width'], i['height'])
+                  for n, i in enumerate(content['images'])]
+        Batch(name, ['disc', 'square'], content['categories'], str(dataset), images).write(dataset / name)
+
+    def call(do=run, **oracle):
+        cfg = of_people(make_cfg, dataset, tmp_path / 'people', rounds=1, max_epochs=1)
+        cfg.train_cfg.oracle.update(oracle)
+        cfg.test_dataloader.dataset.ann_file = 'evaluation/annotations.json'
+        cfg.test_evaluator.ann_file = str(dataset / 'evaluation' / 'annotations.json')
+        cfg.custom_hooks[0].reference = dict(cfg.val_dataloader.dataset, ann_file='reference/annotations.json')
+        return do(cfg)
+
+    return call
+
+
+def test_sets_beside_the_pool_are_asked_for_with_the_first_images(beside, dataset):
+    work_dir = beside()
+    for name, images in (('initial', 6), ('evaluation', 4), ('reference', 4)):
+        assert f'{images} of {images} images of batch {name} wait for labels' in said(work_dir)
+    assert f'bring the labels in by `python tools/al_labels.py {dataset}/evaluation FILE`' in said(work_dir)
+    label(work_dir / 'initial', dataset)
+    label(dataset / 'reference', dataset, truth='val')
+    Labels().write(dataset / 'evaluation', Batch.read(dataset / 'evaluation'))  # as by a look at a server too early
+    beside()
+    label(dataset / 'evaluation', dataset, only=2, truth='test')
+    beside()
+    assert '2 of 4 images of batch evaluation wait for labels' in said(work_dir)
+    assert not (work_dir / 'initial.json').exists()
+    label(dataset / 'evaluation', dataset, truth='test')
+    beside()
+    assert (work_dir / 'round_00' / 'metrics.json').exists()
+    assert read_json(work_dir / 'round_00' / 's_test.json')['n_reference'] == 4
+
+
+def test_a_plan_says_that_their_labels_are_still_to_come(beside):
+    text, problems = beside(plan)
+    assert (text.count('its labels are still to come'), problems) == (2, [])
+
+
+def test_their_images_are_looked_at_on_resume_although_they_were_labeled_later(beside, dataset):
+    work_dir = beside()
+    label(work_dir / 'initial', dataset)
+    for name, truth in (('evaluation', 'test'), ('reference', 'val')):
+        label(dataset / name, dataset, truth=truth)
+    beside()
+    assert 'images of batch round_00 wait for labels' in said(work_dir)
+    for name, image in (('reference', 'set_102.png'), ('evaluation', 'set_202.png')):
+        whole = (dataset / image).read_bytes()
+        (dataset / image).write_bytes((dataset / 'set_001.png').read_bytes())
+        with pytest.raises(InputError, match=f'1 images of the {name} set have changed or gone since .*{image}'):
+            beside()
+        (dataset / image).write_bytes(whole)
+    beside()
+    assert set(read_sealed(work_dir / 'run.json')['files']) >= {'other_images.csv', 'initial.json'}
+
+
+def test_part_of_an_evaluation_set_is_enough_if_asked(beside, dataset):
+    work_dir = beside()
+    label(work_dir / 'initial', dataset, only=5)
+    label(dataset / 'evaluation', dataset, only=3, truth='test')
+    label(dataset / 'reference', dataset, truth='val')
+    beside(partial=True)
+    assert len(read_json(work_dir / 'initial.json')['images']) == 5
+    rows = [row['file'] for row in read_csv(work_dir / 'other_images.csv') if row['set'] == 'evaluation set']
+    assert len(rows) == 3
+    label(work_dir / 'round_00', dataset)
+    beside()
+    assert (work_dir / 'round_00' / 'labeled.json').exists(), 'the rest is not asked for again'
+
+
+def test_a_set_without_a_batch_is_told_to_be_missing_and_then_refused(make_cfg, run, dataset, tmp_path):
     work_dir = tmp_path / 'people'
-    boxes_batch('evaluation').write(dataset / 'evaluation')
 
     def cfg():
         found = of_people(make_cfg, dataset, work_dir)
-        found.test_dataloader.dataset.ann_file = 'evaluation/annotations.json'
+        found.test_dataloader.dataset.ann_file = 'to_come.json'
         return found
     run(cfg())
     assert 'It is needed as soon as the first images are labeled' in said(work_dir)
     label(work_dir / 'initial', dataset)
-    with pytest.raises(InputError, match='evaluation/to_label and bring the labels in by `python tools/al_labels.py'):
+    with pytest.raises(InputError, match='Evaluation: file not found: .*to_come.json'):
         run(cfg())
 
 
