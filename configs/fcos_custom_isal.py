@@ -18,7 +18,12 @@ own = dict(metainfo=dict(classes=classes), data_root=data_root, data_prefix=dict
 train_cfg = dict(**_base_.active_loop, initial=100, query=50, rounds=5)
 custom_hooks = [dict(_base_.stest_hook, reference='holdout')]
 model = dict(bbox_head=dict(num_classes=len(classes)))
-train_dataloader = dict(batch_size=8, dataset=dict(**own, ann_file='train.json', filter_cfg=dict(min_size=1)))
+# An epoch goes 10 times through the labeled images: the first 80 are 10 batches, and the warm-up takes 500. Change
+# `times`, not max_epochs, for longer or shorter trainings: the learning rate falls at epochs 8 and 11.
+train_dataloader = dict(batch_size=8, dataset=dict(
+    _delete_=True, type='RepeatDataset', times=10, dataset=dict(
+        _base_.train_dataloader.dataset, **own, ann_file='train.json',
+        filter_cfg=dict(filter_empty_gt=True, min_size=1))))
 val_dataloader = dict(batch_size=8, dataset=dict(**own, ann_file=os.path.basename(test_file)))
 test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=test_file)

@@ -21,7 +21,7 @@ from .images import UnreadableList
 from .inner import TrainedModel, round_cfg, train, train_loop_cfg
 from .input_check import check_arguments
 from .oracles import Waiting
-from .pool import Pool
+from .pool import HOLDOUT, Pool, held_out
 from .publish import publish
 from .rank0 import on_rank_0
 from .registry import LOOPS, ORACLES, SAMPLERS
@@ -130,8 +130,7 @@ class ActiveLoop(BaseLoop):
     def holdout(self) -> int:
         """Number of the initial images that are never trained on."""
         asked = self.stest_hook is not None and self.stest_hook.reference == 'holdout'
-        share = self._holdout if self._holdout is not None else 0.2 * asked
-        return max(1, round(share * self.initial)) if share else 0
+        return held_out(self.initial, self._holdout if self._holdout is not None else HOLDOUT * asked)
 
     # --- the loop ---------------------------------------------------------------------------------------------------
 

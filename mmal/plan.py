@@ -18,6 +18,7 @@ from .input_check import check_input, chosen_parameters, ready_sets
 from .other_batches import EVALUATION, REFERENCE, unanswered
 from .pool import Pool, shuffled
 from .run_record import check
+from .warm_up import warm_up
 
 LATER = 'known once the first images are labeled'
 TO_COME = 'its labels are still to come'
@@ -121,17 +122,38 @@ def _parameters(loop) -> str:
 
 def _first_training(loop, scratch: Path) -> str:
     """Iterations of round 0, with its own dataset, filters and batch sampler."""
-    data = loop.data
-    if not data.has_truth:
-        return LATER
+    data, known = loop.data, loop.data.has_truth and not loop.oracle.people
     first = shuffled(Pool([i['id'] for i in data.images]).ids, loop.seed, 'initial')[loop.holdout:loop.initial]
     mkdir_or_exist(scratch)
-    write_json(scratch / 'first.json', data.labeled(first, data.truth(first)))
+    write_json(scratch / 'first.json', data.labeled(first, data.truth(first) if known else _stand_ins(data, first)))
     cfg = round_cfg(loop.runner.cfg, 'plan', scratch, 0, loop.seed, dict(loop.inner))
     data.train_on(cfg, scratch / 'first.json')
     loader = dict(cfg.train_dataloader, num_workers=0, persistent_workers=False)
     loader.pop('prefetch_factor', None)
     epoch = len(Runner.build_dataloader(loader, seed=loop.seed))
+    about = '' if known else 'about '
     if 'max_iters' in loop.inner:
-        return f'{loop.inner["max_iters"]} iterations, {math.ceil(loop.inner["max_iters"] / epoch)} epochs'
-    return f'{loop.inner["max_epochs"] * epoch} iterations ({loop.inner["max_epochs"]} epochs of {epoch})'
+        n = loop.inner['max_iters']
+        return f'{n} iterations, {about}{math.ceil(n / epoch)} epochs' + _cold(loop, n)
+    n = loop.inner['max_epochs'] * epoch
+    return f'{about}{n} iterations ({loop.inner["max_epochs"]} epochs of {epoch})' + _cold(loop, n)
+
+
+def _stand_ins(data, ids: list) -> list[dict]:
+    """Labels for images that people are still to label: enough to count iterations by."""
+    if not data.has_boxes:
+        return [dict(id=i, label=[0] if data.several_labels else 0) for i in ids]
+    sizes, category = {i: data.place(i) for i in ids}, data.categories[0]['id']
+    return [dict(image_id=i, category_id=category, bbox=[0, 0, size['width'], size['height']],
+                 area=size['width'] * size['height'], iscrowd=0) for i, size in sizes.items()]
+
+
+def _cold(loop, iterations: int) -> str:
+    """A note if the learning rate is kept low for more than half of a training."""
+    low = warm_up(loop.runner.cfg.get('param_scheduler'))
+    if 2 * low <= iterations:
+        return ''
+    more = ("go through the images several times an epoch, train_dataloader.dataset=dict(type='RepeatDataset', "
+            'times=..., dataset=...)' if 'max_epochs' in loop.inner else 'raise train_cfg.max_iters')
+    return (f'\nNOTE: the warm-up in param_scheduler takes {low} iterations, more than half of the first training, '
+            f'which will hardly learn. Raise train_cfg.initial, {more}, or end the warm-up earlier.')

@@ -13,6 +13,13 @@ from random import Random
 
 CHUNK = 100_000
 """Ids whose text is held at a time."""
+HOLDOUT = 0.2
+"""Share of the initial images that is held out where the reference set is 'holdout' and nothing else is said."""
+
+
+def held_out(initial: int, share: float) -> int:
+    """How many of the initial images are never trained on."""
+    return max(1, round(share * initial)) if share else 0
 
 
 def sort_key(image_id: Hashable) -> tuple[str, str]:

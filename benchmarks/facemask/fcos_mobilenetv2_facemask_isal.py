@@ -44,7 +44,8 @@ test_pipeline = [
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'))
 ]
-train_dataloader = dict(num_workers=1, dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(  # without the RepeatDataset of the base: there is no warm-up
+    num_workers=1, dataset=dict(_base_.train_dataloader.dataset.dataset, _delete_=True, pipeline=train_pipeline))
 val_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline))
 

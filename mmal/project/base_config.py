@@ -28,11 +28,13 @@ class Place:
         pipeline: Expression for its pipeline in a config that inherits.
         steps: That pipeline.
         filter_cfg: Of that dataset.
+        repeated: Whether a RepeatDataset around it stays.
     """
     keys: list[str]
     pipeline: str
     steps: list[dict]
     filter_cfg: dict
+    repeated: bool
 
 
 class BaseConfig:
@@ -119,8 +121,10 @@ def _read(name: str) -> Config:
 def place(cfg: Config, loader: str) -> Place:
     """The dataset of a dataloader, inside wrappers; of several that are joined, the first stands for all."""
     keys, dataset, expression = ['dataset'], cfg[loader].dataset, f'_base_.{loader}.dataset'
+    repeated = False
     while 'dataset' in dataset:
         keys.append('dataset')
+        repeated |= str(getattr(dataset.type, '__name__', dataset.type)).endswith('RepeatDataset')
         dataset, expression = dataset.dataset, f'{expression}.dataset'
     while 'datasets' in dataset or 'dataset' in dataset:
         inner = 'datasets' if 'datasets' in dataset else 'dataset'
@@ -128,7 +132,8 @@ def place(cfg: Config, loader: str) -> Place:
                                else (dataset.dataset, f'{expression}.dataset'))
     if dataset.get('pipeline') is None:
         raise InputError(f'--config: the dataset of {loader} has no pipeline.')
-    return Place(keys, f'{expression}.pipeline', list(dataset.pipeline), dict(dataset.get('filter_cfg') or {}))
+    return Place(keys, f'{expression}.pipeline', list(dataset.pipeline), dict(dataset.get('filter_cfg') or {}),
+                 repeated)
 
 
 def _has_weights(part: Any) -> bool:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+from ..pool import HOLDOUT, held_out
+from ..warm_up import warm_up
 from .base_config import BaseConfig, Place, overrides
 
 COLD_STARTS = {'random': None, 'coreset': "dict(type='mmal.CoresetSampler', layers=['backbone'])"}
+
+LEAST_ITERATIONS = 1200
+"""Of the first training: 12 epochs of 100."""
+LEAST_WARM_UPS = 3
+"""Times the iterations of its warm-up that it has at least."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,7 @@ def config_text(base: BaseConfig, root: str, classes: list[str], images: int, nu
         numbers: Of the loop.
     """
     parts = [_head(base, root, classes, images), _loop(base, numbers), _model(base, len(classes)),
-             _data(base), _evaluation(base), "default_hooks = dict(checkpoint=dict(max_keep_ckpts=1))\n"
+             _data(base, numbers), _evaluation(base), "default_hooks = dict(checkpoint=dict(max_keep_ckpts=1))\n"
              f"randomness = dict(seed={numbers.seed})\nwork_dir = project + 'run'\n"]
     return '\n'.join(filter(None, parts))
 
@@ -64,7 +72,7 @@ def _loop(base: BaseConfig, n: Numbers) -> str:
     if COLD_STARTS[n.cold_start]:
         lines.append(f'cold_start={COLD_STARTS[n.cold_start]}')
     lines += ["sampler=dict(type='mmal.InfluenceSampler')", "oracle=dict(type='mmal.HumanOracle')"]
-    lines += [f'{k}={v},  # of each round; few images want more of them' for k, v in base.length.items()]
+    lines += [f'{k}={v},  # of each round' for k, v in base.length.items()]
     lines += [] if known else [f'inner_type={kind!r}']
     body = ''.join(f'    {line}\n' if '#' in line else f'    {line},\n' for line in lines)
     return f'train_cfg = dict(\n{body})\n{_hooks(base)}'
@@ -97,19 +105,37 @@ def _nested(keys: list[str], inner: str) -> str:
     return inner
 
 
-def _data(base: BaseConfig) -> str:
+def _repeated(base: BaseConfig, n: Numbers, leaf: str) -> tuple[str, str]:
+    """A comment, and the dataset that stands for that of the base: the pool, several times where it has to be.
+
+    A config made for many images would end the first training, on few, before its learning rate is warm.
+    """
+    epochs, trained = base.length.get('max_epochs', 0), n.initial - held_out(n.initial, HOLDOUT)
+    iterations = epochs * math.ceil(trained / base.cfg.train_dataloader.get('batch_size', 1))
+    least = max(LEAST_ITERATIONS, LEAST_WARM_UPS * warm_up(base.cfg.get('param_scheduler')))
+    if not epochs or base.train.repeated or iterations >= least:
+        return '', f'dict(\n    _delete_=True, {leaf})'
+    times = math.ceil(least / iterations)
+    return (f'# An epoch goes {times} times through the labeled images, so that the first training, on {trained}, has '
+            f'about {times * iterations} iterations.\n'
+            '# For longer or shorter trainings change `times`, not max_epochs: the learning rate falls at epochs of its'
+            ' own.\n# Later rounds have more images, and so more iterations.\n',
+            f"dict(\n    _delete_=True, type='RepeatDataset', times={times}, dataset=dict(\n    {leaf}))")
+
+
+def _data(base: BaseConfig, numbers: Numbers) -> str:
     if base.boxes:
         empty = bool(base.train.filter_cfg.get('filter_empty_gt', False))
         own = ("own = dict(type='CocoDataset', metainfo=dict(classes=classes), data_root='', "
                'data_prefix=dict(img=images))\n')
-        leaf = (f"dict(\n    _delete_=True, **own, ann_file=project + 'pool.json', "
-                f'filter_cfg=dict(filter_empty_gt={empty}, min_size=1),\n    pipeline={_pipeline(base.train)})')
+        leaf = (f"**own, ann_file=project + 'pool.json', "
+                f'filter_cfg=dict(filter_empty_gt={empty}, min_size=1),\n    pipeline={_pipeline(base.train)}')
     else:
         own = ("own = dict(type='CustomDataset', metainfo=dict(classes=classes), data_root='', with_label=False,\n"
                '           data_prefix=dict(img_path=images))\n')
-        leaf = ("dict(\n    _delete_=True, **own, ann_file=project + 'pool.txt',\n"
-                f'    pipeline={_pipeline(base.train)})')
-    return f'{own}train_dataloader = {_nested(base.train.keys, leaf)}\n'
+        leaf = f"**own, ann_file=project + 'pool.txt',\n    pipeline={_pipeline(base.train)}"
+    comment, dataset = _repeated(base, numbers, leaf)
+    return f'{own}{comment}train_dataloader = {_nested(base.train.keys, dataset)}\n'
 
 
 def _evaluation(base: BaseConfig) -> str:

@@ -5,6 +5,7 @@ from mmengine.config import Config
 
 from mmal.project.base_config import BaseConfig
 from mmal.project.config_text import Numbers, config_text
+from mmal.tasks.dataset_cfg import leaf_dataset
 from tests.zoo_configs import ROOT
 
 CLASSES = ["rock 'n' roll", 'β']
@@ -12,10 +13,10 @@ CLASSES = ["rock 'n' roll", 'β']
 
 @pytest.fixture
 def written(tmp_path):
-    def go(base, cold_start='random', classes=CLASSES):
+    def go(base, cold_start='random', classes=CLASSES, initial=10):
         """What is read of the written config, and the config it inherits."""
         base = BaseConfig(base)
-        text = config_text(base, '/pics/ä b', classes, 100, Numbers(10, 5, 3, cold_start, 7))
+        text = config_text(base, '/pics/ä b', classes, 100, Numbers(initial, 5, 3, cold_start, 7))
         (tmp_path / 'config.py').write_text(text, encoding='utf-8')
         assert max(map(len, text.splitlines())) <= 120
         return Config.fromfile(tmp_path / 'config.py'), base
@@ -64,10 +65,10 @@ def test_classifiers(written, tmp_path, base):
     assert cfg.data_preprocessor.num_classes == 2
     assert cfg.train_cfg.type == 'mmal.ActiveLoop'
     assert 'by_epoch' not in cfg.train_cfg
-    assert cfg.train_dataloader.dataset.ann_file == f'{tmp_path}/pool.txt'
+    assert leaf_dataset(cfg.train_dataloader.dataset).ann_file == f'{tmp_path}/pool.txt'
     assert (cfg.test_dataloader.dataset.type, cfg.test_dataloader.dataset.dataset.ann_file) == (
         'mmal.PoolSubset', f'{tmp_path}/evaluation.txt')
-    for steps in (cfg.train_dataloader.dataset.pipeline, cfg.test_dataloader.dataset.dataset.pipeline):
+    for steps in (leaf_dataset(cfg.train_dataloader.dataset).pipeline, cfg.test_dataloader.dataset.dataset.pipeline):
         assert [s.type for s in steps].count('LoadImageFromFile') == 1
     assert dict(cfg.test_evaluator) == dict(type='Accuracy', topk=(1, ))
     hooks = [h.type for h in base.cfg.get('custom_hooks') or [] if h.type != 'mmal.StestHook']
@@ -105,5 +106,22 @@ def test_a_moved_project_finds_its_files(written, tmp_path):
     (tmp_path / 'new place').mkdir()
     (tmp_path / 'config.py').rename(tmp_path / 'new place' / 'config.py')
     cfg = Config.fromfile(tmp_path / 'new place' / 'config.py')
-    assert cfg.train_dataloader.dataset.ann_file == f'{tmp_path}/new place/pool.json'
-    assert cfg.train_dataloader.dataset.data_prefix.img == '/pics/ä b/'
+    dataset = leaf_dataset(cfg.train_dataloader.dataset)
+    assert (dataset.ann_file, dataset.data_prefix.img) == (f'{tmp_path}/new place/pool.json', '/pics/ä b/')
+
+
+@pytest.mark.parametrize(('base', 'initial', 'wrappers', 'times'), [
+    ('mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco', 60, ['RepeatDataset'], 6),  # 3 warm-ups are more than 1200
+    ('mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco', 400, [], None),
+    ('mmdet::yolox/yolox_s_8xb8-300e_coco', 60, ['MultiImageMixDataset'], None),  # 300 epochs are enough
+    ('mmdet::yolox/yolox_s_8xb8-300e_coco', 20, ['MultiImageMixDataset', 'RepeatDataset'], 2),
+    ('mmdet::pascal_voc/faster-rcnn_r50_fpn_1x_voc0712', 60, ['RepeatDataset'], 3),  # its own
+    ('mmpretrain::resnet/resnet18_8xb32_in1k', 60, ['RepeatDataset'], 6)])
+def test_few_images_are_repeated_so_that_the_first_training_is_no_mere_warm_up(written, base, initial, wrappers, times):
+    cfg, _ = written(f'{base}.py', initial=initial)
+    dataset, found = cfg.train_dataloader.dataset, []
+    while 'dataset' in dataset:
+        found, dataset = [*found, dataset], dataset.dataset
+    assert [d.type for d in found] == wrappers
+    assert [d.times for d in found if 'times' in d] == ([times] if times else [])
+    assert '_delete_' not in str(cfg.to_dict())
