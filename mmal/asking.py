@@ -44,7 +44,7 @@ def label_first(loop, ids: list, held: set) -> None:
 
     Raises:
         Waiting: If people are to label them.
-        InputError: If too few are labeled to train on, or to hold out.
+        InputError: If too few are labeled to train on, or to hold out, or none to train on shows an object.
     """
     folder, data = loop.work_dir / INITIAL, loop.data
     asked = shuffled(ids, loop.seed, 'initial/batch')  # people begin at the top: those held out stand among the others
@@ -58,6 +58,7 @@ def label_first(loop, ids: list, held: set) -> None:
         raise InputError("train_cfg.unit='second': no labeling time came with the labels of the initial batch. Bring "
                          "labels that have it (Label Studio's JSON export, or a CSV column `seconds`), or count in "
                          'images or boxes.')
+    _require_objects(loop, parts, set(known))
     for name, part in parts.items():
         (loop.work_dir / f'{name}.json').unlink(missing_ok=True)  # of an attempt that never began
         if part:
@@ -65,6 +66,33 @@ def label_first(loop, ids: list, held: set) -> None:
                        indent=None)
     if loop.oracle.people:
         write_costs(folder, cost_model(loop.work_dir, 0), {}, _boxes(data, answer), answer.seconds)
+
+
+def _require_objects(loop, parts: dict[str, list], shown: set) -> None:
+    """Look for objects in the first images of a detector.
+
+    Args:
+        loop: The :class:`~mmal.loop.ActiveLoop`.
+        parts: Ids of those to hold out and to train on.
+        shown: Ids of images with an object.
+
+    Raises:
+        InputError: If none to train on shows one.
+    """
+    if not loop.data.has_boxes:
+        return
+    if shown.isdisjoint(parts['initial']):
+        folder, more = loop.work_dir / INITIAL, 'Raise train_cfg.initial.'
+        if loop.oracle.people:
+            more = (f'If one does show one, label it and bring the file in again. Else ask for more: move {folder} '
+                    'away, raise train_cfg.initial, and call this again with --resume --allow-config-change; what was '
+                    'exported can be brought in again.')
+        raise InputError(f'None of the {len(parts["initial"])} first images to train on shows an object, so there is '
+                         f'nothing to learn. {more}')
+    if parts['holdout'] and shown.isdisjoint(parts['holdout']):
+        loop.runner.logger.warning(
+            f'None of the {len(parts["holdout"])} images held out shows an object: a reference set of background alone '
+            'says little of what helps. Raise train_cfg.initial or train_cfg.holdout in a new run.')
 
 
 def label_round(loop, folder: RoundFolder, labeled_file: Path, path: Path) -> None:
