@@ -41,7 +41,8 @@ def check_coco(content: dict, path: str, classes: Sequence[str]) -> None:
         classes: Of the config.
 
     Raises:
-        InputError: If an id stands twice, an entry is incomplete, or a category in use is not among ``classes``.
+        InputError: If an id stands twice, an entry is incomplete, a category in use is not among ``classes``, or one
+            of ``classes`` has no category.
     """
     images, annotations = content['images'], content['annotations']
     for kind, entries in (('image', images), ('annotation', annotations)):
@@ -59,6 +60,23 @@ def check_coco(content: dict, path: str, classes: Sequence[str]) -> None:
     names = {category['id']: category['name'] for category in content['categories']}
     used = {a['category_id'] for a in annotations}
     _refuse_unknown({str(names.get(c, f'category id {c}')) for c in used if names.get(c) not in classes}, path, classes)
+    lacking = [c for c in classes if c not in names.values()]
+    if lacking:  # mmdet numbers the categories it finds, and so would take one class for another
+        raise InputError(f'{path}: its "categories" lack {", ".join(map(repr, lacking))} of the config\'s classes. '
+                         'Expected an entry {"id": ..., "name": ...} for each, also for one without a box: add them.')
+
+
+def check_order(content: dict, path: str, classes: Sequence[str]) -> None:
+    """Refuse categories in another order than the config's classes: a CocoDataset numbers them as the file has them.
+
+    Raises:
+        InputError: If they are.
+    """
+    order = [c['name'] for c in content['categories'] if c['name'] in classes]
+    if order != list(classes):
+        raise InputError(f'{path}: its "categories" are {", ".join(order)}, the classes {", ".join(classes)}. '
+                         'mmdet numbers them as the file has them, so that one would be taken for another: expected '
+                         'each once, in one order. Change metainfo.classes, or the order in the file.')
 
 
 def check_xml_names(path: str, classes: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from mmdet.registry import DATASETS
 from ..artifacts import read_json
 from ..errors import InputError
 from ..sealed import digest_files
-from .coco_file import check_coco, check_xml_names, read_coco
+from .coco_file import check_coco, check_order, check_xml_names, read_coco
 from .dataset_cfg import leaf_dataset, leaves, pool_leaf, reference_cfg, test_pipeline
 
 
@@ -49,6 +49,14 @@ def influence_pipeline(steps: list[dict], annotation_step: dict | None) -> list[
     return steps
 
 
+def _check(content: dict, dataset) -> None:
+    """InputError if the annotations of a dataset do not fit its classes."""
+    classes = tuple(dataset.metainfo['classes'])
+    check_coco(content, dataset.ann_file, classes)
+    if type(dataset) is CocoDataset:  # others have their own way to number categories
+        check_order(content, dataset.ann_file, classes)
+
+
 class DetectionData:
     """Reads the training dataset of a config as the pool; see :class:`~mmal.tasks.base.TaskData`.
 
@@ -72,7 +80,7 @@ class DetectionData:
         self.classes = tuple(empty.metainfo['classes'])
         self._is_coco, self._pool = isinstance(empty, CocoDataset), empty
         content = self._read_coco(empty) if self._is_coco else self._convert(empty)
-        check_coco(content, empty.ann_file, self.classes)
+        _check(content, empty)
         self.images, self.categories = content['images'], content['categories']
         self._truth: dict[Any, list[dict]] = {}
         for annotation in content['annotations']:
@@ -150,7 +158,7 @@ class DetectionData:
         """
         for leaf in getattr(dataset, 'datasets', [dataset]):
             if isinstance(leaf, CocoDataset):
-                check_coco(read_coco(leaf.ann_file, leaf.backend_args), leaf.ann_file, leaf.metainfo['classes'])
+                _check(read_coco(leaf.ann_file, leaf.backend_args), leaf)
             paths = self.files(leaf)
             missing = [path for path in paths if not osp.exists(path)]
             if missing:

@@ -40,6 +40,23 @@ def test_a_round_trains_on_the_labeled_file_alone(make_cfg, tmp_path):
     assert [built.get_data_info(i)['img_id'] for i in range(len(built))] == [3, 5, 3, 5]
 
 
+@pytest.mark.parametrize(('kept', 'lacking'), [(0, "'disc', 'square'"), (1, "'square'")])
+def test_a_class_without_a_category_is_refused(make_cfg, dataset, kept, lacking):
+    content = json.loads((dataset / 'train.json').read_text())
+    content.update(annotations=[], categories=content['categories'][:kept])
+    (dataset / 'train.json').write_text(json.dumps(content))
+    with pytest.raises(InputError, match=f'"categories" lack {lacking} of the config'):
+        DetectionData(make_cfg())
+
+
+def test_categories_in_another_order_than_the_classes_are_refused(make_cfg, dataset):
+    """mmdet would take discs for squares."""
+    content = json.loads((dataset / 'train.json').read_text())
+    (dataset / 'train.json').write_text(json.dumps(dict(content, categories=content['categories'][::-1])))
+    with pytest.raises(InputError, match='"categories" are square, disc, the classes disc, square'):
+        DetectionData(make_cfg())
+
+
 def test_several_datasets_are_no_pool():
     one = dict(type='CocoDataset')
     assert leaf_dataset(dict(type='RepeatDataset', dataset=dict(type='ConcatDataset', datasets=[one]))) is one
