@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -17,12 +18,15 @@ from .errors import InputError
 from .inner import TrainedModel, round_cfg
 from .progress import track
 from .round import RoundFolder
+from .run_record import NAME as RUN
+from .run_record import moved_paths
+from .sealed import read_sealed
 from .tasks import build_data, build_task
 from .tasks.loading import Unreadable, batches
 
 
 def config_of(work_dir: str | Path) -> Config:
-    """The config that a run left in its work_dir.
+    """The config that a run left in its work_dir; of a project that was moved since, with its paths of now.
 
     Raises:
         InputError: If there is none.
@@ -30,7 +34,27 @@ def config_of(work_dir: str | Path) -> Config:
     configs = sorted(Path(work_dir).glob('*.py'), key=lambda p: p.stat().st_mtime)
     if not configs:
         raise InputError(f'{work_dir} holds no config: expected the work_dir of a run of al_train.py.')
-    return Config.fromfile(configs[-1])
+    cfg, file = Config.fromfile(configs[-1]), Path(work_dir) / RUN
+    was = read_sealed(file).get('folder') if file.exists() else None
+    now = was and _folder_of_moved(Path(cfg.get('work_dir') or ''), Path(was), Path(os.path.abspath(work_dir)))
+    if not now:
+        return cfg
+    return Config.fromstring(moved_paths(configs[-1].read_text(encoding='utf-8'), was, str(now)), '.py')
+
+
+def _folder_of_moved(then: Path, was: Path, now: Path) -> Path | None:
+    """The folder of a project's config, if the project was moved.
+
+    Args:
+        then: The work_dir, when the run was last called.
+        was: The folder of the config at that time.
+        now: The work_dir.
+    """
+    if then.exists() or not then.is_relative_to(was):
+        return None
+    place = then.relative_to(was).parts
+    folders = (now, *now.parents)
+    return folders[len(place)] if now.parts[len(now.parts) - len(place):] == place else None
 
 
 def closed_rounds(work_dir: str | Path) -> list[int]:

@@ -71,6 +71,11 @@ def differences(old: dict, new: dict) -> list[str]:
             for key in sorted(set(old) | set(new)) if old.get(key) != new.get(key)]
 
 
+def moved_paths(text: str, was: str, now: str) -> str:
+    """Python text whose paths in the folder ``was`` are those at the same place in ``now``."""
+    return re.sub(f"""(?<=['"]){re.escape(repr(was)[1:-1])}(?=[/'"])""", lambda _: repr(now)[1:-1], text)
+
+
 def _read(work_dir: str | Path, record: dict) -> dict:
     """The record in ``work_dir``, its paths as they are now if the project was moved.
 
@@ -81,8 +86,7 @@ def _read(work_dir: str | Path, record: dict) -> dict:
     was, now = old.get('folder'), record.get('folder')
     if not was or not now or not Path(os.path.abspath(work_dir)).is_relative_to(now):
         return old
-    there = re.compile(f"""(?<=['"]){re.escape(repr(was)[1:-1])}(?=[/'"])""")
-    moved = {k: there.sub(lambda _: repr(now)[1:-1], v) for k, v in old['config'].items()}
+    moved = {k: moved_paths(v, was, now) for k, v in old['config'].items()}
     kept = record['config'].items()  # a path that was not moved along
     return dict(old, config={**moved, **{k: v for k, v in kept if old['config'].get(k) == v}})
 

@@ -3,6 +3,7 @@
 import logging
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 
 from mmal.artifacts import read_json
 from mmal.errors import InputError
-from mmal.look import FinishedRound
+from mmal.look import FinishedRound, _folder_of_moved
 from tests.zoo_configs import ROOT, config
 
 
@@ -43,6 +44,18 @@ def test_a_round_of_detection(detection, dataset):
         FinishedRound(detection, 1)
     with pytest.raises(InputError, match='holds no config'):
         FinishedRound(dataset, 0)
+
+
+@pytest.mark.parametrize(('then', 'now', 'folder'), [
+    ('/gone/p/run', '/b/q/run', '/b/q'), ('/gone/p', '/b/q', '/b/q'), ('/gone/p/runs/a', '/b/runs/a', '/b'),
+    ('/gone/p/run', '/b/q/renamed', None), ('/elsewhere/run', '/b/q/run', None), ('', '/b/q/run', None)])
+def test_where_a_project_was_moved_to(then, now, folder):
+    assert _folder_of_moved(Path(then), Path('/gone/p'), Path(now)) == (folder and Path(folder))
+
+
+def test_a_project_that_is_still_there_was_not_moved(tmp_path):
+    (tmp_path / 'run').mkdir()
+    assert _folder_of_moved(tmp_path / 'run', tmp_path, Path('/b/q/run')) is None
 
 
 def test_the_tools_draw(run, tmp_path):
