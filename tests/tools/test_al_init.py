@@ -7,21 +7,21 @@ from runpy import run_path
 
 import pytest
 
-from mmal.artifacts import read_csv
+from mmal.artifacts import read_csv, read_json, write_csv
 from tests.project.conftest import pictures  # noqa: F401  a fixture
 from tests.zoo_configs import ROOT
 
-INIT = ROOT / 'tools' / 'al_init.py'
+INIT, TRAIN, LABELS = (ROOT / 'tools' / f'al_{name}.py' for name in ('init', 'train', 'labels'))
 
 
 @pytest.fixture
 def call(monkeypatch, capfd, tmp_path):
     """Call it in this process; returns what it ended with (0, or a message), and what it printed."""
-    def go(*args):
-        monkeypatch.setattr(sys, 'argv', [INIT.name, *map(str, args)])
+    def go(*args, tool=INIT):
+        monkeypatch.setattr(sys, 'argv', [tool.name, *map(str, args)])
         monkeypatch.chdir(tmp_path)
         try:
-            run_path(str(INIT), run_name='__main__')
+            run_path(str(tool), run_name='__main__')
             code = 0
         except SystemExit as e:
             code = e.code or 0
@@ -41,6 +41,45 @@ def test_a_classifier_with_classes_from_a_file(call, pictures, tmp_path):  # noq
     assert {r['part'] for r in read_csv(tmp_path / 'al_project/images.csv')} == {'pool', 'evaluation'}
     again, _ = call(pictures, '--config', ROOT / 'configs/resnet_digits_isal.py', '--classes', 'cat')
     assert 'al_init.py: --out al_project is not empty' in again
+
+
+TINY = """model = dict(backbone=dict(base_channels=8, stem_channels=8), head=dict(in_channels=32))
+train_cfg = dict(_delete_=True, by_epoch=True, max_epochs=1, val_interval=1)
+train_dataloader = dict(sampler=dict(type='DefaultSampler'))
+param_scheduler = []
+default_hooks = dict(checkpoint=dict(by_epoch=True, interval=1))
+log_processor = dict(by_epoch=True)
+"""
+
+
+def choose(batch):
+    """Choose a class for each image of a batch, as in a spreadsheet."""
+    table = batch / 'to_label' / 'labels.csv'
+    rows = read_csv(table)
+    assert {row['label'] for row in rows} == {''}
+    done = [[*row.values()] for row in (dict(r, label='cat' if n % 2 else 'dog') for n, r in enumerate(rows))]
+    write_csv(batch / 'done.csv', list(rows[0]), done)
+    return batch, batch / 'done.csv'
+
+
+def test_people_choose_classes_from_the_folder_to_the_second_round(call, pictures, tmp_path):  # noqa: F811
+    (tmp_path / 'tiny.py').write_text(f'_base_ = {str(ROOT / "configs/resnet_digits_isal.py")!r}\n{TINY}')
+    assert call(pictures, '--config', 'tiny.py', '--classes', 'cat', 'dog', '--evaluation', '4', '--initial', '6',
+                '--query', '3', '--rounds', '2')[0] == 0
+    project = tmp_path / 'al_project'
+    config = (project / 'config.py').read_text()
+    assert "type='RepeatDataset', times=1200" in config
+    (project / 'config.py').write_text(config.replace('times=1200', 'times=7'))
+    for batch in ('initial', 'round_00', 'round_01'):
+        code, said = call('al_project/config.py', '--resume', tool=TRAIN)
+        assert (code, f'images of batch {batch} wait for labels' in said) == (0, True), said[-3000:]
+        for folder in ([project / 'evaluation'] if batch == 'initial' else []) + [project / 'run' / batch]:
+            code, said = call(*choose(folder), tool=LABELS)
+            assert code == 0, said
+    curve = read_json(project / 'run' / 'curve.json')
+    assert [p['images'] for p in curve] == [6, 9]
+    assert 'accuracy/top1' in curve[1]['metrics']
+    assert len(read_json(project / 'run' / 'round_00' / 'labeled.json')) == 9 - 1, 'one is held out'
 
 
 def test_what_cannot_work_is_one_message(call, pictures, tmp_path):  # noqa: F811
