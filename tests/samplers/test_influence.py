@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from mmal.artifacts import save_tensors
+from mmal.cost import CostModel
+from mmal.errors import InputError
 from mmal.samplers import GradientSimilaritySampler, InfluenceSampler
 from tests.sampler_worlds import ranking
 
@@ -57,6 +59,15 @@ def test_influence_for_each_box(ask):
     assert ask(InfluenceSampler(score_thr=0.005, total=True, cost='boxes')).value == plain.value
     assert max(plain.pseudo_boxes.values()) > 1
     assert by_cost.value == pytest.approx({i: v / max(plain.pseudo_boxes[i], 1) for i, v in plain.value.items()})
+
+
+def test_influence_for_each_second_of_labeling(ask):
+    costs = CostModel(seconds_line=(10, 2))
+    plain, by_cost = (ask(InfluenceSampler(score_thr=0.005, cost=c), costs=costs) for c in (None, 'seconds'))
+    assert by_cost.value == pytest.approx({i: v / (10 + 2 * max(plain.pseudo_boxes[i], 1))
+                                           for i, v in plain.value.items()})
+    with pytest.raises(InputError, match=r"cost='seconds'.*no labeling time is known.*or take cost='boxes'"):
+        ask(InfluenceSampler(cost='seconds'))
 
 
 def test_gradient_similarity_asks_for_no_hessian():
