@@ -16,6 +16,8 @@ ROUNDS = 2
 """Labeled rounds before pseudo-boxes are trusted to tell the cost."""
 LEAST = 0.1
 """Least boxes an image is said to cost: one predicted at none still has to be looked at."""
+BREAK = 5
+"""Times the usual: a longer labeling time is a break of the labeler's, and counts as so much."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +44,18 @@ class CostModel:
 
     def seconds(self, pseudo_boxes: int | None) -> float | None:
         """Seconds to label an image; None if no time is known."""
-        if self.seconds_line is None:
-            return None
-        return self.seconds_line[0] + self.seconds_line[1] * self.boxes(pseudo_boxes)
+        return self.seconds_for(self.boxes(pseudo_boxes))
+
+    def seconds_for(self, boxes: float) -> float | None:
+        """Seconds to draw so many boxes in an image; None if no time is known."""
+        return None if self.seconds_line is None else self.seconds_line[0] + self.seconds_line[1] * boxes
 
 
 def fit(rounds: Iterable[Iterable[dict]]) -> CostModel:
     """Fit to the rows of ``costs.csv`` of each labeled batch, the initial one first.
 
-    Lines are least squares with intercept and slope of at least 0: more boxes never cost less.
+    Lines are least squares with intercept and slope of at least 0: more boxes never cost less. Times longer than
+    BREAK times the usual for so many boxes count as that.
     """
     rounds = [[{k: float(v) for k, v in row.items() if k != 'id' and v not in ('', None)} for row in rows]
               for rows in rounds]
@@ -62,7 +67,14 @@ def fit(rounds: Iterable[Iterable[dict]]) -> CostModel:
     if len(told) >= ROUNDS:
         line = _line([(row['pseudo_boxes'], row['boxes']) for row in rows if 'pseudo_boxes' in row])
     timed = [(row['boxes'], row['seconds']) for row in rows if 'seconds' in row]
-    return CostModel(line, sum(row['boxes'] for row in rows) / len(rows), _line(timed) if timed else None)
+    mean_boxes = sum(row['boxes'] for row in rows) / len(rows)
+    return CostModel(line, mean_boxes, _line(_without_breaks(timed)) if timed else None)
+
+
+def _without_breaks(timed: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Pairs of boxes and seconds; what is usual is the median of the seconds a box, looking at the image being one."""
+    longest = BREAK * float(np.median([seconds / (1 + boxes) for boxes, seconds in timed]))
+    return [(boxes, min(seconds, longest * (1 + boxes))) for boxes, seconds in timed]
 
 
 def _line(pairs: list[tuple[float, float]]) -> tuple[float, float]:

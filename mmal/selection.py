@@ -66,10 +66,12 @@ def predicted_cost(loop, number: int):
 
 
 def spent(loop, point: dict) -> float:
-    """What the labels behind a point of the curve have cost, in the loop's unit."""
+    """What the labels behind a point of the curve have cost, in the loop's unit; unknown seconds are predicted."""
     if loop.unit != 'second':
         return point['images' if loop.unit == 'image' else 'boxes']
-    return sum(float(row['seconds'] or 0) for rows in batches(loop.work_dir, point['round']) for row in rows)
+    model = cost_model(loop.work_dir, point['round'])
+    return sum(float(row['seconds'] or model.seconds_for(float(row['boxes'])) or 0)
+               for rows in batches(loop.work_dir, point['round']) for row in rows)
 
 
 def stop_after_evaluation(loop, curve: list[dict]) -> None:

@@ -36,6 +36,15 @@ def test_seconds_are_a_line_over_boxes():
     assert model.seconds(4) == pytest.approx(10 + 3 * 4)
 
 
+def test_a_break_of_the_labeler_hardly_bends_the_seconds():
+    usual = [(n % 5, 10 + 3 * (n % 5)) for n in range(59)]
+    parts = [[dict(id=n, boxes=b, seconds=s) for n, (b, s) in enumerate(pairs)] for pairs in (
+        usual, [*usual, (2, 3600)], [*usual, (40, 130)])]
+    plain, broken, crowded = map(fit, ([p] for p in parts))
+    assert broken.seconds_for(3) == pytest.approx(plain.seconds_for(3), rel=0.1)
+    assert crowded.seconds_for(40) == pytest.approx(130), 'many boxes take long, and that is no break'
+
+
 def test_the_file_of_a_round_is_what_the_model_is_fitted_to(tmp_path):
     for n, (pseudo, boxes) in enumerate([({1: 2, 2: 4}, {1: 5, 2: 9}), ({3: 0, 4: 6}, {3: 1, 4: 13})]):
         write_costs(tmp_path / f'round_{n:02d}', cost_model(tmp_path, n), pseudo, boxes, {1: 7.5})
