@@ -44,6 +44,9 @@ class Detection:
         name = f'set_{image_id:03d}.png'
         (self.dataset / name).write_bytes(b'no image')
 
+    def pictures(self):
+        return [self.dataset / f'set_{i:03d}.png' for i in range(1, 15)]
+
 
 class Classification:
     """A narrow ResNet on small colour images."""
@@ -75,6 +78,9 @@ class Classification:
 
     def spoil(self, image_id):
         (self.folder / image_id).write_bytes(b'no image')
+
+    def pictures(self):
+        return [self.folder / f'{i:02d}.png' for i in range(14)]
 
 
 @pytest.fixture

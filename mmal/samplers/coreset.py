@@ -18,7 +18,8 @@ class CoresetSampler:
 
     Sener & Savarese (ICLR 2018), as in the ISAL paper's appendix D: for a classifier the feature before its last
     layer; for FCOS the ends of both branches, averaged over space (and over pyramid levels, which the paper leaves
-    open) and concatenated. The score is minus the distance to the nearest labeled or taken image.
+    open) and concatenated. The score is minus the distance to the nearest labeled or taken image. Ties break by the
+    seed.
 
     Args:
         layers: Modules whose outputs are the features, e.g. ``['neck']``. Defaults to None: what goes into the last
@@ -44,16 +45,15 @@ class CoresetSampler:
         """Minus the distance; the chosen ones are the order. An image whose features are not finite ranks last."""
         group, asked = Group(), set(query.ids)
         found, unreadable = features(query, query.labeled + query.ids, self.layers, self.batch_size)
-        ids, points = stacked(found, query.ids)
+        ids, points = stacked(found, shuffled(query.ids, query.seed, f'coreset/{query.round}'))
         centers = stacked(found, query.labeled, points.shape[1])[1]
         value = {i: math.nan for i in query.ids if i in found}
         del found
         if self.metric == 'cosine':
             points, centers = (torch.nn.functional.normalize(x, dim=1) for x in (points, centers))
-        first = ids.index(shuffled(ids, query.seed, f'coreset/{query.round}')[0]) if ids else 0
-        points, centers, first = group.deal(lambda: [(points[rank::group.world].contiguous(), centers, first)
-                                                     for rank in range(group.world)])
-        chosen, distance = kcenter_greedy(points, centers, query.budget, first, group)
+        points, centers = group.deal(lambda: [(points[rank::group.world].contiguous(), centers)
+                                              for rank in range(group.world)])
+        chosen, distance = kcenter_greedy(points, centers, query.budget, group=group)
         value.update(zip(ids, (-distance).tolist(), strict=False))  # in rank 0, whose scores count
         scores = Scores(value, [ids[row] for row in chosen] if ids else [],
                         unreadable={i: reason for i, reason in unreadable.items() if i in asked})

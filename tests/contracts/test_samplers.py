@@ -78,6 +78,21 @@ def test_nothing_is_labeled_yet(sampler, ask, ids):
     assert all(math.isfinite(v) for v in scores.value.values())
 
 
+def test_where_all_images_are_copies_the_choice_is_whole_and_indifferent_to_order(sampler, ask, world, ids):
+    """Batches of one image: a neighbour in the batch would make differences of rounding."""
+    pictures = world.pictures()
+    for picture in pictures[1:]:
+        picture.write_bytes(pictures[0].read_bytes())
+    for labeled in (ids[:3], []):
+        scores = ask(sampler, batch_size=1, labeled=labeled)
+        assert all(math.isfinite(v) for v in scores.value.values())
+        assert sorted(ranking(scores)) == ids[3:]
+        for other in (ask(sampler, ids[:2:-1], batch_size=1, labeled=labeled[::-1]),
+                      ask(sampler, order=-1, batch_size=1, labeled=labeled)):
+            assert other.value == scores.value
+            assert ranking(other) == ranking(scores)
+
+
 def test_an_image_that_cannot_be_read_is_named_and_has_no_score(sampler, ask, world, ids, case):
     if case[1]['type'] == 'mmal.RandomSampler':
         pytest.skip('looks at no image')
