@@ -55,6 +55,8 @@ def check_input(loop) -> dict:
         raise InputError("train_cfg.unit='box' is for detection; count in images here.")
     if loop.sampler.needs_s_test:
         _check_hook(loop)
+    if hasattr(loop.sampler, 'check'):
+        loop.sampler.check(loop.data, loop.query if loop.unit == 'image' else 1)
     if loop.unit == 'second' and not loop.oracle.people:
         raise InputError("train_cfg.unit='second' needs an oracle that is people: a simulated one takes no time.")
     if loop.cold_start is not None and loop.cold_start.needs_s_test:

@@ -95,6 +95,9 @@ class Sampler(Protocol):
         needs_s_test: Whether the loop must run StestHook before :meth:`score`.
         solver: Config of the solver StestHook must use then, or None: the one it was configured with.
         column: Name of the score in ``scores.csv``.
+
+    It may have ``check(data, images)`` beside, which raises an InputError before anything is trained if it cannot work
+    on the data side of a task (:class:`~mmal.tasks.base.TaskData`) with that budget, or a larger one, in images.
     """
     needs_s_test: bool
     solver: dict | None

@@ -30,7 +30,8 @@ class InfluenceSampler:
         class_agnostic: Detection: of overlapping predictions of different classes, only the most confident becomes a
             pseudo-box. Defaults to False.
         top_k: Classification: K of the paper's equation 3; the gradients of the K most confident classes are weighted
-            by their confidence. With K = all classes and cross-entropy every influence is zero. Defaults to 1.
+            by their confidence. With K = all classes and cross-entropy every influence is zero. Detectors, whose boxes
+            have one class each, are refused with K > 1. Defaults to 1.
         total: Detection: the score is the influence times the number of pseudo-boxes (at least 1). An image's loss is a
             mean over its boxes, but the loss of a training batch is a mean over all of the batch's boxes, in which an
             image counts as much as it has boxes. For budgets in images; it chooses images with more boxes. Defaults to
@@ -50,6 +51,7 @@ class InfluenceSampler:
 
     Raises:
         ValueError: If an argument is out of range.
+        InputError: If ``top_k`` is given for a detector.
     """
 
     needs_s_test = True
@@ -70,6 +72,15 @@ class InfluenceSampler:
         self.rule = PseudoLabels(score_thr, max_boxes, class_agnostic, top_k)
         self.total, self.cost, self.diversity, self.layers = total, cost, diversity, layers
         self.batch_size, self.max_nonfinite = batch_size, max_nonfinite
+
+    def check(self, data, images: int) -> None:
+        """Refuse what a detector would ignore."""
+        self._require_one_label(data.has_boxes)
+
+    def _require_one_label(self, detector: bool) -> None:
+        if detector and self.rule.top_k > 1:
+            raise InputError(f'{type(self).__name__}(top_k={self.rule.top_k}) is for classifiers: a detected box has '
+                             'one class. Remove train_cfg.sampler.top_k.')
 
     def score(self, query: Query) -> Scores:
         """Influence of every image; an order of its own where ``diversity`` asks for one."""
@@ -94,6 +105,7 @@ class InfluenceSampler:
     def _influences(self, query: Query) -> tuple[dict, dict]:
         """Influence and number of pseudo-boxes by id; why an image has none."""
         task = query.task()
+        self._require_one_label(hasattr(task, 'detect'))
         s_test = load_tensors(query.folder / 's_test.pth', next(task.model.parameters()).device)
         parameters, direction = dict(task.model.named_parameters()), flatten(s_test)
         params = {name: parameters[name] for name in s_test}

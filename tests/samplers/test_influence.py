@@ -6,6 +6,7 @@ import torch
 from mmal.artifacts import save_tensors
 from mmal.cost import CostModel
 from mmal.errors import InputError
+from mmal.plan import plan
 from mmal.samplers import GradientSimilaritySampler, InfluenceSampler
 from tests.sampler_worlds import ranking
 
@@ -98,6 +99,14 @@ def test_the_whole_ranking_is_gone_through_for_what_differs(ask, dataset, monkey
     scores = ask(InfluenceSampler(score_thr=0.005, diversity=0.999), budget=4)
     assert len(scores.order) == 4
     assert {12, 13, 14} < set(scores.order)
+
+
+def test_top_k_of_a_detector_is_refused_before_anything_is_trained(ask, make_cfg):
+    cfg = make_cfg()
+    cfg.train_cfg.sampler.top_k, cfg.resume = 2, False
+    assert any('InfluenceSampler(top_k=2) is for classifiers' in p for p in plan(cfg)[1])
+    with pytest.raises(InputError, match='top_k=2'):
+        ask(InfluenceSampler(top_k=2))
 
 
 @pytest.mark.parametrize('bad', [dict(cost='euro'), dict(diversity=1.0), dict(max_boxes=0), dict(top_k=0)])
