@@ -100,7 +100,8 @@ def test_each_of_two_at_a_time_has_a_gpu_of_its_own(tmp_path, monkeypatch, progr
     gpu = '../$CUDA_VISIBLE_DEVICES.in_use'
     monkeypatch.setattr(sys, 'executable', program(
         f'mkdir "{gpu}" && echo "$CUDA_VISIBLE_DEVICES $OMP_NUM_THREADS" > seen && '
-        f'while [ $(cat ../*/seen | wc -l) -lt 2 ]; do sleep 0.05; done && sleep 0.1 && rmdir "{gpu}"'))
+        'for n in $(seq 100); do [ $(cat ../*/seen | wc -l) -ge 2 ] && break; sleep 0.05; done && '
+        f'sleep 0.1 && rmdir "{gpu}"'))
     made = Ready(tmp_path / 'work', [0, 1, 2, 3])
     assert Executor(made, 2, ['2', 'GPU-7'], tell=str, cores=6).execute() == []
     seen = [(run.folder / 'seen').read_text().split() for run in made.runs()]
