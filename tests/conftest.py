@@ -123,6 +123,8 @@ def run():
     from mmengine.runner import Runner
 
     def go(cfg):
+        if cfg.get('experiment_name') is None:  # mmengine's is the second: tests that share one would share a log
+            cfg.experiment_name = '_'.join(Path(cfg.work_dir).parts[-2:])
         Runner.from_cfg(cfg).train()
         return Path(cfg.work_dir)
 
