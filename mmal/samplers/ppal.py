@@ -7,10 +7,12 @@ from mmengine import dist
 from torch import Tensor
 from torchvision.ops import box_iou
 
+from ..errors import InputError
 from ..pool import shuffled
 from ..rank0 import on_rank_0
 from ..registry import SAMPLERS
 from ..tasks.loading import batches, items_or_raise
+from ..tasks.predictions import corners_in_image
 from .base import Query, Scores
 from .kmedoids import kmedoids
 from .matching_similarity import matching_similarity
@@ -28,49 +30,75 @@ class PPALSampler:
     """Plug and Play Active Learning (Yang et al., CVPR 2024), for any detector. The score is minus the uncertainty.
 
     First, difficulty-calibrated uncertainty: the sum over predicted boxes of their entropy (object or not) times the
-    weight of their class. Of the most uncertain images, ``candidates`` times the budget, k-medoids on
-    category-conditioned matching similarity then chooses.
+    weight of their class; small and thin boxes do not count, as in the first authors' code. Of the most uncertain
+    images, ``candidates`` times the budget, k-medoids on category-conditioned matching similarity then chooses.
 
-    Two departures, which spare the detector a special head: a class's difficulty is measured on the labeled images
-    after training (one minus p^xi IoU^(1-xi) of the best prediction of each labeled box, averaged), not tracked during
-    it; and a box's feature is read off the feature pyramid.
+    Departures, the first two of which spare the detector a special head: a class's difficulty is measured on the
+    labeled images after training (one minus p^xi IoU^(1-xi) of the best prediction of each labeled box, averaged), not
+    tracked during it; a box's feature is read off the feature pyramid; 50 boxes of an image are compared, not 100; and
+    k-medoids ends when nothing changes, not after 100 iterations.
 
     Args:
         candidates: Images the second stage chooses from, in budgets. Defaults to 4.
         score_thr: Predictions at least this confident count. Defaults to 0.05.
+        min_size: The uncertainty of a box counts only if the square root of its area is larger, in pixels of the
+            original image. Lower it where objects are small. Defaults to 16.
+        max_aspect: And only if its longer side is less than so many times the shorter one. Defaults to 5.
         alpha: How fast the weight rises with difficulty. Defaults to 0.3.
         upper: Most a class's weight exceeds 1. Defaults to 0.2.
         xi: Share of confidence, against that of overlap, in a prediction's quality. Defaults to 0.6.
         max_boxes: Boxes of an image that the second stage compares, the most confident. Defaults to 50.
+        memory_gb: Most memory for the matrix of the candidates' similarities, in GiB: 16 hold 65,536 candidates.
+            Defaults to 16.
         batch_size: Images to a batch. Defaults to None: that of ``val_dataloader``.
 
     Raises:
         ValueError: If an argument is out of range.
+        InputError: If the matrix would not fit.
     """
 
     needs_s_test = False
     solver = None
     column = 'score'
 
-    def __init__(self, candidates: int = 4, score_thr: float = 0.05, alpha: float = 0.3, upper: float = 0.2,
-                 xi: float = 0.6, max_boxes: int = 50, batch_size: int | None = None) -> None:
+    def __init__(self, candidates: int = 4, score_thr: float = 0.05, min_size: float = 16, max_aspect: float = 5,
+                 alpha: float = 0.3, upper: float = 0.2, xi: float = 0.6, max_boxes: int = 50, memory_gb: float = 16,
+                 batch_size: int | None = None) -> None:
         if candidates < 1 or max_boxes < 1 or not 0 <= score_thr <= 1 or alpha <= 0 or upper < 0 or not 0 <= xi <= 1:
             raise ValueError('PPALSampler: expected candidates, max_boxes >= 1, 0 <= score_thr, xi <= 1, alpha > 0, '
                              f'upper >= 0, got {candidates}, {max_boxes}, {score_thr}, {xi}, {alpha}, {upper}.')
+        if min_size < 0 or max_aspect <= 1 or memory_gb <= 0:
+            raise ValueError('PPALSampler: expected min_size >= 0, max_aspect > 1 and memory_gb > 0, got '
+                             f'{min_size}, {max_aspect}, {memory_gb}.')
         self.candidates, self.score_thr, self.alpha, self.upper, self.xi = candidates, score_thr, alpha, upper, xi
+        self.min_size, self.max_aspect, self.memory_gb = min_size, max_aspect, memory_gb
         self.max_boxes, self.batch_size = max_boxes, batch_size
+
+    def check(self, data, images: int) -> None:
+        """Refuse classifiers, and more candidates than the memory holds."""
+        if not data.has_boxes:
+            raise InputError('PPALSampler is for detectors.')
+        self._require_memory(len(data.images), images)
+
+    def _require_memory(self, pool: int, budget: int) -> None:
+        n = min(pool, self.candidates * budget)
+        if pool > budget and 4 * n * n > self.memory_gb * 2**30:
+            raise InputError(f'PPALSampler: {n:,} candidates are compared with one another, which takes '
+                             f'{4 * n * n / 2**30:.1f} GiB, more than train_cfg.sampler.memory_gb = '
+                             f'{self.memory_gb:g}. Raise it, or lower candidates ({self.candidates} budgets).')
 
     def score(self, query: Query) -> Scores:
         """Minus the calibrated uncertainty; the medoids are the order, the most uncertain first."""
         task = query.task()
         if not hasattr(task, 'detect'):
             raise ValueError('PPALSampler is for detectors.')
+        self._require_memory(len(query.ids), query.budget)
         weights = difficulty_weight(self._difficulty(query, task), self.alpha, self.upper)
 
         def visit(keys: list, items: list) -> list:
             found = task.detect(items, self.score_thr)
-            return [(-float((entropy(torch.stack([f.scores, 1 - f.scores], 1).double())
-                             * weights.to(f.scores.device)[f.labels]).sum()), len(f)) for f in found]
+            return [(-self._uncertainty(f[self._counts(f, item['data_samples'])], weights), len(f))
+                    for f, item in zip(found, items, strict=True)]
 
         found, unreadable = sweep(query, visit, batch_size=self.batch_size)
         scores = Scores({i: value for i, (value, _) in found.items()}, unreadable=unreadable,
@@ -79,6 +107,17 @@ class PPALSampler:
                                         if math.isfinite(scores.value[i])][:self.candidates * query.budget])
         scores.order = self._spread(query, task, candidates)
         return scores
+
+    def _counts(self, found, sample) -> Tensor:
+        """Which boxes are neither too small nor too thin, shape (n,)."""
+        corners = corners_in_image(found, sample)
+        sides = corners[:, 2:] - corners[:, :2]
+        return (sides.prod(1).sqrt() > self.min_size) & (sides.amax(1) < self.max_aspect * sides.amin(1))
+
+    @staticmethod
+    def _uncertainty(found, weights: Tensor) -> float:
+        outcomes = torch.stack([found.scores, 1 - found.scores], 1).double()
+        return float((entropy(outcomes) * weights.to(found.scores.device)[found.labels]).sum())
 
     def _difficulty(self, query: Query, task) -> Tensor:
         """One minus the mean quality of each class's labeled boxes, shape (classes,); 1 where there is none."""
@@ -124,5 +163,6 @@ class PPALSampler:
             return []
         parts = ([torch.from_numpy(found[i][k]) for i in ids] for k in range(3))
         first = ids.index(shuffled(ids, query.seed, f'ppal/{query.round}')[0])
-        chosen = kmedoids(1 - matching_similarity(*parts), query.budget, first)
+        distance = matching_similarity(*parts).neg_().add_(1)
+        chosen = kmedoids(distance, query.budget, first)
         return [ids[row] for row in sorted(chosen)]

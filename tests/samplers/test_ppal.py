@@ -1,9 +1,13 @@
+import json
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.structures import InstanceData
 
+from mmal.errors import InputError
+from mmal.pool import shuffled
 from mmal.samplers import PPALSampler
 from mmal.samplers.kmedoids import kmedoids
 from mmal.samplers.matching_similarity import matching_similarity
@@ -11,12 +15,15 @@ from mmal.samplers.ppal import difficulty_weight
 
 
 def by_the_book(features, scores, labels):
+    """Object by object; one without a partner of its class counts -1."""
     def one_way(a, b):
+        if not len(scores[a]):
+            return -1.0 if len(scores[b]) else 1.0
         total = 0.0
         for f, t, c in zip(features[a], scores[a], labels[a], strict=True):
             same = [torch.cosine_similarity(f, g, dim=0) for g, d in zip(features[b], labels[b], strict=True) if d == c]
-            total += float(t) * (float(max(same)) if same else 0.0)
-        return total / float(scores[a].sum()) if len(scores[a]) else 0.0
+            total += float(t) * (float(max(same)) if same else -1.0)
+        return total / float(scores[a].sum())
 
     n = len(features)
     return torch.tensor([[(one_way(a, b) + one_way(b, a)) / 2 for b in range(n)] for a in range(n)])
@@ -25,18 +32,27 @@ def by_the_book(features, scores, labels):
 def test_matching_similarity_equals_its_formula(monkeypatch):
     from mmal.samplers import matching_similarity as module
     torch.manual_seed(0)
-    sizes = (4, 1, 0, 6)
+    sizes = (4, 1, 0, 6, 0)
     features, scores = [torch.randn(n, 3) for n in sizes], [torch.rand(n) for n in sizes]
     labels = [torch.randint(3, (n, )) for n in sizes]
-    for block in (1024, 2):
-        monkeypatch.setattr(module, 'BLOCK', block)
+    for cells in (2**25, 4):
+        monkeypatch.setattr(module, 'CELLS', cells)
         found = matching_similarity(features, scores, labels)
-        torch.testing.assert_close(found, by_the_book(features, scores, labels), rtol=1e-5, atol=1e-6)
-    assert found[2].abs().max() == 0
-    assert found.diag()[[0, 1, 3]].tolist() == pytest.approx([1, 1, 1])
+        torch.testing.assert_close(found, by_the_book(features, scores, labels), rtol=0, atol=1e-5)
+    assert found[2].tolist() == [-1, -1, 1, -1, 1], 'without objects'
+    assert found.diag().tolist() == pytest.approx([1] * 5)
 
 
-def test_medoids_are_the_middles_of_clusters():
+def test_two_images_without_a_class_in_common_are_opposites():
+    same = torch.ones(1, 3)
+    found = matching_similarity([same, same], [torch.ones(1)] * 2, [torch.tensor([0]), torch.tensor([1])])
+    assert found.tolist() == [[pytest.approx(1), -1], [-1, pytest.approx(1)]]
+
+
+@pytest.mark.parametrize('cells', [2**25, 6])
+def test_medoids_are_the_middles_of_clusters(cells, monkeypatch):
+    from mmal.samplers import kmedoids as module
+    monkeypatch.setattr(module, 'CELLS', cells)
     x = torch.tensor([0.0, 1, 2, 10, 11, 12, 50])
     distance = (x[:, None] - x[None]).abs()
     for first in range(7):
@@ -62,6 +78,110 @@ def test_quality_of_the_best_prediction_of_the_same_class():
     assert PPALSampler()._quality(truth, found[:0]).tolist() == [0, 0, 0]
 
 
-def test_settings_out_of_range():
+@pytest.mark.parametrize('bad', [dict(alpha=0), dict(max_aspect=1), dict(memory_gb=0)])
+def test_settings_out_of_range(bad):
     with pytest.raises(ValueError, match='PPALSampler'):
-        PPALSampler(alpha=0)
+        PPALSampler(**bad)
+
+
+@pytest.fixture
+def case():
+    return 'detection', dict(type='mmal.PPALSampler')
+
+
+class Made:
+    """A detector whose predictions are given, in pixels of its input: images of 64 x 48, enlarged twice."""
+
+    def __init__(self, ids):
+        g = torch.Generator().manual_seed(3)
+        self.found = {}
+        for i in ids:
+            n = 5 * i % 9
+            corner, sides = 80 * torch.rand(n, 2, generator=g), 10 + 70 * torch.rand(n, 2, generator=g)
+            self.found[i] = InstanceData(
+                bboxes=torch.cat([corner, corner + sides], 1), scores=torch.rand(n, generator=g),
+                labels=torch.randint(2, (n, ), generator=g), features=torch.randn(n, 3, generator=g))
+
+    def detect(self, items, score_thr, with_features=False):
+        found = [self.found[item['data_samples'].img_id] for item in items]
+        return [f[f.scores >= score_thr] for f in found]
+
+    def confident(self, i, score_thr):
+        """(box, score, class) of each prediction."""
+        f = self.found[i]
+        rows = zip(f.bboxes.tolist(), f.scores.tolist(), f.labels.tolist(), strict=True)
+        return [row for row in rows if row[1] >= score_thr]
+
+
+def overlap(a, b):
+    w, h = (max(0.0, min(a[k + 2], b[k + 2]) - max(a[k], b[k])) for k in (0, 1))
+    areas = [(c[2] - c[0]) * (c[3] - c[1]) for c in (a, b)]
+    return w * h / (sum(areas) - w * h)
+
+
+def slow_difficulty(truth, labeled, made):
+    """Of the two classes, by section 3.2, with quality measured on the labeled images."""
+    quality = {0: [], 1: []}
+    for a in (a for a in truth if a['image_id'] in labeled):
+        x, y, w, h = (2 * v for v in a['bbox'])
+        label = a['category_id'] - 1
+        quality[label].append(max([p**0.6 * overlap((x, y, x + w, y + h), box)**0.4
+                                   for box, p, c in made.confident(a['image_id'], 0.3) if c == label], default=0.0))
+    return [1 - sum(q) / len(q) if q else 1.0 for q in quality.values()]
+
+
+def slow_uncertainty(predictions, weights):
+    total, counted = 0.0, 0
+    for (x1, y1, x2, y2), p, c in predictions:
+        w, h = min(x2 / 2, 64) - min(x1 / 2, 64), min(y2 / 2, 48) - min(y1 / 2, 48)
+        if math.sqrt(w * h) > 16 and max(w, h) < 2 * min(w, h):
+            total += weights[c] * -(p * math.log(p) + (1 - p) * math.log(1 - p))
+            counted += 1
+    return total, counted
+
+
+def test_score_equals_the_papers_formulas(ask, ids, dataset):
+    """Difficulty of two classes, uncertainty calibrated by it, and medoids by matching similarity."""
+    made, sampler = Made(ids), PPALSampler(candidates=2, score_thr=0.3, max_aspect=2)
+    scores = ask(sampler, budget=3, task=lambda: made)
+
+    truth = json.loads((dataset / 'train.json').read_text())['annotations']
+    difficulty = slow_difficulty(truth, ids[:3], made)
+    assert 0 < difficulty[0] < 1
+    assert difficulty[0] != difficulty[1]
+    weights = [1 + 0.2 * 0.3 * math.log(1 + (math.exp(1 / 0.3) - 1) * d) for d in difficulty]
+    expected = {i: slow_uncertainty(made.confident(i, 0.3), weights) for i in ids[3:]}
+    assert scores.value == pytest.approx({i: -u for i, (u, _) in expected.items()}, rel=1e-6, abs=1e-12)
+    assert sum(n for _, n in expected.values()) < sum(scores.pseudo_boxes.values()), 'small and thin boxes are left out'
+
+    best = sorted(ids[3:], key=lambda i: -expected[i][0])[:6]
+    assert len({expected[i] for i in best}) == 6, 'no ties'
+    parts = [[getattr(f, key) for f in made.detect([dict(data_samples=SimpleNamespace(img_id=i)) for i in best], 0.3)]
+             for key in ('features', 'scores', 'labels')]
+    first = best.index(shuffled(best, 0, 'ppal/0')[0])
+    assert scores.order == [best[row] for row in sorted(kmedoids(1 - by_the_book(*parts), 3, first))]
+
+
+def test_difficulty_is_that_of_the_labeled_images(ask, ids, dataset):
+    """A class without a labeled box is as hard as can be, one that is always found as easy."""
+    made, seen = Made(ids), []
+    truth = json.loads((dataset / 'train.json').read_text())['annotations']
+    for i in ids[:3]:
+        boxes = [[2 * v for v in (*a['bbox'][:2], a['bbox'][0] + a['bbox'][2], a['bbox'][1] + a['bbox'][3])]
+                 for a in truth if a['image_id'] == i]
+        labels = torch.tensor([a['category_id'] - 1 for a in truth if a['image_id'] == i])
+        made.found[i] = InstanceData(bboxes=torch.tensor(boxes), scores=torch.where(labels == 0, 1.0, 0.25),
+                                     labels=labels)
+    ask(SimpleNamespace(score=lambda query: seen.append(PPALSampler()._difficulty(query, made))))
+    assert seen[0].tolist() == pytest.approx([0, 1 - 0.25**0.6], rel=1e-6)
+
+
+def test_more_candidates_than_the_memory_holds_are_refused_before_anything_is_trained(ask):
+    data = SimpleNamespace(has_boxes=True, images=range(118_287))
+    PPALSampler().check(data, 11_829)
+    with pytest.raises(InputError, match=r'47,316 candidates .* 8\.3 GiB'):
+        PPALSampler(memory_gb=4).check(data, 11_829)
+    with pytest.raises(InputError, match='for detectors'):
+        PPALSampler().check(SimpleNamespace(has_boxes=False, images=range(9)), 1)
+    with pytest.raises(InputError, match='8 candidates'):
+        ask(PPALSampler(candidates=2, memory_gb=1e-8))
