@@ -26,12 +26,16 @@ def attached(cfg, maps, **more):
     return MODELS.build(dict(type='mmal.LearningLoss', model=cfg, feature_maps=maps, **more))
 
 
-@pytest.fixture
-def fcos():
+def on_the_neck_of(detector):
     from mmdet.utils import register_all_modules
     register_all_modules(init_default_scope=True)
     torch.manual_seed(0)
-    return attached(detector_cfg('fcos'), ['neck'], detach_at=0)
+    return attached(detector_cfg(detector), ['neck'], detach_at=0)
+
+
+@pytest.fixture
+def fcos():
+    return on_the_neck_of('fcos')
 
 
 def test_the_model_stays_what_it_is_and_learns_one_loss_more(fcos):
@@ -60,6 +64,24 @@ def test_its_targets_are_the_losses_of_single_images(fcos):
         expected = torch.stack([public_loss(fcos, it) for it in items])
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     assert public(fcos, items[0])
+
+
+def test_a_two_stage_detector_learns_it_too():
+    """On the maps of its neck; the losses of both stages are the targets."""
+    model = on_the_neck_of('faster_rcnn')
+    items = [item(s) for s in range(4)]
+    data = model.data_preprocessor(dict(inputs=[i['inputs'] for i in items],
+                                        data_samples=[i['data_samples'] for i in items]), True)
+    losses = model.loss(data['inputs'], data['data_samples'])
+    assert {'loss_rpn_cls', 'loss_rpn_bbox', 'loss_cls', 'loss_bbox', 'loss_prediction'} <= set(losses)
+    losses['loss_prediction'].backward()
+    got = {n.split('.')[0] for n, p in model.named_parameters() if p.grad is not None}
+    assert got == {'loss_prediction'}
+    true = _each(model, type(model).loss.__get__(model), data['inputs'], data['data_samples'],
+                 model.extract_feat(data['inputs']))
+    assert len(set(true.tolist())) == 4
+    features = DetectionTask(model).features(items, model.loss_prediction.feature_maps)
+    assert model.loss_prediction(features).isfinite().all()
 
 
 @pytest.mark.parametrize(('done', 'reaches'), [(0, True), (59, True), (60, False)])
