@@ -15,7 +15,7 @@ test_file = data_root + ('test.json' if os.path.exists(data_root + 'test.json') 
 classes = tuple(c['name'] for c in json.load(open(train_file))['categories']) if os.path.exists(train_file) else ('?', )
 
 own = dict(metainfo=dict(classes=classes), data_root=data_root, data_prefix=dict(img=''))
-train_cfg = dict(**_base_.active_loop, initial=100, query=50, rounds=5)
+train_cfg = dict(**_base_.active_loop, initial=100, query=50, rounds=5, val_interval=12)
 custom_hooks = [dict(_base_.stest_hook, reference='holdout')]
 model = dict(bbox_head=dict(num_classes=len(classes)))
 # An epoch goes 10 times through the labeled images: the first 80 are 10 batches, and the warm-up takes 500. Change

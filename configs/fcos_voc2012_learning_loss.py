@@ -1,4 +1,4 @@
-# Learning loss on VOC2012 with FCOS (paper, appendix D.2): the module on the five maps of the FPN, gradient stopped.
-_base_ = './fcos_voc2012_isal.py'
-train_cfg = dict(sampler=dict(_delete_=True, type='mmal.LearningLossSampler'))
-model = dict(_delete_=True, type='mmal.LearningLoss', model=_base_.model, detach_at=0, feature_maps=['neck'])
+# Learning loss on VOC2012 with FCOS (paper, appendix D.2).
+_base_ = ['./fcos_voc2012_isal.py', './_base_/learning_loss.py']
+train_cfg = dict(sampler=_base_.learning_loss_sampler)
+model = dict(_delete_=True, **_base_.learning_loss_fcos, model=_base_.model)
