@@ -75,7 +75,7 @@ def _claim_first(loop, sets: dict, described: dict[str, dict]) -> None:
     def claim_all() -> None:
         if described:
             write_others(loop.work_dir, described)
-        claim_first_labels(loop.work_dir, annotations(loop, sets))
+        claim_first_labels(loop.work_dir, annotations(loop, sets) if loop.oracle.people else None)  # else noted before
 
     on_rank_0(claim_all)
 

@@ -16,6 +16,7 @@ from mmal.round import PHASES, RoundFolder
 from mmal.run_record import check, claim, claim_first_labels, keep_copy
 from mmal.samplers import sweep
 from mmal.sealed import Damaged, read_sealed, write_sealed
+from tests.harm import cut, flip
 
 LOG = logging.getLogger()
 
@@ -47,16 +48,6 @@ def work_dir(tmp_path):
         for phase in phases:
             folder.run(phase, lambda path, n=number, p=phase: write_json(path, [n, p]), LOG)
     return tmp_path
-
-
-def flip(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 4
-    path.write_bytes(content)
-
-
-def cut(path):
-    os.truncate(path, path.stat().st_size // 2)
 
 
 HARM = dict(flip=flip, cut=cut, empty=lambda p: os.truncate(p, 0), remove=os.remove)

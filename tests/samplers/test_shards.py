@@ -1,25 +1,15 @@
 """What a pass has found so far: whole, or visited again."""
 
 import logging
-import os
 
 import numpy as np
 import pytest
 
 from mmal.samplers import EntropySampler, sweep
 from mmal.samplers.shards import Shards
+from tests.harm import cut, flip
 
 LOG = logging.getLogger()
-
-
-def flip(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 4
-    path.write_bytes(content)
-
-
-def cut(path):
-    os.truncate(path, path.stat().st_size // 2)
 
 
 @pytest.mark.parametrize('harm', [flip, cut])
