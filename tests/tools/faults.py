@@ -1,5 +1,7 @@
 """Hooks for configs under test, that make one rank fail. A config has them by ``custom_imports``."""
 
+import os
+import signal
 import time
 
 from mmengine.dist import get_rank
@@ -9,11 +11,11 @@ from mmengine.registry import HOOKS
 
 @HOOKS.register_module()
 class FailingRank(Hook):
-    """Raise, or hang, in the first training iteration of one rank.
+    """Raise, hang or vanish in the first training iteration of one rank.
 
     Args:
         rank: Which.
-        how: 'raise' or 'hang'.
+        how: 'raise', 'hang' or 'vanish' with the launcher of its machine, as if that had lost its power.
     """
 
     def __init__(self, rank: int, how: str) -> None:
@@ -22,5 +24,8 @@ class FailingRank(Hook):
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
         if get_rank() == self.rank:
             if self.how == 'raise':
-                raise RuntimeError('rank 1 was told to fail')
+                raise RuntimeError(f'rank {self.rank} was told to fail')
+            if self.how == 'vanish':
+                for process in (os.getppid(), os.getpid()):
+                    os.kill(process, signal.SIGKILL)
             time.sleep(600)

@@ -19,13 +19,13 @@ def environment(base: Mapping[str, str] = os.environ, **more: str) -> dict[str, 
     return dict(base, PYTHON=sys.executable, PYTHONPATH=path, OMP_NUM_THREADS='1', **more)
 
 
-def failing_config(folder: Path, how: str) -> Path:
-    """Write a config whose rank 1 fails in its first training, and has a time limit of 15 s for the others."""
+def failing_config(folder: Path, how: str, rank: int = 1) -> Path:
+    """Write a config one of whose ranks fails in its first training, with a time limit of 15 s for the others."""
     path = folder / f'{how}.py'
     path.write_text(f"""
 _base_ = {str(ROOT / 'configs' / 'resnet_digits_isal.py')!r}
 custom_imports = dict(imports=['faults'])
-custom_hooks = [*_base_.custom_hooks, dict(type='FailingRank', rank=1, how={how!r})]
+custom_hooks = [*_base_.custom_hooks, dict(type='FailingRank', rank={rank}, how={how!r})]
 env_cfg = dict(dist_cfg=dict(timeout=15))
 """)
     return path

@@ -1,6 +1,9 @@
 """tools/dist_al_train.sh as a user calls it, on a processor."""
 
+import re
+import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -36,6 +39,21 @@ def test_a_rank_that_fails_ends_all_with_its_message(tmp_path, how, message):
     assert process.wait() == 1
     assert failed_at, ''.join(lines[-40:])
     assert time.monotonic() - failed_at < 60
+
+
+@pytest.mark.parametrize('lost', [0, 1])
+def test_a_machine_that_is_lost_ends_the_others(tmp_path, lost):
+    """Rank 0's holds the meeting point of all as well."""
+    args = [failing_config(tmp_path, 'vanish', lost), 1, '--work-dir', 'run', '--cfg-options', *OPTIONS]
+    both = [start(tmp_path, *args, NNODES='2', NODE_RANK=str(rank)) for rank in range(2)]
+    output = []
+    reader = threading.Thread(target=lambda: output.append(both[1 - lost].communicate()[0]))
+    reader.start()  # a full pipe would hold it up
+    assert both[lost].wait(timeout=240) == -signal.SIGKILL
+    reader.join(timeout=60)
+    assert not reader.is_alive()
+    assert both[1 - lost].returncode == 1
+    assert re.search('onnection (closed|reset) by peer', output[0])
 
 
 def test_wrong_arguments_are_told(tmp_path):
