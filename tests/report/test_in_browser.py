@@ -1,95 +1,73 @@
-"""The page in a real headless Chromium: what it shows, and that nothing is asked of any network."""
+"""The page in a real headless Chromium: what it shows, that it asks no network, and that keys are enough."""
 
-import re
-import shutil
-import subprocess
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import io
 
 import pytest
 from PIL import Image
 
 from mmal.report import write_report
+from tests.browser import faults, needs_chromium, opened, walk
 
-CHROMIUM = shutil.which('chromium')
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason='chromium is not installed')
-
-QUIET = ['--headless', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking',
-         '--disable-component-update', '--disable-sync', '--disable-default-apps', '--hide-scrollbars']
-
-OWN = re.compile(r'(https?://)?(clients\d*|update|accounts|safebrowsing|optimizationguide-pa)\.google(apis)?\.com\b.*')
-"""What Chromium asks for by itself, whatever the page."""
+pytestmark = needs_chromium
 
 
-@pytest.fixture
-def proxy():
-    """Address of a proxy that refuses all, and what it was asked for."""
-    asked = []
-
-    class Refuse(BaseHTTPRequestHandler):
-
-        def do_GET(self):
-            if not OWN.fullmatch(self.path):
-                asked.append(self.path)
-            self.send_error(404)
-
-        do_CONNECT = do_POST = do_GET
-
-        def log_message(self, *args):
-            pass
-
-    server = ThreadingHTTPServer(('127.0.0.1', 0), Refuse)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f'127.0.0.1:{server.server_port}', asked
-    server.shutdown()
-    server.server_close()
+def background(page):
+    """Commonest colour of the top of the page."""
+    with Image.open(io.BytesIO(page.screenshot())) as image:
+        return max(image.convert('RGB').crop((0, 0, 900, 300)).getcolors(10**6))[1]
 
 
-@pytest.fixture
-def browse(tmp_path, proxy):
-    def go(path, *flags):
-        command = [CHROMIUM, *QUIET, f'--user-data-dir={tmp_path}/profile', f'--proxy-server={proxy[0]}',
-                   '--proxy-bypass-list=<-loopback>', *flags, path.as_uri()]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
-
-    return go
-
-
-def colours(picture, box):
-    """Commonest colour of a part of a screenshot."""
-    with Image.open(picture) as image:
-        return max(image.convert('RGB').crop(box).getcolors(10**6))[1]
-
-
-def test_the_content_is_there_and_no_request_leaves(run_dir, data, browse, proxy, tmp_path):
+def test_the_content_is_there_and_no_request_leaves(run_dir, data, tmp_path):
     path = write_report(run_dir([1, 2], [3, 4]), data)
-    dom = browse(path, '--dump-dom', '--virtual-time-budget=3000')
-    assert proxy[1] == []
-    for text in ('Chosen in round 1', 'Earlier rounds', 'pushes most on conv_cls', '&lt;cat&gt;? 88%', 'Settings and'):
-        assert text in dom
+    with opened(path) as page:
+        assert [url for url in page.asked if not url.startswith('data:')] == [path.as_uri()]
+        text = page.content()
+    for words in ('Chosen in round 1', 'Earlier rounds', 'pushes most on conv_cls', '&lt;cat&gt;? 88%', 'Settings and'):
+        assert words in text
     leaky = tmp_path / 'leaky.html'
     leaky.write_text('<img src="http://pictures.invalid/x.png">')
-    browse(leaky, '--dump-dom', '--virtual-time-budget=3000')
-    assert any('pictures.invalid' in url for url in proxy[1]), 'a request would have been seen'
+    with opened(leaky) as page:
+        assert 'http://pictures.invalid/x.png' in page.asked, 'a request would have been seen'
 
 
-def test_it_is_light_or_dark_as_the_reader_has_it(run_dir, data, browse, tmp_path):
-    path = write_report(run_dir([1]), data)
-    for scheme, paper in ((1, (255, 255, 255)), (0, (20, 23, 28))):
-        picture = tmp_path / f'{scheme}.png'
-        browse(path, f'--screenshot={picture}', '--window-size=900,600',
-               f'--blink-settings=preferredColorScheme={scheme}')
-        assert colours(picture, (0, 0, 900, 300)) == paper
+@pytest.mark.parametrize(('scheme', 'paper'), [('light', (255, 255, 255)), ('dark', (20, 23, 28))])
+def test_light_or_dark_as_the_reader_has_it_and_readable(run_dir, data, scheme, paper):
+    with opened(write_report(run_dir([1, 2], [3, 4]), data), color_scheme=scheme) as page:
+        assert background(page) == paper
+        page.locator('summary').first.click()  # earlier rounds, too
+        assert faults(page) == []
 
 
-def test_a_narrow_screen_needs_no_sideways_scrolling(run_dir, data, browse, tmp_path):
+def test_keys_come_everywhere_and_open_what_is_folded(run_dir, data):
+    with opened(write_report(run_dir([1, 2], [3, 4]), data)) as page:
+        stops = walk(page)
+        assert stops[0][1] == 'Skip to the content'
+        assert all(visible for *_, visible in stops), 'where one is can be seen'
+        assert len(stops) == page.locator('a[href], summary, [tabindex="0"]').count(), 'nothing is passed over'
+        page.locator('summary').first.focus()
+        page.keyboard.press('Enter')
+        assert page.locator('details').first.get_attribute('open') is not None
+
+
+def test_the_skip_link_leads_past_the_navigation(run_dir, data):
+    with opened(write_report(run_dir([1]), data)) as page:
+        page.keyboard.press('Tab')
+        page.keyboard.press('Enter')
+        page.keyboard.press('Tab')
+        assert page.evaluate('document.querySelector("main").contains(document.activeElement)')
+
+
+def test_a_narrow_screen_needs_no_sideways_scrolling(run_dir, data):
     """Wide charts and tables scroll inside of their own regions."""
-    path = write_report(run_dir([1, 2]), data)
-    frame = tmp_path / 'frame.html'
-    frame.write_text(f'<iframe id="f" src="{path.as_uri()}" style="width: 360px; height: 600px"></iframe>'
-                     '<script>f.onload = () => { const d = f.contentDocument.documentElement;'
-                     'document.title = `${d.scrollWidth} of ${d.clientWidth}`; }</script>')
-    dom = browse(frame, '--dump-dom', '--virtual-time-budget=3000', '--allow-file-access-from-files')
-    title = dom[dom.index('<title>') + 7:dom.index('</title>')]
-    wide, _, screen = title.partition(' of ')
-    assert 0 < int(wide) <= int(screen)
+    with opened(write_report(run_dir([1, 2]), data), viewport=dict(width=360, height=600)) as page:
+        assert 0 < page.evaluate('document.documentElement.scrollWidth') <= 360
+        assert faults(page) == [], 'what scrolls can be scrolled by keys'
+
+
+def test_a_fault_would_be_found(tmp_path):
+    path = tmp_path / 'bad.html'
+    path.write_text('<p style="color: #ddd; background: #fff">pale</p><img src="data:,">'
+                    '<a href="#" style="outline: none">x</a>')
+    with opened(path) as page:
+        assert {'color-contrast', 'image-alt'} <= {name for name, _ in faults(page)}
+        assert walk(page) == [('a', 'x', False)]
