@@ -11,7 +11,7 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason='chromium is not in
 
 @contextmanager
 def opened(path, **context):
-    """The page of a file, for a reader who has ``context`` (color_scheme, viewport, ...); ``asked`` is what it fetches."""
+    """The page of a file, opened with ``context`` (color_scheme, viewport, ...); ``asked`` is what it fetches."""
     from playwright.sync_api import sync_playwright
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=['--no-sandbox'])
