@@ -18,3 +18,8 @@ def commands(page: Path) -> list[str]:
     """Shell commands of a page, one line each, without comments."""
     lines = '\n'.join(blocks(page, 'shell')).replace('\\\n', ' ').split('\n')
     return [' '.join(re.sub(r'\s#.*', '', line).split()) for line in lines if line.strip()]
+
+
+def commands_within_text(page: Path) -> list[str]:
+    """Make targets that stand in a sentence."""
+    return re.findall(r'`(make [a-z-]+)`', page.read_text())

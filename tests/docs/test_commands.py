@@ -13,7 +13,7 @@ import pytest
 
 from mmal.artifacts import read_json, write_json
 from tests.conftest import coco
-from tests.docs.pages import ROOT, commands
+from tests.docs.pages import ROOT, commands, commands_within_text
 from tests.tools.small_digits import OPTIONS
 
 README = ROOT / 'README.md'
@@ -34,6 +34,8 @@ CUSTOM_SMALL = ['train_cfg.initial=6', 'train_cfg.query=4', 'val_dataloader.data
 TABLE = {
     'make demo': ('there', 'tests/configs/test_configs.py', r"planned\('fcos_digits_isal\.py'"),
     'make test': ('there', '.ci/run', '^make test$'),
+    'make docs': ('there', '.ci/run', '^make docs$'),
+    'make paper-claims': ('run', [], 0, '13 %'),
     'pip install -e .': ('there', 'tools/setup_env.sh', r'^pip install .* -e \.$'),
     'python tools/check_env.py': ('run', [], 0, 'torch'),
     'python tools/al_train.py configs/fcos_coco_isal.py --dry-run':
@@ -117,11 +119,11 @@ def check(place, dataset, monkeypatch, capfd):
 @pytest.mark.parametrize('page', PAGES, ids=lambda p: p.name)
 def test_every_command_is_in_the_table(page):
     assert commands(page)
-    assert not [c for c in commands(page) if c not in TABLE]
+    assert not [c for c in commands(page) + commands_within_text(page) if c not in TABLE]
 
 
 def test_the_table_has_no_more_than_that():
-    assert set(TABLE) == {c for page in PAGES for c in commands(page)}
+    assert set(TABLE) == {c for page in PAGES for c in commands(page) + commands_within_text(page)}
 
 
 @pytest.mark.parametrize('command', [c for c, how in TABLE.items() if how[0] == 'there'])
@@ -133,8 +135,8 @@ def test_what_is_run_elsewhere_is_run_there(command):
         assert os.path.basename(config) in found[0]
 
 
-@pytest.mark.parametrize('command', [c for c in commands(README) if TABLE.get(c, 'there')[0] == 'run'
-                                     and c not in commands(YOUR_DATA)])
+@pytest.mark.parametrize('command', [c for c in dict.fromkeys(commands(README) + commands_within_text(README))
+                                     if TABLE.get(c, 'there')[0] == 'run' and c not in commands(YOUR_DATA)])
 def test_commands_of_the_readme(command, check):
     check(command)
 
