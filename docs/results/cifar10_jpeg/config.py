@@ -17,7 +17,7 @@ test_pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
 val_dataloader = dict(dataset=dict(**images, ann_file='val.txt', pipeline=test_pipeline, test_mode=True))
 test_dataloader = dict(dataset=dict(**images, ann_file='test.txt', pipeline=test_pipeline, test_mode=True))
 
-train_cfg = dict(initial=200, query=200, rounds=5, max_iters=1000, val_interval=1000)
+train_cfg = dict(initial=200, query=200, rounds=5, max_iters=750, val_interval=750)
 optim_wrapper = dict(optimizer=dict(lr=6e-3))
-param_scheduler = [dict(type='OneCycleLR', eta_max=6e-3, total_steps=1000, pct_start=0.2, by_epoch=False)]
-default_hooks = dict(checkpoint=dict(interval=1000), logger=dict(interval=250))
+param_scheduler = [dict(type='OneCycleLR', eta_max=6e-3, total_steps=750, pct_start=0.2, by_epoch=False)]
+default_hooks = dict(checkpoint=dict(interval=750), logger=dict(interval=250))
