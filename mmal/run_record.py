@@ -10,6 +10,7 @@ from pathlib import Path
 
 from . import batch_files
 from .artifacts import write_bytes
+from .environment import environment, moved
 from .errors import InputError
 from .image_record import pool_change
 from .sealed import Damaged, digest_file, read_sealed, write_sealed
@@ -53,12 +54,13 @@ def flat(value, prefix: str = '') -> dict[str, str]:
 
 
 def record_of(cfg, seed: int, pool_digest: str, pool_size: int) -> dict:
-    """Everything a result depends on, and the folder of the config file, for :func:`claim`."""
+    """Everything a result depends on, the folder of the config file and the environment, for :func:`claim`."""
     off = {f'default_hooks.{name}': 'None' for name, hook in (cfg.get('default_hooks') or {}).items() if hook is None}
     keys = {k: v for k, v in {**flat(cfg.to_dict()), **off}.items() if not any(fnmatch.fnmatch(k, b) for b in BENIGN)
             and (k not in STANDARD or STANDARD[k] != v.strip("'").split('.')[-1])}
     folder = os.path.dirname(os.path.abspath(os.path.expanduser(cfg.filename))) if cfg.filename else None
-    return dict(seed=seed, pool=dict(images=pool_size, sha256=pool_digest), config=keys, folder=folder)
+    return dict(seed=seed, pool=dict(images=pool_size, sha256=pool_digest), config=keys, folder=folder,
+                environment=environment())
 
 
 def differences(old: dict, new: dict) -> list[str]:
@@ -139,15 +141,18 @@ def check(work_dir: str | Path, record: dict, resume: bool, allow_change: bool =
     return True
 
 
-def renewed(work_dir: str | Path, record: dict) -> tuple[dict, list[str]]:
-    """The record of ``work_dir`` with the settings and paths of ``record``; and what differs, noted in its history."""
+def renewed(work_dir: str | Path, record: dict) -> tuple[dict, list[str], list[str]]:
+    """The record of ``work_dir`` with the settings and paths of ``record``; what differs of the settings, and of the
+    environment. Both are noted in its history.
+    """
     changes = [line.strip() for line in differences(_read(work_dir, record), record)]
     old = read_sealed(Path(work_dir) / NAME)
-    if not changes:
-        return dict(old, **record), []
+    elsewhere = moved(old, record)
+    if not changes and not elsewhere:
+        return dict(old, **record), [], []
     closed = len(list(Path(work_dir).glob('round_*/labeled.json')))
-    entry = dict(time=time.strftime('%Y-%m-%d %H:%M:%S'), rounds_closed=closed, changes=changes)
-    return dict(old, **record, history=[*old.get('history', []), entry]), changes
+    entry = dict(time=time.strftime('%Y-%m-%d %H:%M:%S'), rounds_closed=closed, changes=changes + elsewhere)
+    return dict(old, **record, history=[*old.get('history', []), entry]), changes, elsewhere
 
 
 def keep_copy(work_dir: str | Path, folder: str | Path) -> None:

@@ -100,13 +100,16 @@ def _reopen(loop, record: dict, others: dict[str, list[str]]) -> bool:
     if loop.data.local:
         require_unchanged(work_dir, {str(i['id']): loop.data.image_path(i['id']) for i in loop.data.images})
     require_others_unchanged(work_dir, others)
-    new, changes = renewed(work_dir, record)
+    new, changes, elsewhere = renewed(work_dir, record)
     for folder in (work_dir / INITIAL, *work_dir.glob('round_*')) if changes else ():
         clear_unfinished(folder)  # the rest of a training or of a pass would be another's
     if new != read_sealed(work_dir / RUN):
         write_sealed(work_dir / RUN, new)
     if changes:
         logger.warning('Going on with other settings, as asked; they are noted in run.json: ' + '; '.join(changes))
+    if elsewhere:
+        logger.warning('Going on in another environment, in which the last digits of sums, and with them trainings, '
+                       f'may differ; noted in run.json: {"; ".join(elsewhere)}. OMP_NUM_THREADS sets threads.')
     return True
 
 

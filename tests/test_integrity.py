@@ -6,6 +6,7 @@ import os
 import shutil
 
 import pytest
+import torch
 
 from mmal import integrity
 from mmal.artifacts import read_csv, read_json, write_bytes, write_json
@@ -250,6 +251,23 @@ def test_other_settings_are_gone_on_with_if_asked_and_noted(make_cfg, run, tmp_p
     assert history[0]['changes'] == ['optim_wrapper.optimizer.lr: was 0.001, now 0.002']
     assert history[0]['rounds_closed'] == 1
     go(2e-3, rounds=2)
+
+
+def test_another_number_of_threads_is_told_and_noted(make_cfg, run, tmp_path, capfd):
+    def go(resume):
+        cfg = make_cfg(tmp_path / 'run', max_epochs=1, sampler=dict(type='mmal.RandomSampler'), rounds=1)
+        cfg.resume = resume
+        run(cfg)
+
+    go(resume=False)
+    torch.set_num_threads(2)
+    try:
+        go(resume=True)
+    finally:
+        torch.set_num_threads(1)
+    told = 'environment.threads: was 1, now 2'
+    assert told in ''.join(capfd.readouterr())
+    assert read_sealed(tmp_path / 'run' / 'run.json')['history'][0]['changes'] == [told]
 
 
 def test_a_pass_that_was_interrupted_is_not_gone_on_with_by_other_settings(make_cfg, run, tmp_path, monkeypatch):

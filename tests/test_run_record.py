@@ -34,6 +34,27 @@ def test_hooks_that_only_look_on_may_change_and_others_not(tmp_path):
     assert len(differences(hooks(), hooks(sampler_seed=dict(type='MyHook')))) == 1
 
 
+def test_another_environment_passes_and_is_noted(tmp_path):
+    claim(tmp_path, record())
+    now = record()
+    now['environment'] = dict(now['environment'], threads='64')
+    assert check(tmp_path, now, resume=True)
+    new, changes, elsewhere = renewed(tmp_path, now)
+    assert (changes, elsewhere) == ([], ['environment.threads: was 1, now 64'])
+    assert new['history'][0]['changes'] == elsewhere
+    claim(tmp_path, new)
+    assert renewed(tmp_path, now)[1:] == ([], [])
+
+
+def test_a_record_of_an_older_version_tells_no_environment(tmp_path):
+    old = record()
+    del old['environment']
+    claim(tmp_path, old)
+    new, _, elsewhere = renewed(tmp_path, record())
+    assert elsewhere == []
+    assert new['environment']['threads'] == '1'
+
+
 @pytest.mark.parametrize(('change', 'key'), [
     (dict(seed=1), 'seed: was 0, now 1'), (dict(pool='bb'), "pool.sha256: was 'aa', now 'bb'"),
     (dict(train_cfg=dict(query=6, rounds=3)), 'train_cfg.query: was 5, now 6'),
@@ -80,7 +101,8 @@ def projects(tmp_path):
 def test_a_moved_project_is_the_same(projects, before, after):
     work_dir, record = projects(before, after)
     assert check(work_dir, record, resume=True)
-    new, changes = renewed(work_dir, record)
+    new, changes, elsewhere = renewed(work_dir, record)
+    assert elsewhere == []
     assert (changes, new['config'], 'history' in new, new['folder']) == (
         [], record['config'], False, str(work_dir.parent))
 
