@@ -1,6 +1,7 @@
 # Every classification method on scikit-learn's digits: 30 images at first, 20 a round, 10 rounds, 10 seeds. The
 # reference set is the digits' val part, the curve is accuracy on their test part. 70 minutes on two processor cores:
 #   python tools/al_compare.py docs/results/digits/plan.py --jobs 2
+name = 'Digits'
 config = '../../../configs/resnet_digits_isal.py'
 seeds = list(range(10))
 options = {
