@@ -9,10 +9,10 @@ from .versions import versions
 
 
 def environment() -> dict[str, str]:
-    """Versions of the libraries, the kind of device and, without a GPU, torch's threads in each process."""
+    """Versions of the libraries, the kind of device and, without a GPU, the processor's kind and torch's threads."""
     device = get_device()
-    threads = dict(threads=str(torch.get_num_threads())) if device == 'cpu' else {}
-    return dict(versions(), device=device, **threads)
+    processor = dict(processor=torch.backends.cpu.get_cpu_capability(), threads=str(torch.get_num_threads()))
+    return dict(versions(), device=device, **(processor if device == 'cpu' else {}))
 
 
 def moved(old: dict, new: dict) -> list[str]:
