@@ -10,7 +10,6 @@ from pathlib import Path
 
 from . import batch_files
 from .artifacts import write_bytes
-from .environment import environment, moved
 from .errors import InputError
 from .image_record import pool_change
 from .sealed import Damaged, digest_file, read_sealed, write_sealed
@@ -54,13 +53,12 @@ def flat(value, prefix: str = '') -> dict[str, str]:
 
 
 def record_of(cfg, seed: int, pool_digest: str, pool_size: int) -> dict:
-    """Everything a result depends on, the folder of the config file and the environment, for :func:`claim`."""
+    """Everything a result depends on, and the folder of the config file, for :func:`claim`."""
     off = {f'default_hooks.{name}': 'None' for name, hook in (cfg.get('default_hooks') or {}).items() if hook is None}
     keys = {k: v for k, v in {**flat(cfg.to_dict()), **off}.items() if not any(fnmatch.fnmatch(k, b) for b in BENIGN)
             and (k not in STANDARD or STANDARD[k] != v.strip("'").split('.')[-1])}
     folder = os.path.dirname(os.path.abspath(os.path.expanduser(cfg.filename))) if cfg.filename else None
-    return dict(seed=seed, pool=dict(images=pool_size, sha256=pool_digest), config=keys, folder=folder,
-                environment=environment())
+    return dict(seed=seed, pool=dict(images=pool_size, sha256=pool_digest), config=keys, folder=folder)
 
 
 def differences(old: dict, new: dict) -> list[str]:
@@ -69,7 +67,11 @@ def differences(old: dict, new: dict) -> list[str]:
     old, new = ({**flat({k: r[k] for k in ('seed', 'pool')}), **r['config'],
                  **{f'annotations.{name}': repr(n[name]) for name in noted[0].keys() & noted[1].keys()}}
                 for r, n in zip((old, new), noted, strict=True))
-    return [f'  {key}: was {old.get(key, "absent")}, now {new.get(key, "absent")}'
+    return [f'  {line}' for line in _was_and_now(old, new)]
+
+
+def _was_and_now(old: dict[str, str], new: dict[str, str]) -> list[str]:
+    return [f'{key}: was {old.get(key, "absent")}, now {new.get(key, "absent")}'
             for key in sorted(set(old) | set(new)) if old.get(key) != new.get(key)]
 
 
@@ -147,7 +149,8 @@ def renewed(work_dir: str | Path, record: dict) -> tuple[dict, list[str], list[s
     """
     changes = [line.strip() for line in differences(_read(work_dir, record), record)]
     old = read_sealed(Path(work_dir) / NAME)
-    elsewhere = moved(old, record)
+    was, now = ({f'environment.{k}': v for k, v in r.get('environment', {}).items()} for r in (old, record))
+    elsewhere = _was_and_now(was, now) if was else []  # an older version's record does not tell
     if not changes and not elsewhere:
         return dict(old, **record), [], []
     closed = len(list(Path(work_dir).glob('round_*/labeled.json')))

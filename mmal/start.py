@@ -10,6 +10,7 @@ from .annotation_record import annotations
 from .artifacts import sweep_up, write_json
 from .asking import label_first
 from .batch_files import INITIAL
+from .environment import environment
 from .errors import InputError
 from .first_images import drawn, first_images, require_enough
 from .image_record import describe, require_others_unchanged, require_unchanged, write_others, write_record
@@ -37,7 +38,8 @@ def prepare(loop) -> None:
         InputError: If the run cannot work, or the work_dir is in use, damaged, or another run's.
     """
     sets = check_input(loop)
-    others, record = _files(loop, sets), loop.record() | on_rank_0(lambda: annotations(loop, sets))
+    others = _files(loop, sets)
+    record = loop.record() | on_rank_0(lambda: annotations(loop, sets)) | dict(environment=environment())
     resuming = on_rank_0(lambda: _reopen(loop, record, others))
     fresh = not resuming and loop.start_from is None
     described = describe_readable(others, loop.runner.logger) if loop.check_images and fresh else {}

@@ -1,6 +1,7 @@
 import pytest
 from mmengine.config import Config
 
+from mmal.environment import environment
 from mmal.errors import InputError
 from mmal.run_record import check, claim, differences, flat, record_of, renewed
 
@@ -8,7 +9,7 @@ from mmal.run_record import check, claim, differences, flat, record_of, renewed
 def record(seed=0, pool='aa', **cfg):
     base = dict(model=dict(type='FCOS', heads=[dict(n=1), dict(n=2)]), train_cfg=dict(query=5, rounds=3), work_dir='x',
                 train_dataloader=dict(num_workers=2))
-    return record_of(Config(base | cfg), seed, pool, 10)
+    return record_of(Config(base | cfg), seed, pool, 10) | dict(environment=environment())
 
 
 def test_flat_names_nested_keys():
