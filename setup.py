@@ -29,7 +29,7 @@ setup(
     packages=find_packages(include=['mmal', 'mmal.*']),
     # .mim holds links to tools/ and configs/, and is copied as files: what `mim` runs from an installed package
     package_data={'mmal': ['.mim/model-index.yml', '.mim/**/*.py', '.mim/**/*.sh', '.mim/**/*.yml'],
-                  'mmal.analysis': ['paper_tables.json', 'templates/*']},
+                  'mmal.benchmark.isal_paper': ['paper_tables.json'], 'mmal.reporting': ['templates/*']},
     python_requires='>=3.10',
     install_requires=requirements('runtime'),
     extras_require={

@@ -35,7 +35,7 @@ class Ids:
     def __init__(self, n: int) -> None:
         self.ids = list(range(1, n + 1))
 
-    def labeled(self, ids: list, annotations: list) -> list[dict]:
+    def labeled_contents(self, ids: list, annotations: list) -> list[dict]:
         return [dict(id=i, label=0) for i in ids]
 
     def read_labeled(self, path: Path) -> tuple[list, list]:
@@ -60,39 +60,53 @@ class Seconds:
 
 def loop_of(data: Ids, work_dir: Path):
     """An ActiveLoop without a Runner: its own methods on a pool of ids."""
-    from mmal.images import UnreadableList
-    from mmal.loop import ActiveLoop
-    from mmal.oracles import Answered
-    oracle = SimpleNamespace(people=False, answer=lambda request: Answered(request.ids, [], {}, []))
+    from mmal.engine.active_loop import ActiveLoop
+    from mmal.oracles.base import OracleResponse
+    from mmal.run.unreadable import UnreadableList
+
+    oracle = SimpleNamespace(
+        is_human=False, answer=lambda request: OracleResponse(request.ids, [], {}, [])
+    )
     loop = ActiveLoop.__new__(ActiveLoop)
     loop.__dict__.update(
-        work_dir=work_dir, data=data, seed=0, unit='image', query=QUERY, oracle=oracle,
-        sampler=SimpleNamespace(column='influence'), unreadable=UnreadableList(work_dir, str, getLogger()))
+        work_dir=work_dir,
+        data=data,
+        seed=0,
+        unit='image',
+        query=QUERY,
+        oracle=oracle,
+        sampler=SimpleNamespace(column='influence'),
+        unreadable=UnreadableList(work_dir, str, getLogger()),
+    )
     loop.unreadable.write({})
     return loop
 
 
 def measure(n: int) -> tuple[float, Seconds]:
     """One round and its resumption for n ids; peak resident memory in MiB, libraries included, and seconds."""
-    from mmal.artifacts import write_json
-    from mmal.asking import label_round
-    from mmal.pool import Pool, first_shuffled
-    from mmal.round import RoundFolder
-    from mmal.samplers import Scores
-    from mmal.selection import select, write_scores
+    from mmal.engine.phases.label import label_selection
+    from mmal.engine.phases.select import select, write_scores
+    from mmal.fileio.text import write_json
+    from mmal.pool.order import first_shuffled
+    from mmal.pool.pool import Pool
+    from mmal.run.round_state import RoundState
+    from mmal.samplers.base import Scores
+
     seconds = Seconds()
     with tempfile.TemporaryDirectory() as scratch:
-        data, folder, first = Ids(n), RoundFolder(scratch, 0), Path(scratch) / 'initial.json'
+        data, folder, first = Ids(n), RoundState(scratch, 0), Path(scratch) / 'initial.json'
         folder.path.mkdir()
         loop = loop_of(data, Path(scratch))
         with seconds.of('draw'):
             drawn = first_shuffled(data.ids, 0, 'initial', min(LABELED, n // 2))
-            write_json(first, data.labeled(drawn, []), indent=None)
+            write_json(first, data.labeled_contents(drawn, []), indent=None)
         with seconds.of('pool'):
             pool = Pool(data.ids, loop._labeled_ids(first))
             candidates, digest = loop._candidates(pool), pool.digest()
         random = Random(0)
-        scores = Scores({i: random.gauss(0, 1) for i in candidates}, pseudo_boxes=dict.fromkeys(candidates, 7))
+        scores = Scores(
+            {i: random.gauss(0, 1) for i in candidates}, pseudo_boxes=dict.fromkeys(candidates, 7)
+        )
         logger = SimpleNamespace(info=lambda text: None)
         folder.run('evaluate', lambda path: write_json(path, dict(metrics={})), logger)
         with seconds.of('rank and write'):
@@ -101,10 +115,10 @@ def measure(n: int) -> tuple[float, Seconds]:
         with seconds.of('select'):
             folder.run('select', partial(select, loop, folder, pool), logger)
         with seconds.of('label'):
-            folder.run('label', partial(label_round, loop, folder, first), logger)
+            folder.run('label', partial(label_selection, loop, folder, first), logger)
         del pool
         with seconds.of('read again'):
-            found = RoundFolder(scratch, 0)
+            found = RoundState(scratch, 0)
             assert found.closed
             assert not found.faults()
             pool = Pool(data.ids, loop._labeled_ids(found.artifact('label')))
@@ -117,23 +131,46 @@ def records(n: int) -> list[dict]:
     """Each size in a process of its own, once: seconds and memory against what a round may take."""
     found = {}
     for size in SIZES:
-        out = subprocess.run([sys.executable, '-m', 'benchmarks.bookkeeping', str(size)], capture_output=True,
-                             text=True, check=True).stdout
+        out = subprocess.run(
+            [sys.executable, '-m', 'benchmarks.bookkeeping', str(size)],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
         found[size] = json.loads(out.splitlines()[-1])
     small, large = (found[size] for size in SIZES[-2:])
     total = {size: sum(one['seconds'].values()) for size, one in found.items()}
-    more = {what: {str(size): one[what] for size, one in found.items()}
-            for what in ('seconds', 'own_seconds', 'peak_mib')}
+    more = {
+        what: {str(size): one[what] for size, one in found.items()}
+        for what in ('seconds', 'own_seconds', 'peak_mib')
+    }
     name = f'bookkeeping of a round, {SIZES[-1]:,} ids: '
     growth = total[SIZES[-1]] / total[SIZES[-2]]
-    return [record(name + f'seconds / {LIMIT_SECONDS}', total[SIZES[-1]] / LIMIT_SECONDS, '<= 1.00', 1,
-                   median_seconds={'ours': total[SIZES[-1]]}, **more),
-            record(name + f"this process's own seconds / {LIMIT_SECONDS}",
-                   sum(large['own_seconds'].values()) / LIMIT_SECONDS, '<= 1.00', 1,
-                   median_seconds={'ours': sum(large['own_seconds'].values())}),
-            record(name + 'peak memory / 4 GB', large['peak_mib'] / LIMIT_MIB, '<= 1.00', 1),
-            record(name + f'seconds / those of {SIZES[-2]:,}', growth, '<= 15', 1),
-            record(name + f'peak memory / that of {SIZES[-2]:,}', large['peak_mib'] / small['peak_mib'], '<= 10', 1)]
+    return [
+        record(
+            name + f'seconds / {LIMIT_SECONDS}',
+            total[SIZES[-1]] / LIMIT_SECONDS,
+            '<= 1.00',
+            1,
+            median_seconds={'ours': total[SIZES[-1]]},
+            **more,
+        ),
+        record(
+            name + f"this process's own seconds / {LIMIT_SECONDS}",
+            sum(large['own_seconds'].values()) / LIMIT_SECONDS,
+            '<= 1.00',
+            1,
+            median_seconds={'ours': sum(large['own_seconds'].values())},
+        ),
+        record(name + 'peak memory / 4 GB', large['peak_mib'] / LIMIT_MIB, '<= 1.00', 1),
+        record(name + f'seconds / those of {SIZES[-2]:,}', growth, '<= 15', 1),
+        record(
+            name + f'peak memory / that of {SIZES[-2]:,}',
+            large['peak_mib'] / small['peak_mib'],
+            '<= 10',
+            1,
+        ),
+    ]
 
 
 if __name__ == '__main__':

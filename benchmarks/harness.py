@@ -11,7 +11,14 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-PACKAGES = ('torch', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmdetection', 'onedl-mmpretrain', 'pyDVL')
+PACKAGES = (
+    'torch',
+    'onedl-mmengine',
+    'onedl-mmcv',
+    'onedl-mmdetection',
+    'onedl-mmpretrain',
+    'pyDVL',
+)
 
 
 def interleaved(ways: dict[str, Callable[[], object]], n: int) -> dict[str, list[float]]:
@@ -56,18 +63,38 @@ def versions() -> dict:
 
 
 def commit() -> str:
-    found = subprocess.run(['git', 'describe', '--always', '--dirty'], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        ['git', 'describe', '--always', '--dirty'], capture_output=True, text=True, check=False
+    )
     return found.stdout.strip() or 'unknown'
 
 
 def record(name: str, ratio: float | None, target: str, n: int, **more) -> dict:
     """One line of ``results.json``."""
-    return dict(name=name, ratio=None if ratio is None else round(ratio, 3), target=target, n=n, machine=machine(),
-                versions=versions(), commit=commit(), **more)
+    return dict(
+        name=name,
+        ratio=None if ratio is None else round(ratio, 3),
+        target=target,
+        n=n,
+        machine=machine(),
+        versions=versions(),
+        commit=commit(),
+        **more,
+    )
 
 
-def ratio_record(name: str, target: str, seconds: dict[str, list[float]], over: str, under: str, **more) -> dict:
+def ratio_record(
+    name: str, target: str, seconds: dict[str, list[float]], over: str, under: str, **more
+) -> dict:
     """Ratio of the medians of two ways, with the medians."""
     medians = {k: statistics.median(v) for k, v in seconds.items()}
-    return record(name, medians[over] / medians[under], target, len(seconds[over]), over=over, under=under,
-                  median_seconds={k: round(medians[k], 4) for k in (over, under)}, **more)
+    return record(
+        name,
+        medians[over] / medians[under],
+        target,
+        len(seconds[over]),
+        over=over,
+        under=under,
+        median_seconds={k: round(medians[k], 4) for k in (over, under)},
+        **more,
+    )

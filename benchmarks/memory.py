@@ -19,7 +19,14 @@ def records(n: int) -> list[dict]:
     found = []
     for who, by_size in peaks.items():
         medians = {size: statistics.median(mib) for size, mib in by_size.items()}
-        found.append(record(f'peak memory while scoring, pool of 2000 / pool of 200{who}', medians[2000] / medians[200],
-                            '0.95 to 1.05', n, median_mib={str(k): round(v) for k, v in medians.items()},
-                            model=f'{MODEL}, 64 x 64'))
+        found.append(
+            record(
+                f'peak memory while scoring, pool of 2000 / pool of 200{who}',
+                medians[2000] / medians[200],
+                '0.95 to 1.05',
+                n,
+                median_mib={str(k): round(v) for k, v in medians.items()},
+                model=f'{MODEL}, 64 x 64',
+            )
+        )
     return found

@@ -17,7 +17,15 @@ def records(n: int, images: int = IMAGES) -> list[dict]:
         for world, found in seconds.items():
             found.append(passes(world, images)[0][0])
     medians = {world: statistics.median(found) for world, found in seconds.items()}
-    return [record('images a second of a scoring pass: 2 processes / 1, a thread each', medians[1] / medians[2],
-                   '>= 1.8', n, median_seconds={f'{w} processes': round(s, 2) for w, s in medians.items()},
-                   images=images, images_per_second={str(w): round(images / s, 1) for w, s in medians.items()},
-                   model=f'{MODEL}, 64 x 64')]
+    return [
+        record(
+            'images a second of a scoring pass: 2 processes / 1, a thread each',
+            medians[1] / medians[2],
+            '>= 1.8',
+            n,
+            median_seconds={f'{w} processes': round(s, 2) for w, s in medians.items()},
+            images=images,
+            images_per_second={str(w): round(images / s, 1) for w, s in medians.items()},
+            model=f'{MODEL}, 64 x 64',
+        )
+    ]

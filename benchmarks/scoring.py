@@ -8,9 +8,9 @@ from mmengine.hub import get_config
 from mmengine.structures import InstanceData
 
 from benchmarks.harness import interleaved, ratio_record
-from mmal.influence import gradient, restrict_grad, select_parameters
-from mmal.tasks.base import PseudoLabels
-from mmal.tasks.modes import eval_mode
+from mmal.adapters.base import PseudoLabels
+from mmal.adapters.model_modes import eval_mode
+from mmal.influence.parameters import gradient, restrict_grad, select_parameters
 
 DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 SIZE = dict(cpu=512, cuda=800)[DEVICE]
@@ -27,6 +27,7 @@ def _built(registry, cfg):
 def _detector(config: str):
     from mmdet.registry import MODELS
     from mmdet.utils import register_all_modules
+
     register_all_modules(init_default_scope=True)
     cfg = get_config(f'mmdet::{config}').model
     cfg.backbone.init_cfg = None
@@ -40,9 +41,13 @@ def _detector(config: str):
 
 def _image(seed: int, size: int) -> dict:
     from mmdet.structures import DetDataSample
+
     generator = torch.Generator().manual_seed(seed)
-    sample = DetDataSample(metainfo=dict(img_id=seed, img_shape=(size, size), ori_shape=(size, size),
-                                         scale_factor=(1.0, 1.0)))
+    sample = DetDataSample(
+        metainfo=dict(
+            img_id=seed, img_shape=(size, size), ori_shape=(size, size), scale_factor=(1.0, 1.0)
+        )
+    )
     sample.gt_instances = InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0).long())
     coarse = torch.rand(3, size // 32, size // 32, generator=generator)
     smooth = torch.nn.functional.interpolate(coarse[None], size=(size, size), mode='bilinear')[0]
@@ -81,10 +86,11 @@ def _setup(task, params_of, items):
 
 def detector(name: str, config: str, target: str, n: int) -> list[dict]:
     """Records of one detector."""
-    from mmal.tasks.detection import DetectionTask
+    from mmal.adapters.detection.model import DetectionAdapter
+
     model = _detector(config)
     items = [_image(seed, SIZE) for seed in range(DETECTION_BATCH)]
-    task = DetectionTask(model, print)
+    task = DetectionAdapter(model, print)
     params, direction = _setup(task, task.last_layers(items[:1]), items)
 
     def predict():
@@ -99,29 +105,50 @@ def detector(name: str, config: str, target: str, n: int) -> list[dict]:
     ways = _ways(task, items, params, direction, PseudoLabels(), predict, labeled)
     found = sum(int((f.pred_instances.scores > 0.1).sum()) for f in predict()) / len(items)
     seconds = interleaved(ways, n)
-    settings = dict(images=f'{DETECTION_BATCH} x {SIZE} x {SIZE}', predictions_above_threshold=found,
-                    parameters=direction.numel(), way=task.method)
-    return [ratio_record(f'{name}: last layers / predict', target, seconds, 'ours', 'predict', **settings),
-            ratio_record(f'{name}: an image at a time / ours', '>= 2' if name == 'FCOS-R50' else 'none', seconds,
-                         'an_image_at_a_time', 'ours', **settings)]
+    settings = dict(
+        images=f'{DETECTION_BATCH} x {SIZE} x {SIZE}',
+        predictions_above_threshold=found,
+        parameters=direction.numel(),
+        way=task.method,
+    )
+    return [
+        ratio_record(
+            f'{name}: last layers / predict', target, seconds, 'ours', 'predict', **settings
+        ),
+        ratio_record(
+            f'{name}: an image at a time / ours',
+            '>= 2' if name == 'FCOS-R50' else 'none',
+            seconds,
+            'an_image_at_a_time',
+            'ours',
+            **settings,
+        ),
+    ]
 
 
-def classifier(name: str, config: str, size: int, batch: int, params_of: list[str] | None, target: str,
-               n: int) -> list[dict]:
+def classifier(
+    name: str, config: str, size: int, batch: int, params_of: list[str] | None, target: str, n: int
+) -> list[dict]:
     """Records of one classifier."""
     from mmpretrain.registry import MODELS
     from mmpretrain.structures import DataSample
     from mmpretrain.utils import register_all_modules
 
-    from mmal.tasks.classification import ClassificationTask
+    from mmal.adapters.classification.model import ClassificationAdapter
+
     register_all_modules(init_default_scope=True)
     cfg = get_config(f'mmpretrain::{config}')
     preprocessor = dict(cfg.data_preprocessor, type='ClsDataPreprocessor')
     model = _built(MODELS, dict(cfg.model, data_preprocessor=preprocessor))
     generator = torch.Generator().manual_seed(0)
-    items = [dict(inputs=torch.randint(0, 255, (3, size, size), generator=generator, dtype=torch.uint8),
-                  data_samples=DataSample().set_gt_label(0)) for _ in range(batch)]
-    task = ClassificationTask(model, print)
+    items = [
+        dict(
+            inputs=torch.randint(0, 255, (3, size, size), generator=generator, dtype=torch.uint8),
+            data_samples=DataSample().set_gt_label(0),
+        )
+        for _ in range(batch)
+    ]
+    task = ClassificationAdapter(model, print)
     params, direction = _setup(task, params_of or task.last_layers(items[:1]), items)
 
     def predict():
@@ -133,20 +160,38 @@ def classifier(name: str, config: str, size: int, batch: int, params_of: list[st
     def labeled(inputs, samples):
         return [DataSample().set_gt_label(s.pred_label) for s in model.predict(inputs, samples)]
 
-    seconds = interleaved(_ways(task, items, params, direction, PseudoLabels(), predict, labeled), n)
-    settings = dict(images=f'{batch} x {size} x {size}', parameters=direction.numel(), way=task.method)
+    seconds = interleaved(
+        _ways(task, items, params, direction, PseudoLabels(), predict, labeled), n
+    )
+    settings = dict(
+        images=f'{batch} x {size} x {size}', parameters=direction.numel(), way=task.method
+    )
     what = 'all parameters' if params_of else 'last layer'
     more = '>= 10' if params_of else 'none'
-    return [ratio_record(f'{name}: {what} / predict', target, seconds, 'ours', 'predict', **settings),
-            ratio_record(f'{name}: {what}, an image at a time / ours', more, seconds, 'an_image_at_a_time', 'ours',
-                         **settings)]
+    return [
+        ratio_record(f'{name}: {what} / predict', target, seconds, 'ours', 'predict', **settings),
+        ratio_record(
+            f'{name}: {what}, an image at a time / ours',
+            more,
+            seconds,
+            'an_image_at_a_time',
+            'ours',
+            **settings,
+        ),
+    ]
 
 
 def records(n: int) -> list[dict]:
     return [
         *detector('FCOS-R50', 'fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py', '<= 1.10', n),
         *detector('Faster R-CNN-R50', 'faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', '<= 1.5', n),
-        *classifier('ResNet-18 (ImageNet)', 'resnet/resnet18_8xb32_in1k.py', 224, 32, None, '<= 1.10', n),
-        *classifier('ResNet-18 (CIFAR)', 'resnet/resnet18_8xb16_cifar10.py', 32, 64, None, '<= 1.10', n),
-        *classifier('ResNet-18 (CIFAR)', 'resnet/resnet18_8xb16_cifar10.py', 32, 64, ['*'], '<= 3', n),
+        *classifier(
+            'ResNet-18 (ImageNet)', 'resnet/resnet18_8xb32_in1k.py', 224, 32, None, '<= 1.10', n
+        ),
+        *classifier(
+            'ResNet-18 (CIFAR)', 'resnet/resnet18_8xb16_cifar10.py', 32, 64, None, '<= 1.10', n
+        ),
+        *classifier(
+            'ResNet-18 (CIFAR)', 'resnet/resnet18_8xb16_cifar10.py', 32, 64, ['*'], '<= 3', n
+        ),
     ]

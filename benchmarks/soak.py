@@ -15,7 +15,8 @@ from pathlib import Path
 
 import torch
 
-from mmal.artifacts import load_tensors, read_csv, read_json
+from mmal.fileio.tensors import load_tensors
+from mmal.fileio.text import read_csv, read_json
 
 ROOT = Path(__file__).parents[1]
 ROUNDS = 3
@@ -23,7 +24,7 @@ CONFIG = f"""
 _base_ = '{ROOT}/configs/resnet_digits_isal.py'
 train_cfg = dict(initial=30, query=20, rounds={ROUNDS}, max_iters=60)
 param_scheduler = [dict(type='OneCycleLR', eta_max=1e-2, total_steps=60, pct_start=0.2, by_epoch=False)]
-custom_hooks = [_base_.stest_hook, dict(type='mmal.ResumePoint', every=0.5)]
+custom_hooks = [_base_.stest_hook, dict(type='mmal.MidTrainingCheckpointHook', every=0.5)]
 train_dataloader = dict(num_workers=1, persistent_workers=True)
 default_hooks = dict(logger=dict(interval=1000))
 """
@@ -36,8 +37,13 @@ def start(config: Path, work_dir: Path, processes: int) -> subprocess.Popen:
         command = ['bash', str(ROOT / 'tools' / 'dist_al_train.sh'), str(config), str(processes)]
     env = dict(os.environ, OMP_NUM_THREADS='1', PYTHON=sys.executable, PYTHONPATH=str(ROOT))
     with open(f'{work_dir}.log', 'a') as log:
-        return subprocess.Popen([*command, '--work-dir', str(work_dir), '--resume'], stdout=log,
-                                stderr=subprocess.STDOUT, start_new_session=True, env=env)
+        return subprocess.Popen(
+            [*command, '--work-dir', str(work_dir), '--resume'],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=env,
+        )
 
 
 def members(session: int) -> list[int]:
@@ -60,7 +66,9 @@ def kill(run: subprocess.Popen, rng: random.Random) -> str:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
-    with contextlib.suppress(subprocess.TimeoutExpired):  # then a worker was hit, or a launcher goes on; all go below
+    with contextlib.suppress(
+        subprocess.TimeoutExpired
+    ):  # then a worker was hit, or a launcher goes on; all go below
         run.wait(10)
     for pid in members(run.pid):
         try:
@@ -80,13 +88,19 @@ def outcome(work_dir: Path) -> dict:
             found[f'{folder.name}/{name}'] = read_json(folder / name)
         found[f'{folder.name}/scores.csv'] = read_csv(folder / 'scores.csv')
         weights = load_tensors(folder / 'checkpoint.pth')['state_dict']
-        found[f'{folder.name}/checkpoint.pth'] = torch.cat([t.double().flatten() for t in weights.values()]).tolist()
+        found[f'{folder.name}/checkpoint.pth'] = torch.cat(
+            [t.double().flatten() for t in weights.values()]
+        ).tolist()
     curve = read_json(work_dir / 'curve.json')
-    found['curve.json'] = [{k: point[k] for k in ('round', 'images', 'boxes', 'metrics')} for point in curve]
+    found['curve.json'] = [
+        {k: point[k] for k in ('round', 'images', 'boxes', 'metrics')} for point in curve
+    ]
     return found
 
 
-def interrupted(config: Path, work_dir: Path, processes: int, longest: float, rng: random.Random, until: float) -> int:
+def interrupted(
+    config: Path, work_dir: Path, processes: int, longest: float, rng: random.Random, until: float
+) -> int:
     """Run to the end, killed at random moments on the way; gives the number of kills."""
     kills = 0
     while True:
@@ -126,10 +140,22 @@ def main() -> None:
             kills += interrupted(config, work_dir, args.processes, longest, rng, until)
             runs += 1
             found = outcome(work_dir)
-            differences += [f'run {runs}: {name}' for name in straight if found[name] != straight[name]]
+            differences += [
+                f'run {runs}: {name}' for name in straight if found[name] != straight[name]
+            ]
             print(f'run {runs}: {kills} kills so far, {len(differences)} differences', flush=True)
             shutil.rmtree(work_dir)
-    print(json.dumps(dict(runs=runs, kills=kills, differences=differences, processes=args.processes, seed=args.seed)))
+    print(
+        json.dumps(
+            dict(
+                runs=runs,
+                kills=kills,
+                differences=differences,
+                processes=args.processes,
+                seed=args.seed,
+            )
+        )
+    )
     sys.exit(1 if differences or not kills else 0)
 
 

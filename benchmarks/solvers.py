@@ -9,7 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.harness import interleaved, ratio_record, record
-from mmal.influence import CG, Dense, LiSSA, build_curvature, cosine, mean_gradient, select_parameters
+from mmal.influence.api import build_curvature, mean_gradient
+from mmal.influence.parameters import select_parameters
+from mmal.influence.solvers.base import cosine
+from mmal.influence.solvers.cg import CG
+from mmal.influence.solvers.dense import Dense
+from mmal.influence.solvers.lissa import LiSSA
 
 DAMPING = 0.01
 COSINE = 0.99
@@ -25,10 +30,11 @@ class Problem:
 
     def __init__(self, n: int = 1000) -> None:
         from sklearn.datasets import load_digits
+
         digits = load_digits()
         order = torch.randperm(len(digits.data), generator=torch.Generator().manual_seed(0))
         x, y = torch.tensor(digits.data)[order] / 16, torch.tensor(digits.target)[order]
-        self.train, self.reference = (x[:n], y[:n]), (x[n:n + 400], y[n:n + 400])
+        self.train, self.reference = (x[:n], y[:n]), (x[n : n + 400], y[n : n + 400])
         self.model = self._make()
         self._fit()
         self.params = select_parameters(self.model, [self.last])
@@ -48,11 +54,17 @@ class Problem:
     def curvature(self, batch_size: int):
         x, y = self.train
         batches = list(zip(x.split(batch_size), y.split(batch_size), strict=True))
-        return build_curvature(self.model, self.losses, batches, self.params, 'hessian', log=lambda text: None)
+        return build_curvature(
+            self.model, self.losses, batches, self.params, 'hessian', log=lambda text: None
+        )
 
     def _fit(self) -> None:
-        optimizer = torch.optim.LBFGS(self.model.parameters(), max_iter=500, tolerance_grad=1e-9,
-                                      line_search_fn='strong_wolfe')
+        optimizer = torch.optim.LBFGS(
+            self.model.parameters(),
+            max_iter=500,
+            tolerance_grad=1e-9,
+            line_search_fn='strong_wolfe',
+        )
 
         def closure():
             optimizer.zero_grad()
@@ -67,8 +79,9 @@ class Problem:
 def cg_evaluations(problem: Problem, curvature) -> int | None:
     """Per-sample products until CG's x has the cosine."""
     for iterations in range(1, 60):
-        solution = CG(damping=DAMPING, tol=1e-12, max_iter=iterations).solve(problem.v, curvature,
-                                                                             log=lambda text: None)
+        solution = CG(damping=DAMPING, tol=1e-12, max_iter=iterations).solve(
+            problem.v, curvature, log=lambda text: None
+        )
         if cosine(solution.x, problem.exact) >= COSINE:
             return iterations * len(problem.train[0])
     return None
@@ -78,17 +91,33 @@ def lissa_evaluations(problem: Problem, curvature, scale: float, restarts: int) 
     """Per-sample products until LiSSA's x has the cosine; the depth doubles until it has, from the paper's 250."""
     found, evaluations = 0.0, 0
     for depth in (250 * 2**i for i in range(8)):
-        solver = LiSSA(preset='paper', damping=min(DAMPING / scale, 0.99), scale=scale, depth=depth,
-                       max_restarts=restarts)
+        solver = LiSSA(
+            preset='paper',
+            damping=min(DAMPING / scale, 0.99),
+            scale=scale,
+            depth=depth,
+            max_restarts=restarts,
+        )
         try:
             solution = solver.solve(problem.v, curvature, log=lambda text: None)
         except FloatingPointError:
-            return dict(reached=False, depth=depth, evaluations=None, cosine=None, note='the recursion explodes')
+            return dict(
+                reached=False,
+                depth=depth,
+                evaluations=None,
+                cosine=None,
+                note='the recursion explodes',
+            )
         found, evaluations = cosine(solution.x, problem.exact), solution.report['evaluations']
         if found >= COSINE:
             return dict(reached=True, depth=depth, evaluations=evaluations, cosine=found, note='')
-    return dict(reached=False, depth=depth, evaluations=evaluations, cosine=found,
-                note='not reached: the ratio is a lower bound')
+    return dict(
+        reached=False,
+        depth=depth,
+        evaluations=evaluations,
+        cosine=found,
+        note='not reached: the ratio is a lower bound',
+    )
 
 
 def accuracy_records() -> list[dict]:
@@ -96,15 +125,27 @@ def accuracy_records() -> list[dict]:
     problem = Problem()
     whole, single = problem.curvature(1000), problem.curvature(1)
     ours, target = cg_evaluations(problem, whole), '>= 10'
-    settings = dict(problem=f'digits, P = 650, n = 1000, damping {DAMPING}', cosine=COSINE, cg_evaluations=ours)
+    settings = dict(
+        problem=f'digits, P = 650, n = 1000, damping {DAMPING}', cosine=COSINE, cg_evaluations=ours
+    )
     lines = []
-    for scale, restarts, name in ((1.0, 0, "LiSSA, the paper's settings (scale 1)"),
-                                  (1.0, 20, "LiSSA, the paper's settings, restarted until it is bounded"),
-                                  (10.0, 0, 'LiSSA, scale 10 given')):
+    for scale, restarts, name in (
+        (1.0, 0, "LiSSA, the paper's settings (scale 1)"),
+        (1.0, 20, "LiSSA, the paper's settings, restarted until it is bounded"),
+        (10.0, 0, 'LiSSA, scale 10 given'),
+    ):
         theirs = lissa_evaluations(problem, single, scale, restarts)
         ratio = theirs['evaluations'] and theirs['evaluations'] / ours
-        lines.append(record(f'Hessian products to cosine {COSINE}: {name} / CG', ratio, target, 1, lissa=theirs,
-                            **settings))
+        lines.append(
+            record(
+                f'Hessian products to cosine {COSINE}: {name} / CG',
+                ratio,
+                target,
+                1,
+                lissa=theirs,
+                **settings,
+            )
+        )
     return lines
 
 
@@ -113,30 +154,50 @@ class Network(Problem):
 
     def _make(self) -> nn.Module:
         torch.manual_seed(0)
-        return nn.Sequential(nn.Unflatten(1, (1, 8, 8)), nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(),
-                             nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(),
-                             nn.Linear(256, 10)).double()
+        return nn.Sequential(
+            nn.Unflatten(1, (1, 8, 8)),
+            nn.Conv2d(1, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(32, 64, 3, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(256, 10),
+        ).double()
 
     last = '7'
 
 
 def pydvl_records(n: int) -> list[dict]:
     """Seconds for one s_test at equal accuracy."""
-    return [*_beside_pydvl(Problem(500), 'digits, softmax regression, P = 650, n = 500, one right-hand side', n),
-            *_beside_pydvl(Network(500), 'digits, last layer of a CNN, P = 2570, n = 500, one right-hand side', n)]
+    return [
+        *_beside_pydvl(
+            Problem(500), 'digits, softmax regression, P = 650, n = 500, one right-hand side', n
+        ),
+        *_beside_pydvl(
+            Network(500), 'digits, last layer of a CNN, P = 2570, n = 500, one right-hand side', n
+        ),
+    ]
 
 
 def _beside_pydvl(problem: Problem, what: str, n: int) -> list[dict]:
     warnings.filterwarnings('ignore')
     from pydvl.influence.torch import CgInfluence
     from torch.utils.data import DataLoader, TensorDataset
+
     results: dict = {}
     loader = DataLoader(TensorDataset(*problem.train), batch_size=500)
     curvature, one = problem.curvature(500), tuple(t[:1] for t in problem.reference)
 
     def pydvl():
-        influence = CgInfluence(problem.model, F.cross_entropy, regularization=DAMPING, maxiter=results['steps'],
-                                rtol=1e-6, progress=False).fit(loader)
+        influence = CgInfluence(
+            problem.model,
+            F.cross_entropy,
+            regularization=DAMPING,
+            maxiter=results['steps'],
+            rtol=1e-6,
+            progress=False,
+        ).fit(loader)
         results['pydvl'] = influence.influence_factors(*one)[0]
 
     def ours():
@@ -152,19 +213,37 @@ def _beside_pydvl(problem: Problem, what: str, n: int) -> list[dict]:
     exact = Dense(DAMPING).solve(v, curvature).x
     error = dict.fromkeys(('pydvl', 'ours'), 1.0)
     ours()
-    for steps in range(10, 200, 2):  # the fewest that give it our accuracy; its own tolerance stops much later
+    for steps in range(
+        10, 200, 2
+    ):  # the fewest that give it our accuracy; its own tolerance stops much later
         results['steps'] = steps
         pydvl()
         error = {k: float((results[k] - exact).norm() / exact.norm()) for k in error}
         if error['pydvl'] <= error['ours']:
             break
-    seconds = interleaved(dict(pydvl=pydvl, ours=ours, ours_with_set_up=with_the_pass_over_the_data), n)
+    seconds = interleaved(
+        dict(pydvl=pydvl, ours=ours, ours_with_set_up=with_the_pass_over_the_data), n
+    )
     settings = dict(problem=what, relative_errors=error, pydvl_steps=results['steps'])
     short = what.split(',')[1].strip()
-    return [ratio_record(f"pyDVL's CG / ours, {short}, closed form in place", '>= 10', seconds, 'pydvl', 'ours',
-                         **settings),
-            ratio_record(f"pyDVL's CG / ours, {short}, with our pass over the data", '>= 10', seconds, 'pydvl',
-                         'ours_with_set_up', **settings)]
+    return [
+        ratio_record(
+            f"pyDVL's CG / ours, {short}, closed form in place",
+            '>= 10',
+            seconds,
+            'pydvl',
+            'ours',
+            **settings,
+        ),
+        ratio_record(
+            f"pyDVL's CG / ours, {short}, with our pass over the data",
+            '>= 10',
+            seconds,
+            'pydvl',
+            'ours_with_set_up',
+            **settings,
+        ),
+    ]
 
 
 def records(n: int) -> list[dict]:

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from sklearn.datasets import load_digits
 from torch import nn
 
-from mmal.influence import Influence
+from mmal.influence.api import Influence
 
 LABELED, REFERENCE, POOL, QUERY, SEEDS = 100, 200, 1000, 50, 5
 images, labels = (torch.tensor(a) for a in load_digits(return_X_y=True))

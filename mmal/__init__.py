@@ -1,5 +1,5 @@
 """Active learning for mmdetection by influence selection (ISAL, ICCV 2021)."""
 
-from .version import __version__
+from mmal.version import __version__
 
 __all__ = ['__version__']

@@ -32,8 +32,12 @@ def explained(program: str, go_on: str = 'go on by --resume') -> Iterator[None]:
         sys.exit(f'\n{program}: file not found: {e.filename or e}')
     except UnpicklingError as e:
         why = next((line for line in str(e).splitlines() if 'GLOBAL' in line), str(e)).strip()
-        sys.exit(f'\n{program}: a checkpoint holds more than tensors and plain values, and was not read. {why}\n'
-                 'Code in such a file would run. If you made it yourself, --unsafe-checkpoints loads it all the same.')
+        sys.exit(
+            f'\n{program}: a checkpoint holds more than tensors and plain values, and was not read. {why}\n'
+            'Code in such a file would run. If you made it yourself, --unsafe-checkpoints loads it all the same.'
+        )
     except OSError as e:
-        sys.exit(f'\n{program}: cannot write or read {e.filename or "a file"}: {e.strerror or e}. What was finished is '
-                 f'kept; see to it and {go_on}.')
+        sys.exit(
+            f'\n{program}: cannot write or read {e.filename or "a file"}: {e.strerror or e}. What was finished is '
+            f'kept; see to it and {go_on}.'
+        )

@@ -17,19 +17,35 @@ def _build(cfg: dict, registry: Registry, default_args: dict | None = None):
     name = args.pop('type')
     found = registry.get(name) if isinstance(name, str) else name
     if found is None:
-        raise KeyError(f'no {registry.name} {name!r}; there are '
-                       f"{', '.join(f'mmal.{known}' for known in sorted(registry.module_dict))}")
+        raise KeyError(
+            f'no {registry.name} {name!r}; there are '
+            f'{", ".join(f"mmal.{known}" for known in sorted(registry.module_dict))}'
+        )
     return found(**args)
 
 
-LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope='mmal', locations=['mmal.loop'])
-HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='mmal', locations=['mmal.hooks'])
-MODELS = Registry('model', parent=MMENGINE_MODELS, scope='mmal', locations=['mmal.tasks.learning_loss'])
-DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope='mmal',
-                    locations=['mmal.tasks.digit_scenes', 'mmal.tasks.digits', 'mmal.tasks.subset', 'mmal.tasks.svhn',
-                               'mmal.datasets.seeded'])
-DATA_SAMPLERS = Registry('data sampler', parent=MMENGINE_DATA_SAMPLERS, scope='mmal',
-                         locations=['mmal.datasets.seeded'])
+LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope='mmal', locations=['mmal.engine.active_loop'])
+HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='mmal', locations=['mmal.engine.hooks'])
+MODELS = Registry(
+    'model', parent=MMENGINE_MODELS, scope='mmal', locations=['mmal.models.learning_loss']
+)
+DATASETS = Registry(
+    'dataset',
+    parent=MMENGINE_DATASETS,
+    scope='mmal',
+    locations=[
+        'mmal.datasets.digit_scenes',
+        'mmal.datasets.digits',
+        'mmal.datasets.pool_subset',
+        'mmal.datasets.svhn',
+        'mmal.datasets.seeded',
+    ],
+)
+DATA_SAMPLERS = Registry(
+    'data sampler', parent=MMENGINE_DATA_SAMPLERS, scope='mmal', locations=['mmal.datasets.seeded']
+)
 SAMPLERS = Registry('sampler', scope='mmal', build_func=_build, locations=['mmal.samplers'])
 ORACLES = Registry('oracle', scope='mmal', build_func=_build, locations=['mmal.oracles'])
-SOLVERS = Registry('solver', scope='mmal', build_func=_build, locations=['mmal.hooks.stest_hook'])
+SOLVERS = Registry(
+    'solver', scope='mmal', build_func=_build, locations=['mmal.engine.hooks.stest_hook']
+)

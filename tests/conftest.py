@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.sampler_worlds import ask, ids, world  # noqa: F401  fixtures for everyone
+from tests.sampler_fixtures import ask, ids, world  # noqa: F401  fixtures for everyone
 from tests.zoo_configs import config
 
 os.environ.setdefault('OMP_NUM_THREADS', '1')

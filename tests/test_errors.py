@@ -3,9 +3,8 @@ import pickle
 
 import pytest
 import torch
-
 from mmal.errors import InputError, explained
-from mmal.safe_loading import refuse_code
+from mmal.fileio.tensors import forbid_unpickling
 
 
 class Hostile:
@@ -38,7 +37,7 @@ def test_how_to_go_on_is_the_program_s_own():
 @pytest.mark.parametrize('call', [print, os.system])
 def test_code_in_a_checkpoint_is_named_in_two_lines(tmp_path, capsys, call):
     torch.save(dict(meta=Hostile(call)), tmp_path / 'evil.pth')
-    refuse_code()
+    forbid_unpickling()
     with pytest.raises(SystemExit) as end, explained('tool.py'):
         torch.load(tmp_path / 'evil.pth', weights_only=False)
     assert len(end.value.code.strip().splitlines()) == 2

@@ -4,8 +4,8 @@ import argparse
 import logging
 import sys
 
-from mmal.check_env import findings, report
 from mmal.errors import InputError, explained
+from mmal.utils.check_env import findings, print_report
 
 
 def count(text: str) -> int:
@@ -17,28 +17,69 @@ def count(text: str) -> int:
 
 
 def parse_args():
-    parser = argparse.ArgumentParser(description='Make a project from a folder of images, a list or a COCO file')
-    parser.add_argument('images', help='a folder, searched with all its folders; a text file with a path a line; or a '
-                        'COCO file (.json), of which annotations are not used')
-    parser.add_argument('--config', required=True, help='config of the model: a path, or e.g. '
-                        'mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py')
-    parser.add_argument('--classes', nargs='+', default=[], metavar='NAME', help='class names, or a text file with a '
-                        'name a line; a COCO file has its own')
-    parser.add_argument('--task', choices=['detection', 'classification'], help='by default what --config is for')
+    parser = argparse.ArgumentParser(
+        description='Make a project from a folder of images, a list or a COCO file'
+    )
+    parser.add_argument(
+        'images',
+        help='a folder, searched with all its folders; a text file with a path a line; or a '
+        'COCO file (.json), of which annotations are not used',
+    )
+    parser.add_argument(
+        '--config',
+        required=True,
+        help='config of the model: a path, or e.g. '
+        'mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py',
+    )
+    parser.add_argument(
+        '--classes',
+        nargs='+',
+        default=[],
+        metavar='NAME',
+        help='class names, or a text file with a name a line; a COCO file has its own',
+    )
+    parser.add_argument(
+        '--task', choices=['detection', 'classification'], help='by default what --config is for'
+    )
     parser.add_argument('--out', default='al_project', help='folder to be made (al_project)')
-    parser.add_argument('--below', metavar='DIR', help='folder that names in a list or COCO file are relative to; by '
-                        'default the folder of that file')
-    parser.add_argument('--evaluation', type=count, metavar='N', help='images drawn at random for evaluation, kept out '
-                        'of the pool; by default a tenth, at most 500')
-    parser.add_argument('--initial', type=count, metavar='N', help='images labeled first; by default a tenth of the '
-                        'pool, 10 to 100')
-    parser.add_argument('--query', type=count, metavar='N', help='images labeled after each round; by default half of '
-                        '--initial')
+    parser.add_argument(
+        '--base-dir',
+        metavar='DIR',
+        help='folder that names in a list or COCO file are relative to; by '
+        'default the folder of that file',
+    )
+    parser.add_argument(
+        '--evaluation',
+        type=count,
+        metavar='N',
+        help='images drawn at random for evaluation, kept out '
+        'of the pool; by default a tenth, at most 500',
+    )
+    parser.add_argument(
+        '--initial',
+        type=count,
+        metavar='N',
+        help='images labeled first; by default a tenth of the pool, 10 to 100',
+    )
+    parser.add_argument(
+        '--query',
+        type=count,
+        metavar='N',
+        help='images labeled after each round; by default half of --initial',
+    )
     parser.add_argument('--rounds', type=count, default=5, help='trainings (5)')
-    parser.add_argument('--cold-start', choices=['random', 'coreset'], default='random',
-                        help='how the first images are chosen: at random, or spread over what the pretrained backbone '
-                        'of --config sees')
-    parser.add_argument('--drop-near-duplicates', action='store_true', help='of images that look alike, keep the first')
+    parser.add_argument(
+        '--cold-start',
+        choices=['random', 'coreset'],
+        default='random',
+        help='how the first images are chosen: at random, or spread over what the pretrained backbone '
+        'of --config sees',
+    )
+    parser.add_argument(
+        '--drop-near-duplicates',
+        action='store_true',
+        help='of images that look alike, keep the first',
+    )
     parser.add_argument('--seed', type=int, default=0, help='of the draws and the trainings (0)')
     return parser.parse_args()
 
@@ -46,20 +87,36 @@ def parse_args():
 def main():
     found = findings()
     if any(f.fatal for f in found):
-        sys.exit(report(found))
+        sys.exit(print_report(found))
     args = parse_args()
     logging.basicConfig(level=logging.INFO, format='%(message)s', stream=sys.stdout)
-    from mmal.project import BaseConfig, Settings, create, find_images, read_classes, require_free
+    from mmal.project.base_config import BaseConfig
+    from mmal.project.class_names import read_classes
+    from mmal.project.create import create, require_free
+    from mmal.project.image_source import find_images
+    from mmal.project.settings import Settings
+
     with explained('al_init.py'):
         require_free(args.out)  # before hours are spent
         base = BaseConfig(args.config, args.task)
-        source = find_images(args.images, args.below)
+        source = find_images(args.images, args.base_dir)
         if not args.classes and not source.classes:
-            raise InputError('which classes? Give their names, e.g. --classes cat dog, or a text file with a name a '
-                             'line.')
+            raise InputError(
+                'which classes? Give their names, e.g. --classes cat dog, or a text file with a name a '
+                'line.'
+            )
         classes = read_classes(args.classes or source.classes)
-        settings = Settings(classes, args.out, args.evaluation, args.initial, args.query, args.rounds,
-                            args.cold_start, args.seed, args.drop_near_duplicates)
+        settings = Settings(
+            classes,
+            args.out,
+            args.evaluation,
+            args.initial,
+            args.query,
+            args.rounds,
+            args.cold_start,
+            args.seed,
+            args.drop_near_duplicates,
+        )
         print(create(source, base, settings, logging.getLogger('al_init')))
 
 

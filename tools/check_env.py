@@ -3,11 +3,13 @@
 import os.path as osp
 import sys
 
-sys.path.insert(0, osp.dirname(osp.dirname(osp.abspath(__file__))))  # works before anything is installed
+sys.path.insert(
+    0, osp.dirname(osp.dirname(osp.abspath(__file__)))
+)  # works before anything is installed
 
-from mmal.check_env import findings, report  # noqa: E402
+from mmal.utils.check_env import findings, print_report
 
 if __name__ == '__main__':
     found = findings()
-    print(report(found))
+    print(print_report(found))
     sys.exit(any(f.fatal for f in found))

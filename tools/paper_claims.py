@@ -4,9 +4,11 @@ import argparse
 import os.path as osp
 import sys
 
-sys.path.insert(0, osp.dirname(osp.dirname(osp.abspath(__file__))))  # works before anything is installed
+sys.path.insert(
+    0, osp.dirname(osp.dirname(osp.abspath(__file__)))
+)  # works before anything is installed
 
-from mmal.analysis.claims import report  # noqa: E402
+from mmal.benchmark.isal_paper.claims import report
 
 if __name__ == '__main__':
     argparse.ArgumentParser(description=__doc__).parse_args()

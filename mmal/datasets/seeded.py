@@ -2,54 +2,25 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-import torch
 from mmengine.dist import get_dist_info
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from torch.utils.data import Sampler
 
-from ..pool import derive_seed
-from ..registry import DATA_SAMPLERS, DATASETS
+from mmal.registry import DATA_SAMPLERS, DATASETS
+from mmal.utils.rng import seeded_rng
+from mmal.utils.seeding import derive_seed
 
-ROWS = 40
+ROW_BITS = 40
 """Bits of a draw that are the row; those above are its place in the stream."""
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """The processor's generators start from ``seed`` within, and are what they were afterwards."""
-    before = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    _seed_processor(seed)
-    try:
-        yield
-    finally:
-        random.setstate(before[0])
-        np.random.set_state(before[1])
-        torch.set_rng_state(before[2])
-
-
-def seed_all(seed: int) -> None:
-    """Start all generators from ``seed``: Python's, numpy's and torch's, those of the GPUs in use, too."""
-    _seed_processor(seed)
-    if torch.cuda.is_initialized():
-        torch.cuda.manual_seed_all(seed)
-
-
-def _seed_processor(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.default_generator.manual_seed(seed)
 
 
 @DATASETS.register_module()
 class SeededDataset:
-    """A dataset whose random transforms depend on the draw alone, for :class:`CountedSampler`.
+    """A dataset whose random transforms depend on the draw alone, for :class:`PositionTaggedSampler`.
 
     Whatever else is asked of it is asked of the dataset within.
 
@@ -65,12 +36,12 @@ class SeededDataset:
         return len(self.dataset)
 
     def __getitem__(self, draw: int) -> Any:
-        with seeded(derive_seed(self.seed, f'draw/{draw}')):
-            return self.dataset[row(draw)]
+        with seeded_rng(derive_seed(self.seed, f'draw/{draw}')):
+            return self.dataset[row_of_tag(draw)]
 
     def get_data_info(self, draw: int) -> dict:
         """What batch samplers ask."""
-        return self.dataset.get_data_info(row(draw))
+        return self.dataset.get_data_info(row_of_tag(draw))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith('__') or name == 'dataset':
@@ -81,13 +52,13 @@ class SeededDataset:
         setattr(self.dataset, name, value)  # as PipelineSwitchHook does
 
 
-def row(draw: int) -> int:
+def row_of_tag(draw: int) -> int:
     """The dataset's row of a draw."""
-    return draw & ((1 << ROWS) - 1)
+    return draw & ((1 << ROW_BITS) - 1)
 
 
 @DATA_SAMPLERS.register_module()
-class CountedSampler(Sampler):  # mmdet asks for its type
+class PositionTaggedSampler(Sampler):  # mmdet asks for its type
     """A data sampler that yields draws: the row, and its place in the stream of all processes above it.
 
     Args:
@@ -98,7 +69,9 @@ class CountedSampler(Sampler):  # mmdet asks for its type
 
     def __init__(self, dataset, sampler: dict, seed: int | None = None) -> None:
         self.dataset = dataset
-        self.sampler = MMENGINE_DATA_SAMPLERS.build(sampler, default_args=dict(dataset=dataset, seed=seed))
+        self.sampler = MMENGINE_DATA_SAMPLERS.build(
+            sampler, default_args=dict(dataset=dataset, seed=seed)
+        )
         self._start = self._epoch = 0
         if hasattr(self.sampler, 'skip'):  # mmengine asks for it
             self.skip = self._skip
@@ -110,7 +83,7 @@ class CountedSampler(Sampler):  # mmdet asks for its type
         rank, world = get_dist_info()
         place = self._epoch * len(self.dataset) + rank + self._start * world
         for index in self.sampler:
-            yield place << ROWS | index
+            yield place << ROW_BITS | index
             place += world
 
     def set_epoch(self, epoch: int) -> None:
@@ -131,5 +104,8 @@ class CountedSampler(Sampler):  # mmdet asks for its type
 
 def seeded_loader(loader: dict, seed: int) -> dict:
     """The config of a train_dataloader with both around its dataset and its sampler."""
-    return dict(loader, dataset=dict(type='mmal.SeededDataset', dataset=loader['dataset'], seed=seed),
-                sampler=dict(type='mmal.CountedSampler', sampler=loader['sampler']))
+    return dict(
+        loader,
+        dataset=dict(type='mmal.SeededDataset', dataset=loader['dataset'], seed=seed),
+        sampler=dict(type='mmal.PositionTaggedSampler', sampler=loader['sampler']),
+    )

@@ -4,21 +4,53 @@ Nothing here imports mmengine, mmcv, mmdet or any other part of mmal. :class:`In
 calls; the rest are its parts.
 """
 
+from mmal.influence.solvers.base import Solution, cosine
+from mmal.influence.solvers.cg import CG
+from mmal.influence.solvers.dense import Dense
+from mmal.influence.solvers.identity import Identity
+from mmal.influence.solvers.lissa import LiSSA
+from mmal.influence.solvers.power_iteration import largest_eigenvalue
+
 from .affine import AffineTape, NotAffine
-from .affine_curvature import AffineCurvature, NotLast
+from .api import Influence, build_curvature, mean_gradient
 from .checks import check_model
 from .curvature import Curvature, DoubleBackward, hvp
-from .directional import agree, output_derivative, outputs_and_tangents
-from .engine import Influence, build_curvature, mean_gradient
+from .directional_derivative import agree, output_derivative, outputs_and_tangents
+from .distributed_curvature import SharedCurvature
+from .last_layer_curvature import AffineCurvature, NotLast
 from .last_layers import find_last_layers
 from .output_hessian import OutputHessian
-from .params import flatten, gradient, matches, restrict_grad, select_parameters, unflatten
-from .shared_curvature import SharedCurvature
-from .solvers import CG, Dense, Identity, LiSSA, Solution, cosine, largest_eigenvalue
+from .parameters import flatten, gradient, matches, restrict_grad, select_parameters, unflatten
 
 __all__ = [
-    'CG', 'AffineCurvature', 'AffineTape', 'Curvature', 'Dense', 'DoubleBackward', 'Identity', 'Influence', 'LiSSA',
-    'NotAffine', 'NotLast', 'OutputHessian', 'SharedCurvature', 'Solution', 'agree', 'build_curvature',
-    'check_model', 'cosine', 'find_last_layers', 'flatten', 'gradient', 'hvp', 'largest_eigenvalue', 'matches',
-    'mean_gradient', 'output_derivative', 'outputs_and_tangents', 'restrict_grad', 'select_parameters', 'unflatten'
+    'CG',
+    'AffineCurvature',
+    'AffineTape',
+    'Curvature',
+    'Dense',
+    'DoubleBackward',
+    'Identity',
+    'Influence',
+    'LiSSA',
+    'NotAffine',
+    'NotLast',
+    'OutputHessian',
+    'SharedCurvature',
+    'Solution',
+    'agree',
+    'build_curvature',
+    'check_model',
+    'cosine',
+    'find_last_layers',
+    'flatten',
+    'gradient',
+    'hvp',
+    'largest_eigenvalue',
+    'matches',
+    'mean_gradient',
+    'output_derivative',
+    'outputs_and_tangents',
+    'restrict_grad',
+    'select_parameters',
+    'unflatten',
 ]

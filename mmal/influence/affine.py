@@ -21,19 +21,20 @@ class NotAffine(ValueError):
 
 
 @dataclass
-class Use:
+class LayerCall:
     """One use of a layer.
 
     Attributes:
         layer: The layer.
-        names: Name of the chosen parameter by its name in the layer, e.g. {'weight': 'head.fc.weight'}.
+        param_names: Name of the chosen parameter by its name in the layer, e.g. {'weight': 'head.fc.weight'}.
         x: Its input, cut off from the graph.
-        out: Its output, part of the graph.
+        output: Its output, part of the graph.
     """
+
     layer: nn.Module
-    names: dict[str, str]
+    param_names: dict[str, str]
     x: Tensor
-    out: Tensor | None
+    output: Tensor | None
 
     @property
     def channel_dim(self) -> int:
@@ -42,15 +43,21 @@ class Use:
 
     def tangent(self, direction: dict[str, Tensor]) -> Tensor:
         """X * s: what the layer would output with ``direction`` in place of its parameters (zero where not chosen)."""
-        if isinstance(self.layer, nn.Linear) and 'weight' in self.names:
-            bias = direction[self.names['bias']] if 'bias' in self.names else None
+        if isinstance(self.layer, nn.Linear) and 'weight' in self.param_names:
+            bias = direction[self.param_names['bias']] if 'bias' in self.param_names else None
             with torch.no_grad():  # pullback needs no graph here
-                return nn.functional.linear(self.x, direction[self.names['weight']], bias)
-        values = {local: direction[self.names[local]] if local in self.names else torch.zeros_like(p)
-                  for local, p in self.layer.named_parameters(recurse=False)}
-        return functional_call(self.layer, values, (self.x, ))
+                return nn.functional.linear(self.x, direction[self.param_names['weight']], bias)
+        values = {
+            local: direction[self.param_names[local]]
+            if local in self.param_names
+            else torch.zeros_like(p)
+            for local, p in self.layer.named_parameters(recurse=False)
+        }
+        return functional_call(self.layer, values, (self.x,))
 
-    def pullback(self, u: Tensor, tangent: Tensor, direction: dict[str, Tensor]) -> dict[str, Tensor]:
+    def pullback(
+        self, u: Tensor, tangent: Tensor, direction: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
         """The transpose of :meth:`tangent`: the parameters' gradient of <u, x * s>, by parameter name.
 
         Args:
@@ -59,14 +66,20 @@ class Use:
             direction: Its argument, requiring gradients.
         """
         if not isinstance(self.layer, nn.Linear):
-            parts = torch.autograd.grad(tangent, [direction[name] for name in self.names.values()], u)
-            return dict(zip(self.names.values(), parts, strict=True))
+            parts = torch.autograd.grad(
+                tangent, [direction[name] for name in self.param_names.values()], u
+            )
+            return dict(zip(self.param_names.values(), parts, strict=True))
         rows = u.reshape(-1, u.shape[-1])
-        found = dict(weight=lambda: rows.T @ self.x.reshape(-1, self.x.shape[-1]), bias=lambda: rows.sum(0))
-        return {name: found[local]() for local, name in self.names.items()}
+        found = dict(
+            weight=lambda: rows.T @ self.x.reshape(-1, self.x.shape[-1]), bias=lambda: rows.sum(0)
+        )
+        return {name: found[local]() for local, name in self.param_names.items()}
 
 
-def affine_owners(model: nn.Module, params: dict[str, nn.Parameter]) -> dict[nn.Module, dict[str, str]]:
+def affine_owners(
+    model: nn.Module, params: dict[str, nn.Parameter]
+) -> dict[nn.Module, dict[str, str]]:
     """Every module that owns one of ``params``, with the chosen names; a shared parameter has several owners.
 
     Raises:
@@ -75,8 +88,11 @@ def affine_owners(model: nn.Module, params: dict[str, nn.Parameter]) -> dict[nn.
     names = {id(p): name for name, p in params.items()}
     owners = {}
     for module in model.modules():
-        mine = {local: names[id(p)] for local, p in module.named_parameters(recurse=False, remove_duplicate=False)
-                if id(p) in names}
+        mine = {
+            local: names[id(p)]
+            for local, p in module.named_parameters(recurse=False, remove_duplicate=False)
+            if id(p) in names
+        }
         if mine and not isinstance(module, AFFINE):
             raise NotAffine(f'{next(iter(mine.values()))} belongs to a {type(module).__name__}.')
         if mine:
@@ -105,12 +121,14 @@ class AffineTape:
 
     def __init__(self, model: nn.Module, params: dict[str, nn.Parameter]) -> None:
         self._owners = affine_owners(model, params)
-        self.uses: list[Use] = []
+        self.uses: list[LayerCall] = []
         self._handles: list = []
 
     def __enter__(self) -> AffineTape:
         self.uses = []
-        self._handles = [layer.register_forward_hook(self._record, with_kwargs=True) for layer in self._owners]
+        self._handles = [
+            layer.register_forward_hook(self._record, with_kwargs=True) for layer in self._owners
+        ]
         return self
 
     def __exit__(self, *exc) -> None:
@@ -120,7 +138,11 @@ class AffineTape:
     def _record(self, layer: nn.Module, args: tuple, kwargs: dict, out: Tensor) -> Tensor | None:
         if not (torch.is_grad_enabled() and out.requires_grad):
             return None
-        self.uses.append(Use(layer, self._owners[layer], (args[0] if args else kwargs['input']).detach(), out))
+        self.uses.append(
+            LayerCall(
+                layer, self._owners[layer], (args[0] if args else kwargs['input']).detach(), out
+            )
+        )
         return out.clone()  # the model may change what it gets in place
 
     def derivative(self, loss: Tensor, direction: dict[str, Tensor], n: int = 1) -> Tensor:
@@ -137,7 +159,7 @@ class AffineTape:
         total = loss.new_zeros(n)
         if not (self.uses and loss.requires_grad):
             return total
-        slopes = torch.autograd.grad(loss, [use.out for use in self.uses], allow_unused=True)
+        slopes = torch.autograd.grad(loss, [use.output for use in self.uses], allow_unused=True)
         with torch.no_grad():
             for use, slope in zip(self.uses, slopes, strict=True):
                 if slope is not None:

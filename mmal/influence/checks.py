@@ -15,10 +15,14 @@ def check_model(model: nn.Module, params: dict[str, nn.Parameter]) -> None:
     """
     for name, module in model.named_modules():
         if isinstance(module, _BatchNorm) and module.training:
-            raise ValueError(f'{name} ({type(module).__name__}) is in train mode: samples of a batch would depend on '
-                             'each other, and its statistics would change. Call model.eval(), or eval() of its '
-                             'normalisation layers.')
+            raise ValueError(
+                f'{name} ({type(module).__name__}) is in train mode: samples of a batch would depend on '
+                'each other, and its statistics would change. Call model.eval(), or eval() of its '
+                'normalisation layers.'
+            )
     for name, p in params.items():
         if p.dtype not in (torch.float32, torch.float64):
-            raise ValueError(f'{name} is {p.dtype}; influence needs float32 or float64. Convert the model: '
-                             'model.float(). (Mixed-precision training keeps float32 parameters.)')
+            raise ValueError(
+                f'{name} is {p.dtype}; influence needs float32 or float64. Convert the model: '
+                'model.float(). (Mixed-precision training keeps float32 parameters.)'
+            )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from .params import gradient
+from .parameters import gradient
 
 
 def hvp(loss: Tensor, params: dict[str, nn.Parameter], vector: Tensor) -> Tensor:
@@ -37,6 +37,7 @@ class Curvature(Protocol):
         kind: 'hessian', or 'ggn' for its positive semi-definite part.
         evaluations: Per-sample products made so far.
     """
+
     params: dict[str, nn.Parameter]
     kind: str
     evaluations: int
@@ -70,9 +71,18 @@ class DoubleBackward:
 
     kind = 'hessian'
 
-    def __init__(self, losses: Callable[[Any], Tensor], batches: Sequence[Any],
-                 params: dict[str, nn.Parameter]) -> None:
-        self._losses, self._batches, self.params, self.evaluations = losses, list(batches), params, 0
+    def __init__(
+        self,
+        losses: Callable[[Any], Tensor],
+        batches: Sequence[Any],
+        params: dict[str, nn.Parameter],
+    ) -> None:
+        self._losses, self._batches, self.params, self.evaluations = (
+            losses,
+            list(batches),
+            params,
+            0,
+        )
 
     def __len__(self) -> int:
         return len(self._batches)

@@ -45,11 +45,17 @@ def find_last_layers(model: nn.Module, loss: Callable[[], Tensor]) -> list[str]:
             handle.remove()
         for p, flag in before.items():
             p.requires_grad_(flag)
-    names = [name for name, p in model.named_parameters() if p.requires_grad
-             and any(p is q for layer in found for q in layer.parameters())]
+    names = [
+        name
+        for name, p in model.named_parameters()
+        if p.requires_grad and any(p is q for layer in found for q in layer.parameters())
+    ]
     if not names:
-        raise ValueError('No trainable linear or convolutional layer was found behind the loss'
-                         + (': all of them are frozen.' if found else '.') + ' Name the layers in `params`.')
+        raise ValueError(
+            'No trainable linear or convolutional layer was found behind the loss'
+            + (': all of them are frozen.' if found else '.')
+            + ' Name the layers in `params`.'
+        )
     return names
 
 

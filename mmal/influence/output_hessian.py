@@ -33,8 +33,9 @@ class OutputHessian:
 
     def __init__(self, loss: Tensor, outs: Sequence[Tensor], channel_dims: Sequence[int]) -> None:
         self._outs, self._dims = list(outs), list(channel_dims)
-        self._grads = torch.autograd.grad(loss, self._outs, create_graph=True, allow_unused=True,
-                                          materialize_grads=True)
+        self._grads = torch.autograd.grad(
+            loss, self._outs, create_graph=True, allow_unused=True, materialize_grads=True
+        )
         self._parts = self._find_parts()
         self._by_graph = [i for i, part in enumerate(self._parts) if part is _GRAPH]
         self.clamped = True
@@ -47,14 +48,23 @@ class OutputHessian:
         A graph cannot be cut; :attr:`clamped` says whether all was.
         """
         self.clamped = not self._by_graph
-        self._parts = [part.clamp() if isinstance(part, (_Diagonal, _Blocks)) else part for part in self._parts]
+        self._parts = [
+            part.clamp() if isinstance(part, (_Diagonal, _Blocks)) else part for part in self._parts
+        ]
 
     def product(self, vectors: Sequence[Tensor]) -> list[Tensor | None]:
         """H u, for a vector in the shape of each output; None stands for zero."""
-        found = [part and part.product(u) if part is not _GRAPH else None
-                 for part, u in zip(self._parts, vectors, strict=True)]
+        found = [
+            part and part.product(u) if part is not _GRAPH else None
+            for part, u in zip(self._parts, vectors, strict=True)
+        ]
         if self._by_graph:
-            exact = self._exact([u if part is _GRAPH else None for part, u in zip(self._parts, vectors, strict=True)])
+            exact = self._exact(
+                [
+                    u if part is _GRAPH else None
+                    for part, u in zip(self._parts, vectors, strict=True)
+                ]
+            )
             for i in self._by_graph:
                 found[i] = exact[i]
         return found
@@ -63,27 +73,50 @@ class OutputHessian:
     def nbytes(self) -> int:
         """Memory of what is kept; that of a graph is a guess: eight times its outputs."""
         graphs = sum(8 * self._outs[i].nbytes for i in self._by_graph)
-        return graphs + sum(part.nbytes for part in self._parts if isinstance(part, (_Diagonal, _Blocks)))
+        return graphs + sum(
+            part.nbytes for part in self._parts if isinstance(part, (_Diagonal, _Blocks))
+        )
 
     def _exact(self, vectors: Sequence[Tensor | None]) -> list[Tensor | None]:
-        pairs = [(g, u) for g, u in zip(self._grads, vectors, strict=True) if g.requires_grad and u is not None]
+        pairs = [
+            (g, u)
+            for g, u in zip(self._grads, vectors, strict=True)
+            if g.requires_grad and u is not None
+        ]
         if not pairs:
             return [None] * len(self._outs)
-        return list(torch.autograd.grad([g for g, _ in pairs], self._outs, [u for _, u in pairs], retain_graph=True,
-                                        allow_unused=True))
+        return list(
+            torch.autograd.grad(
+                [g for g, _ in pairs],
+                self._outs,
+                [u for _, u in pairs],
+                retain_graph=True,
+                allow_unused=True,
+            )
+        )
 
     def _find_parts(self) -> list:
         """For every output its blocks, None where the loss is linear, or _GRAPH."""
         generator = torch.Generator().manual_seed(0)
         # Gaussian: signs alone cannot tell a block from a diagonal where they happen to be equal
-        probe = [torch.randn(o.shape, generator=generator, dtype=torch.double).to(o) for o in self._outs]
+        probe = [
+            torch.randn(o.shape, generator=generator, dtype=torch.double).to(o) for o in self._outs
+        ]
         expected, sums = self._exact(probe), self._exact([torch.ones_like(o) for o in self._outs])
-        parts = [self._find_part(i, u, want, diagonal)
-                 for i, (u, want, diagonal) in enumerate(zip(probe, expected, sums, strict=True))]
-        if _GRAPH in parts:  # an output coupled to another shows as no block; then both must go through the graph
-            alone = self._exact([u if part is _GRAPH else None for part, u in zip(parts, probe, strict=True)])
+        parts = [
+            self._find_part(i, u, want, diagonal)
+            for i, (u, want, diagonal) in enumerate(zip(probe, expected, sums, strict=True))
+        ]
+        if (
+            _GRAPH in parts
+        ):  # an output coupled to another shows as no block; then both must go through the graph
+            alone = self._exact(
+                [u if part is _GRAPH else None for part, u in zip(parts, probe, strict=True)]
+            )
             for part, u, want, found in zip(parts, probe, expected, alone, strict=True):
-                if part is _GRAPH and not _close(torch.zeros_like(u) if found is None else found, want, _rounding(u)):
+                if part is _GRAPH and not _close(
+                    torch.zeros_like(u) if found is None else found, want, _rounding(u)
+                ):
                     return [None if want is None else _GRAPH for want in expected]
         return parts
 
@@ -122,7 +155,6 @@ def _close(found: Tensor, expected: Tensor, floor: float) -> bool:
 
 
 class _Diagonal:
-
     def __init__(self, values: Tensor) -> None:
         self._values = values
 
@@ -140,8 +172,13 @@ class _Diagonal:
 class _Blocks:
     """A matrix a location, kept where it is not zero."""
 
-    def __init__(self, columns: list[Tensor] | None, dim: int, rows: Tensor | None = None,
-                 blocks: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        columns: list[Tensor] | None,
+        dim: int,
+        rows: Tensor | None = None,
+        blocks: Tensor | None = None,
+    ) -> None:
         self._dim = dim
         if blocks is None:
             matrices = torch.stack([c.movedim(dim, -1).flatten(0, -2) for c in columns], -1)
@@ -159,10 +196,16 @@ class _Blocks:
         flat = last.flatten(0, -2)
         at = flat if self._rows is None else flat[self._rows]
         product = torch.bmm(self._blocks, at[..., None])[..., 0]
-        result = product if self._rows is None else torch.zeros_like(flat).index_copy_(0, self._rows, product)
+        result = (
+            product
+            if self._rows is None
+            else torch.zeros_like(flat).index_copy_(0, self._rows, product)
+        )
         return result.view(last.shape).movedim(-1, self._dim)
 
     def clamp(self) -> _Blocks:
         blocks = (self._blocks + self._blocks.mT) / 2
         values, vectors = torch.linalg.eigh(blocks)
-        return _Blocks(None, self._dim, self._rows, (vectors * values.clamp(min=0)[:, None]) @ vectors.mT)
+        return _Blocks(
+            None, self._dim, self._rows, (vectors * values.clamp(min=0)[:, None]) @ vectors.mT
+        )

@@ -1,8 +1,16 @@
 """Oracles: what turns chosen ids into annotations."""
 
-from .annotation_server import AnnotationServer
-from .base import Answered, Oracle, Request, Waiting
-from .people import HumanOracle
+from .base import LabelsPending, Oracle, OracleResponse, Request
+from .human import HumanOracle
+from .label_studio import AnnotationServer
 from .simulated import SimulatedOracle
 
-__all__ = ['AnnotationServer', 'Answered', 'HumanOracle', 'Oracle', 'Request', 'SimulatedOracle', 'Waiting']
+__all__ = [
+    'AnnotationServer',
+    'OracleResponse',
+    'HumanOracle',
+    'Oracle',
+    'Request',
+    'SimulatedOracle',
+    'LabelsPending',
+]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ..labeling import Batch
+from mmal.annotation.batch import Batch
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,13 @@ class Request:
         ids: Of the pool, most helpful first.
         folder: Where the batch and its labels are kept: ``initial`` or ``round_XX`` of the run, or that of an
             evaluation or reference set.
-        batch: Makes the batch for people, with files, ranks and predictions; it may take a while.
+        make_batch: Makes the batch for people, with files, ranks and predictions; it may take a while.
         wait: Whether the oracle may wait for people. Defaults to True: as long as its settings say.
     """
+
     ids: list
     folder: Path
-    batch: Callable[[], Batch]
+    make_batch: Callable[[], Batch]
     wait: bool = True
 
     @property
@@ -33,7 +34,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answered:
+class OracleResponse:
     """Labels of some of the images asked for, or of all.
 
     Attributes:
@@ -42,13 +43,14 @@ class Answered:
         seconds: How long labeling took, by id, where that is known.
         skipped: Images that whoever was to label them skipped; they are not asked for again.
     """
+
     ids: list
     annotations: list[dict]
     seconds: dict
     skipped: list
 
 
-class Waiting(Exception):
+class LabelsPending(Exception):
     """Labels are still to come: the run ends for now, with exit status 0. The text says what to do, in one sentence."""
 
 
@@ -58,11 +60,12 @@ class Oracle(Protocol):
     Attributes:
         people: Whether labels are bought by asking: then nothing of an image is known before, and cost is predicted.
     """
-    people: bool
 
-    def answer(self, request: Request) -> Answered:
+    is_human: bool
+
+    def answer(self, request: Request) -> OracleResponse:
         """Labels of the images. It is called again for the same request after every resume, until it answers.
 
         Raises:
-            Waiting: If they are still to come.
+            LabelsPending: If they are still to come.
         """

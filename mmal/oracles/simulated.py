@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from ..errors import InputError
-from ..registry import ORACLES
-from .base import Answered, Request
+from mmal.errors import InputError
+from mmal.registry import ORACLES
+
+from .base import OracleResponse, Request
 
 
 @ORACLES.register_module()
@@ -16,14 +17,16 @@ class SimulatedOracle:
         InputError: If that file holds no annotation at all.
     """
 
-    people = False
+    is_human = False
 
     def __init__(self, data) -> None:
         if not data.has_truth:
-            raise InputError('SimulatedOracle reveals annotations of the training set, but it has none. Have people '
-                             "label the images by oracle=dict(type='mmal.HumanOracle'), or name an annotated file.")
+            raise InputError(
+                'SimulatedOracle reveals annotations of the training set, but it has none. Have people '
+                "label the images by oracle=dict(type='mmal.HumanOracle'), or name an annotated file."
+            )
         self._data = data
 
-    def answer(self, request: Request) -> Answered:
+    def answer(self, request: Request) -> OracleResponse:
         """All of them, at once."""
-        return Answered(list(request.ids), self._data.truth(request.ids), {}, [])
+        return OracleResponse(list(request.ids), self._data.ground_truth(request.ids), {}, [])

@@ -10,8 +10,8 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.hub import get_config
 
-from ..errors import InputError
-from ..tasks import several_labels
+from mmal.adapters import several_labels
+from mmal.errors import InputError
 
 TASKS = {'mmdet': 'detection', 'mmpretrain': 'classification'}
 OWN_HEAD = 'RPNHead'
@@ -30,6 +30,7 @@ class Place:
         filter_cfg: Of that dataset.
         repeated: Whether a RepeatDataset around it stays.
     """
+
     keys: list[str]
     pipeline: str
     steps: list[dict]
@@ -53,23 +54,35 @@ class BaseConfig:
         self.name = name if '::' in name else os.path.abspath(name)
         scope = self.cfg.get('default_scope')
         if scope not in TASKS:
-            raise InputError(f"--config {name}: expected default_scope 'mmdet' or 'mmpretrain', found {scope!r}. "
-                             'Give a whole config of a model, not a part of one.')
+            raise InputError(
+                f"--config {name}: expected default_scope 'mmdet' or 'mmpretrain', found {scope!r}. "
+                'Give a whole config of a model, not a part of one.'
+            )
         self.task = TASKS[scope]
         if task not in (None, self.task):
-            raise InputError(f'--task {task}, but --config {name} is for {self.task}. Leave --task out, or give a '
-                             f'config for {task}.')
+            raise InputError(
+                f'--task {task}, but --config {name} is for {self.task}. Leave --task out, or give a '
+                f'config for {task}.'
+            )
         for part in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'):
             if not self.cfg.get(part):
-                raise InputError(f'--config {name} has no {part}. Give a whole config of a model, not a part of one.')
+                raise InputError(
+                    f'--config {name} has no {part}. Give a whole config of a model, not a part of one.'
+                )
         self.train = place(self.cfg, 'train_dataloader')
-        self.test_name = next((n for n in ('test_dataloader', 'val_dataloader') if self.cfg.get(n)), None)
+        self.test_name = next(
+            (n for n in ('test_dataloader', 'val_dataloader') if self.cfg.get(n)), None
+        )
         if self.test_name is None:
-            raise InputError(f'--config {name} has neither a test_dataloader nor a val_dataloader, whose pipeline '
-                             'images are scored with.')
+            raise InputError(
+                f'--config {name} has neither a test_dataloader nor a val_dataloader, whose pipeline '
+                'images are scored with.'
+            )
         self.test = place(self.cfg, self.test_name)
         if any(step.get('with_mask') or step.get('with_seg') for step in self.train.steps):
-            raise InputError(f'--config {name} learns masks, but people will draw boxes. Give a detector of boxes.')
+            raise InputError(
+                f'--config {name} learns masks, but people will draw boxes. Give a detector of boxes.'
+            )
 
     @property
     def boxes(self) -> bool:
@@ -90,7 +103,9 @@ class BaseConfig:
         """
         found = {k: self.cfg.train_cfg[k] for k in LENGTHS if self.cfg.train_cfg.get(k)}
         if not found:
-            raise InputError('--config: its train_cfg has neither max_epochs nor max_iters. Add one of them.')
+            raise InputError(
+                '--config: its train_cfg has neither max_epochs nor max_iters. Add one of them.'
+            )
         return found
 
     @property
@@ -106,14 +121,18 @@ def _read(name: str) -> Config:
         if not Path(name).is_file():
             raise FileNotFoundError(name)
         if 'read_base()' in Path(name).read_text(encoding='utf-8', errors='replace'):
-            raise InputError(f'--config {name} is of the new style (read_base), which configs of this one\'s style '
-                             'cannot inherit. Give the same model\'s config of the other style.')
+            raise InputError(
+                f"--config {name} is of the new style (read_base), which configs of this one's style "
+                "cannot inherit. Give the same model's config of the other style."
+            )
         return Config.fromfile(name)
     except InputError:
         raise
     except FileNotFoundError as e:
-        raise InputError(f'--config {name}: there is no such file: {e.filename or e}. Give the path of a config file, '
-                         "or e.g. 'mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py'.") from None
+        raise InputError(
+            f'--config {name}: there is no such file: {e.filename or e}. Give the path of a config file, '
+            "or e.g. 'mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py'."
+        ) from None
     except Exception as e:  # noqa: BLE001  a config is a program
         raise InputError(f'--config {name} cannot be read: {type(e).__name__}: {e}') from e
 
@@ -128,17 +147,29 @@ def place(cfg: Config, loader: str) -> Place:
         dataset, expression = dataset.dataset, f'{expression}.dataset'
     while 'datasets' in dataset or 'dataset' in dataset:
         inner = 'datasets' if 'datasets' in dataset else 'dataset'
-        dataset, expression = ((dataset.datasets[0], f'{expression}.datasets[0]') if inner == 'datasets'
-                               else (dataset.dataset, f'{expression}.dataset'))
+        dataset, expression = (
+            (dataset.datasets[0], f'{expression}.datasets[0]')
+            if inner == 'datasets'
+            else (dataset.dataset, f'{expression}.dataset')
+        )
     if dataset.get('pipeline') is None:
         raise InputError(f'--config: the dataset of {loader} has no pipeline.')
-    return Place(keys, f'{expression}.pipeline', list(dataset.pipeline), dict(dataset.get('filter_cfg') or {}),
-                 repeated)
+    return Place(
+        keys,
+        f'{expression}.pipeline',
+        list(dataset.pipeline),
+        dict(dataset.get('filter_cfg') or {}),
+        repeated,
+    )
 
 
 def _has_weights(part: Any) -> bool:
     if isinstance(part, dict):
-        return part.get('type') == 'Pretrained' or bool(part.get('checkpoint')) or any(map(_has_weights, part.values()))
+        return (
+            part.get('type') == 'Pretrained'
+            or bool(part.get('checkpoint'))
+            or any(map(_has_weights, part.values()))
+        )
     return isinstance(part, (list, tuple)) and any(map(_has_weights, part))
 
 
@@ -160,7 +191,11 @@ def overrides(part: Any, expression: str, classes: int, whole: bool = False) -> 
     for key, value in part.items():
         if key == 'num_classes' and isinstance(value, int):
             said.append('num_classes=len(classes)')
-        elif key == 'topk' and 'num_classes' in part and max(value if isinstance(value, tuple) else [1]) > classes:
+        elif (
+            key == 'topk'
+            and 'num_classes' in part
+            and max(value if isinstance(value, tuple) else [1]) > classes
+        ):
             said.append('topk=(1, )')
         elif text := overrides(value, f'{expression}.{key}', classes, whole):
             said.append(f'{key}={text}')
@@ -174,4 +209,8 @@ def _list_overrides(part: list, expression: str, classes: int) -> str | None:
         text = same.pop()
         return text and f'[{text} for h in {expression}]'
     texts = [overrides(p, f'{expression}[{n}]', classes, whole=True) for n, p in enumerate(part)]
-    return ('[' + ', '.join(t or f'{expression}[{n}]' for n, t in enumerate(texts)) + ']') if any(texts) else None
+    return (
+        ('[' + ', '.join(t or f'{expression}[{n}]' for n, t in enumerate(texts)) + ']')
+        if any(texts)
+        else None
+    )

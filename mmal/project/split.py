@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import InputError
-from ..pool import shuffled
-from .scan import Scan, Seen
+from mmal.errors import InputError
+from mmal.pool.order import shuffled
+
+from .scan import Scan, ScannedImage
 
 
 @dataclass(frozen=True)
@@ -16,11 +17,12 @@ class Split:
     Attributes:
         pool: To choose from.
         evaluation: Drawn at random, no two of them alike.
-        aside: They look like one for evaluation, and training on them would flatter the metric.
+        excluded: They look like one for evaluation, and training on them would flatter the metric.
     """
-    pool: list[Seen]
-    evaluation: list[Seen]
-    aside: list[Seen]
+
+    pool: list[ScannedImage]
+    evaluation: list[ScannedImage]
+    excluded: list[ScannedImage]
 
 
 def split(found: Scan, evaluation: int, seed: int) -> Split:
@@ -42,11 +44,16 @@ def split(found: Scan, evaluation: int, seed: int) -> Split:
             drawn.add(name)
             groups.add(found.group(name))
     if len(drawn) < evaluation:
-        raise InputError(f'--evaluation {evaluation}: only {len(drawn)} of {len(found.images)} images look different '
-                         'from each other. Ask for fewer.')
+        raise InputError(
+            f'--evaluation {evaluation}: only {len(drawn)} of {len(found.images)} images look different '
+            'from each other. Ask for fewer.'
+        )
     parts = Split([], [], [])
     for image in found.images:
-        part = parts.evaluation if image.name in drawn else (
-            parts.aside if found.group(image.name) in groups else parts.pool)
+        part = (
+            parts.evaluation
+            if image.name in drawn
+            else (parts.excluded if found.group(image.name) in groups else parts.pool)
+        )
         part.append(image)
     return parts

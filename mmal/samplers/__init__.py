@@ -11,7 +11,18 @@ from .random import RandomSampler
 from .uncertainty import EntropySampler, LeastConfidenceSampler, MarginSampler
 
 __all__ = [
-    'BadgeSampler', 'CoresetSampler', 'EntropySampler', 'GradientSimilaritySampler', 'InfluenceSampler',
-    'LearningLossSampler', 'LeastConfidenceSampler', 'LocalizationStabilitySampler', 'MarginSampler', 'PPALSampler',
-    'Query', 'RandomSampler', 'Sampler', 'Scores'
+    'BadgeSampler',
+    'CoresetSampler',
+    'EntropySampler',
+    'GradientSimilaritySampler',
+    'InfluenceSampler',
+    'LearningLossSampler',
+    'LeastConfidenceSampler',
+    'LocalizationStabilitySampler',
+    'MarginSampler',
+    'PPALSampler',
+    'Query',
+    'RandomSampler',
+    'Sampler',
+    'Scores',
 ]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..cost import CostModel
-from ..ranking import Ranked, ranked
+from mmal.pool.cost_model import CostModel
+from mmal.pool.ranking import Ranked, ranked
 
 
 @dataclass
@@ -23,36 +23,37 @@ class Query:
         labeled: Ids labeled so far.
         budget: Images that the query will take; what a set is chosen for. With a budget in boxes, an estimate.
         folder: The round's folder; ``s_test.pth`` lies there if the sampler needs it.
-        passes: Folder where passes over the pool keep what they found; that of an interrupted query, if there was one.
+        pass_dir: Folder where passes over the pool keep what they found; that of an interrupted query, if there was one.
         images: Functions that give a pool dataset without annotations and the row of each id in it.
         labeled_images: Gives a dataset of the labeled images with their annotations.
-        task: Gives the model side of the task with this round's model loaded.
+        adapter: Gives the model side of the task with this round's model loaded.
         batch_size: Images to a batch, unless the sampler has its own.
         num_workers: Loader processes.
         logger: For what is worth a line.
         costs: What labeling an image will cost.
-        begun: Passes begun so far.
+        pass_count: Passes begun so far.
     """
+
     round: int
     seed: int
     ids: list
     labeled: list
     budget: int
     folder: Path
-    passes: Path
+    pass_dir: Path
     images: Callable[[], tuple[Any, dict]]
     labeled_images: Callable[[], Any]
-    task: Callable[[], Any]
+    adapter: Callable[[], Any]
     batch_size: int
     num_workers: int
     logger: Any
     costs: CostModel = field(default_factory=CostModel)
-    begun: int = 0
+    pass_count: int = 0
 
-    def next_pass(self, title: str) -> str:
+    def new_pass_name(self, title: str) -> str:
         """A name for the next pass over the pool; passes come in the same order whenever a query is repeated."""
-        self.begun += 1
-        return f'{self.begun:03d}_{title}'
+        self.pass_count += 1
+        return f'{self.pass_count:03d}_{title}'
 
 
 @dataclass
@@ -66,6 +67,7 @@ class Scores:
         unreadable: Reason by id, for images that could not be loaded; they have no score.
         nonfinite: Ids whose score is not finite; they rank last.
     """
+
     value: dict
     order: list = field(default_factory=list)
     pseudo_boxes: dict = field(default_factory=dict)
@@ -80,7 +82,7 @@ class Scores:
         """The ids of :meth:`ranked`."""
         return self.ranked(seed, purpose).ids.tolist()
 
-    def mark_nonfinite(self, logger) -> Scores:
+    def record_nonfinite(self, logger) -> Scores:
         """Name the ids whose value is not finite, and return self."""
         self.nonfinite = [i for i, value in self.value.items() if not math.isfinite(value)]
         for i in self.nonfinite:
@@ -97,8 +99,9 @@ class Sampler(Protocol):
         column: Name of the score in ``scores.csv``.
 
     It may have ``check(data, images)`` beside, which raises an InputError before anything is trained if it cannot work
-    on the data side of a task (:class:`~mmal.tasks.base.TaskData`) with that budget, or a larger one, in images.
+    on the data side of a task (:class:`~mmal.adapters.base.DataAdapter`) with that budget, or a larger one, in images.
     """
+
     needs_s_test: bool
     solver: dict | None
     column: str

@@ -2,16 +2,17 @@ from __future__ import annotations
 
 import math
 
-from ..artifacts import load_tensors
-from ..errors import InputError
-from ..finite import require_few
-from ..influence import flatten, restrict_grad
-from ..rank0 import on_rank_0
-from ..registry import SAMPLERS
-from ..tasks.base import PseudoLabels
+from mmal.adapters.base import PseudoLabels
+from mmal.distributed.rank_zero import run_on_rank_zero
+from mmal.errors import InputError
+from mmal.fileio.tensors import load_tensors
+from mmal.influence.parameters import flatten, restrict_grad
+from mmal.registry import SAMPLERS
+from mmal.utils.nonfinite import check_nonfinite_share
+
 from .base import Query, Scores
-from .near_duplicates import spread
-from .sweep import sweep
+from .diversity import select_diverse
+from .pool_pass import run_over_pool
 
 
 @SAMPLERS.register_module()
@@ -21,7 +22,7 @@ class InfluenceSampler:
     The score is the influence I(z) = -s_test . G_z, where G_z is the gradient of the loss of image z against the
     model's own confident predictions. *More negative is more helpful*. An image without a confident prediction is
     scored as background. An image whose influence is not finite is named and ranked last. s_test is read from
-    ``s_test.pth`` of the round, which :class:`~mmal.hooks.StestHook` wrote.
+    ``s_test.pth`` of the round, which :class:`~mmal.engine.hooks.StestHook` wrote.
 
     Args:
         score_thr: Detection: predictions at least this confident are pseudo-boxes, after the detector's own
@@ -32,15 +33,15 @@ class InfluenceSampler:
         top_k: Classification: K of the paper's equation 3; the gradients of the K most confident classes are weighted
             by their confidence. With K = all classes and cross-entropy every influence is zero. Detectors, whose boxes
             have one class each, are refused with K > 1. Defaults to 1.
-        total: Detection: the score is the influence times the number of pseudo-boxes (at least 1). An image's loss is a
+        scale_by_boxes: Detection: the score is the influence times the number of pseudo-boxes (at least 1). An image's loss is a
             mean over its boxes, but the loss of a training batch is a mean over all of the batch's boxes, in which an
             image counts as much as it has boxes. For budgets in images; it chooses images with more boxes. Defaults to
             False: as in the paper.
-        cost: None; 'boxes': the score is divided by the boxes the image will cost, help for each box to be drawn; or
-            'seconds': by the seconds it will take. Both are predicted (:class:`~mmal.cost.CostModel`): boxes are the
+        cost: None; 'box': the score is divided by the boxes the image will cost, help for each box to be drawn; or
+            'second': by the seconds it will take. Both are predicted (:class:`~mmal.pool.cost_model.CostModel`): boxes are the
             pseudo-boxes, at least 1, until two labeled rounds tell better; seconds need labels that came with their
             time. Defaults to None.
-        diversity: Of images of one query that resemble each other more than this, only the most helpful is taken:
+        max_cosine: Of images of one query that resemble each other more than this, only the most helpful is taken:
             cosine of their features (see ``layers``), of which the mean is subtracted, -1 to 1. It takes a second pass
             over the most helpful images. Where the whole pool does not have so many that differ, the most helpful of
             the others fill the query. Defaults to None: every image by itself.
@@ -58,19 +59,42 @@ class InfluenceSampler:
     solver: dict | None = None
     column = 'influence'
 
-    def __init__(self, score_thr: float = 0.1, max_boxes: int | None = None, class_agnostic: bool = False,
-                 top_k: int = 1, total: bool = False, cost: str | None = None, diversity: float | None = None,
-                 layers: list[str] | None = None, batch_size: int | None = None, max_nonfinite: float = 0.1) -> None:
+    def __init__(
+        self,
+        score_thr: float = 0.1,
+        max_boxes: int | None = None,
+        class_agnostic: bool = False,
+        top_k: int = 1,
+        scale_by_boxes: bool = False,
+        cost: str | None = None,
+        max_cosine: float | None = None,
+        layers: list[str] | None = None,
+        batch_size: int | None = None,
+        max_nonfinite: float = 0.1,
+    ) -> None:
         if not 0 <= score_thr <= 1:
-            raise ValueError(f'{type(self).__name__}: expected 0 <= score_thr <= 1, got {score_thr}.')
+            raise ValueError(
+                f'{type(self).__name__}: expected 0 <= score_thr <= 1, got {score_thr}.'
+            )
         if (max_boxes is not None and max_boxes < 1) or top_k < 1:
-            raise ValueError(f'{type(self).__name__}: expected max_boxes and top_k >= 1, got {max_boxes}, {top_k}.')
-        if cost not in (None, 'boxes', 'seconds'):
-            raise ValueError(f"{type(self).__name__}: expected cost=None, 'boxes' or 'seconds', got {cost!r}.")
-        if diversity is not None and not -1 <= diversity < 1:
-            raise ValueError(f'{type(self).__name__}: expected -1 <= diversity < 1, got {diversity}.')
+            raise ValueError(
+                f'{type(self).__name__}: expected max_boxes and top_k >= 1, got {max_boxes}, {top_k}.'
+            )
+        if cost not in (None, 'box', 'second'):
+            raise ValueError(
+                f"{type(self).__name__}: expected cost=None, 'box' or 'second', got {cost!r}."
+            )
+        if max_cosine is not None and not -1 <= max_cosine < 1:
+            raise ValueError(
+                f'{type(self).__name__}: expected -1 <= max_cosine < 1, got {max_cosine}.'
+            )
         self.rule = PseudoLabels(score_thr, max_boxes, class_agnostic, top_k)
-        self.total, self.cost, self.diversity, self.layers = total, cost, diversity, layers
+        self.scale_by_boxes, self.cost, self.max_cosine, self.layers = (
+            scale_by_boxes,
+            cost,
+            max_cosine,
+            layers,
+        )
         self.batch_size, self.max_nonfinite = batch_size, max_nonfinite
 
     def check(self, data, images: int) -> None:
@@ -79,32 +103,54 @@ class InfluenceSampler:
 
     def _require_one_label(self, detector: bool) -> None:
         if detector and self.rule.top_k > 1:
-            raise InputError(f'{type(self).__name__}(top_k={self.rule.top_k}) is for classifiers: a detected box has '
-                             'one class. Remove train_cfg.sampler.top_k.')
+            raise InputError(
+                f'{type(self).__name__}(top_k={self.rule.top_k}) is for classifiers: a detected box has '
+                'one class. Remove train_cfg.sampler.top_k.'
+            )
 
     def score(self, query: Query) -> Scores:
-        """Influence of every image; an order of its own where ``diversity`` asks for one."""
+        """Influence of every image; an order of its own where ``max_cosine`` asks for one."""
         found, unreadable = self._influences(query)
-        scores = Scores({i: value * self._weight(boxes, query) for i, (value, boxes) in found.items()},
-                        pseudo_boxes={i: boxes for i, (_, boxes) in found.items()}, unreadable=unreadable)
-        scores.mark_nonfinite(query.logger)
-        on_rank_0(lambda: require_few(scores.nonfinite, len(scores.value), self.max_nonfinite, 'pool'))
-        if self.diversity is not None:
-            candidates = on_rank_0(lambda: [i for i in scores.ranking(query.seed, f'ties/{query.round}')
-                                            if math.isfinite(scores.value[i])])
-            scores.order = spread(query, candidates, self.diversity, self.layers, self.batch_size)
+        scores = Scores(
+            {i: value * self._weight(boxes, query) for i, (value, boxes) in found.items()},
+            pseudo_boxes={i: boxes for i, (_, boxes) in found.items()},
+            unreadable=unreadable,
+        )
+        scores.record_nonfinite(query.logger)
+        run_on_rank_zero(
+            lambda: check_nonfinite_share(
+                scores.nonfinite, len(scores.value), self.max_nonfinite, 'pool'
+            )
+        )
+        if self.max_cosine is not None:
+            candidates = run_on_rank_zero(
+                lambda: [
+                    i
+                    for i in scores.ranking(query.seed, f'ties/{query.round}')
+                    if math.isfinite(scores.value[i])
+                ]
+            )
+            scores.order = select_diverse(
+                query, candidates, self.max_cosine, self.layers, self.batch_size
+            )
         return scores
 
     def _weight(self, boxes: int, query: Query) -> float:
-        cost = dict(boxes=query.costs.boxes, seconds=query.costs.seconds)[self.cost](boxes) if self.cost else 1.0
+        cost = (
+            dict(box=query.costs.boxes, second=query.costs.seconds)[self.cost](boxes)
+            if self.cost
+            else 1.0
+        )
         if cost is None:
-            raise InputError("InfluenceSampler(cost='seconds'): no labeling time is known. Bring labels that have it "
-                             "(Label Studio's JSON export, or a CSV column `seconds`), or take cost='boxes'.")
-        return (max(boxes, 1) if self.total else 1) / max(cost, 1e-9)
+            raise InputError(
+                "InfluenceSampler(cost='second'): no labeling time is known. Bring labels that have it "
+                "(Label Studio's JSON export, or a CSV column `seconds`), or take cost='box'."
+            )
+        return (max(boxes, 1) if self.scale_by_boxes else 1) / max(cost, 1e-9)
 
     def _influences(self, query: Query) -> tuple[dict, dict]:
         """Influence and number of pseudo-boxes by id; why an image has none."""
-        task = query.task()
+        task = query.adapter()
         self._require_one_label(hasattr(task, 'detect'))
         s_test = load_tensors(query.folder / 's_test.pth', next(task.model.parameters()).device)
         parameters, direction = dict(task.model.named_parameters()), flatten(s_test)
@@ -115,7 +161,7 @@ class InfluenceSampler:
             return list(zip((-derivative).tolist(), counts, strict=True))
 
         with restrict_grad(task.model, params):
-            return sweep(query, visit, batch_size=self.batch_size, mode=task.loss_mode)
+            return run_over_pool(query, visit, batch_size=self.batch_size, mode=task.loss_mode)
 
 
 @SAMPLERS.register_module()

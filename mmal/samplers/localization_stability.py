@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from ..pool import derive_seed
-from ..registry import SAMPLERS
+from mmal.registry import SAMPLERS
+from mmal.utils.seeding import derive_seed
+
 from .base import Query, Scores
-from .sweep import sweep
+from .pool_pass import run_over_pool
 
 
 def stability(boxes: Tensor, scores: Tensor, noisy: Sequence[Tensor]) -> float:
@@ -49,32 +50,56 @@ class LocalizationStabilitySampler:
     solver = None
     column = 'score'
 
-    def __init__(self, levels: Sequence[float] = (8, 16, 24, 32, 40, 48), score_thr: float = 0.05,
-                 batch_size: int | None = None) -> None:
+    def __init__(
+        self,
+        levels: Sequence[float] = (8, 16, 24, 32, 40, 48),
+        score_thr: float = 0.05,
+        batch_size: int | None = None,
+    ) -> None:
         if not levels or min(levels) <= 0 or not 0 <= score_thr <= 1:
-            raise ValueError('LocalizationStabilitySampler: expected positive levels and 0 <= score_thr <= 1, got '
-                             f'{levels}, {score_thr}.')
+            raise ValueError(
+                'LocalizationStabilitySampler: expected positive levels and 0 <= score_thr <= 1, got '
+                f'{levels}, {score_thr}.'
+            )
         self.levels, self.score_thr, self.batch_size = tuple(levels), score_thr, batch_size
 
     def score(self, query: Query) -> Scores:
         """The stability of each image."""
-        task = query.task()
+        task = query.adapter()
         if not hasattr(task, 'detect'):
-            raise ValueError('LocalizationStabilitySampler is for detectors: a classifier has no boxes.')
+            raise ValueError(
+                'LocalizationStabilitySampler is for detectors: a classifier has no boxes.'
+            )
 
         def visit(keys: list, items: list) -> list:
             clean = task.detect(items, self.score_thr)
-            noisy = [task.detect([self._noisy(item, query.seed, key, level) for key, item in
-                                  zip(keys, items, strict=True)], self.score_thr) for level in self.levels]
-            return [(stability(c.bboxes, c.scores, [level[i].bboxes for level in noisy]), len(c))
-                    for i, c in enumerate(clean)]
+            noisy = [
+                task.detect(
+                    [
+                        self._noisy(item, query.seed, key, level)
+                        for key, item in zip(keys, items, strict=True)
+                    ],
+                    self.score_thr,
+                )
+                for level in self.levels
+            ]
+            return [
+                (stability(c.bboxes, c.scores, [level[i].bboxes for level in noisy]), len(c))
+                for i, c in enumerate(clean)
+            ]
 
-        found, unreadable = sweep(query, visit, batch_size=self.batch_size)
-        return Scores({i: value for i, (value, _) in found.items()}, pseudo_boxes={i: n for i, (_, n) in found.items()},
-                      unreadable=unreadable).mark_nonfinite(query.logger)
+        found, unreadable = run_over_pool(query, visit, batch_size=self.batch_size)
+        return Scores(
+            {i: value for i, (value, _) in found.items()},
+            pseudo_boxes={i: n for i, (_, n) in found.items()},
+            unreadable=unreadable,
+        ).record_nonfinite(query.logger)
 
     @staticmethod
     def _noisy(item: dict, seed: int, key, level: float) -> dict:
         generator = torch.Generator().manual_seed(derive_seed(seed, f'noise/{key!r}/{level}'))
         pixels = item['inputs'].float()
-        return dict(item, inputs=(pixels + level * torch.randn(pixels.shape, generator=generator)).clamp(0, 255))
+        return dict(
+            item,
+            inputs=(pixels + level * torch.randn(pixels.shape, generator=generator)).clamp(0, 255),
+        )

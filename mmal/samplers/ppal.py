@@ -7,16 +7,17 @@ from mmengine import dist
 from torch import Tensor
 from torchvision.ops import box_iou
 
-from ..errors import InputError
-from ..pool import shuffled
-from ..rank0 import on_rank_0
-from ..registry import SAMPLERS
-from ..tasks.loading import batches, items_or_raise
-from ..tasks.predictions import corners_in_image
+from mmal.adapters.loading import batches, items_or_raise
+from mmal.adapters.predictions import corners_in_image
+from mmal.distributed.rank_zero import run_on_rank_zero
+from mmal.errors import InputError
+from mmal.pool.order import shuffled
+from mmal.registry import SAMPLERS
+from mmal.samplers.algorithms.kmedoids import kmedoids
+from mmal.samplers.algorithms.matching_similarity import matching_similarity
+
 from .base import Query, Scores
-from .kmedoids import kmedoids
-from .matching_similarity import matching_similarity
-from .sweep import sweep
+from .pool_pass import run_over_pool
 from .uncertainty import entropy
 
 
@@ -61,16 +62,43 @@ class PPALSampler:
     solver = None
     column = 'score'
 
-    def __init__(self, candidates: int = 4, score_thr: float = 0.05, min_size: float = 16, max_aspect: float = 5,
-                 alpha: float = 0.3, upper: float = 0.2, xi: float = 0.6, max_boxes: int = 50, memory_gb: float = 16,
-                 batch_size: int | None = None) -> None:
-        if candidates < 1 or max_boxes < 1 or not 0 <= score_thr <= 1 or alpha <= 0 or upper < 0 or not 0 <= xi <= 1:
-            raise ValueError('PPALSampler: expected candidates, max_boxes >= 1, 0 <= score_thr, xi <= 1, alpha > 0, '
-                             f'upper >= 0, got {candidates}, {max_boxes}, {score_thr}, {xi}, {alpha}, {upper}.')
+    def __init__(
+        self,
+        candidates: int = 4,
+        score_thr: float = 0.05,
+        min_size: float = 16,
+        max_aspect: float = 5,
+        alpha: float = 0.3,
+        upper: float = 0.2,
+        xi: float = 0.6,
+        max_boxes: int = 50,
+        memory_gb: float = 16,
+        batch_size: int | None = None,
+    ) -> None:
+        if (
+            candidates < 1
+            or max_boxes < 1
+            or not 0 <= score_thr <= 1
+            or alpha <= 0
+            or upper < 0
+            or not 0 <= xi <= 1
+        ):
+            raise ValueError(
+                'PPALSampler: expected candidates, max_boxes >= 1, 0 <= score_thr, xi <= 1, alpha > 0, '
+                f'upper >= 0, got {candidates}, {max_boxes}, {score_thr}, {xi}, {alpha}, {upper}.'
+            )
         if min_size < 0 or max_aspect <= 1 or memory_gb <= 0:
-            raise ValueError('PPALSampler: expected min_size >= 0, max_aspect > 1 and memory_gb > 0, got '
-                             f'{min_size}, {max_aspect}, {memory_gb}.')
-        self.candidates, self.score_thr, self.alpha, self.upper, self.xi = candidates, score_thr, alpha, upper, xi
+            raise ValueError(
+                'PPALSampler: expected min_size >= 0, max_aspect > 1 and memory_gb > 0, got '
+                f'{min_size}, {max_aspect}, {memory_gb}.'
+            )
+        self.candidates, self.score_thr, self.alpha, self.upper, self.xi = (
+            candidates,
+            score_thr,
+            alpha,
+            upper,
+            xi,
+        )
         self.min_size, self.max_aspect, self.memory_gb = min_size, max_aspect, memory_gb
         self.max_boxes, self.batch_size = max_boxes, batch_size
 
@@ -83,13 +111,15 @@ class PPALSampler:
     def _require_memory(self, pool: int, budget: int) -> None:
         n = min(pool, self.candidates * budget)
         if pool > budget and 4 * n * n > self.memory_gb * 2**30:
-            raise InputError(f'PPALSampler: {n:,} candidates are compared with one another, which takes '
-                             f'{4 * n * n / 2**30:.1f} GiB, more than train_cfg.sampler.memory_gb = '
-                             f'{self.memory_gb:g}. Raise it, or lower candidates ({self.candidates} budgets).')
+            raise InputError(
+                f'PPALSampler: {n:,} candidates are compared with one another, which takes '
+                f'{4 * n * n / 2**30:.1f} GiB, more than train_cfg.sampler.memory_gb = '
+                f'{self.memory_gb:g}. Raise it, or lower candidates ({self.candidates} budgets).'
+            )
 
     def score(self, query: Query) -> Scores:
         """Minus the calibrated uncertainty; the medoids are the order, the most uncertain first."""
-        task = query.task()
+        task = query.adapter()
         if not hasattr(task, 'detect'):
             raise ValueError('PPALSampler is for detectors.')
         self._require_memory(len(query.ids), query.budget)
@@ -97,14 +127,24 @@ class PPALSampler:
 
         def visit(keys: list, items: list) -> list:
             found = task.detect(items, self.score_thr)
-            return [(-self._uncertainty(f[self._counts(f, item['data_samples'])], weights), len(f))
-                    for f, item in zip(found, items, strict=True)]
+            return [
+                (-self._uncertainty(f[self._counts(f, item['data_samples'])], weights), len(f))
+                for f, item in zip(found, items, strict=True)
+            ]
 
-        found, unreadable = sweep(query, visit, batch_size=self.batch_size)
-        scores = Scores({i: value for i, (value, _) in found.items()}, unreadable=unreadable,
-                        pseudo_boxes={i: n for i, (_, n) in found.items()}).mark_nonfinite(query.logger)
-        candidates = on_rank_0(lambda: [i for i in scores.ranking(query.seed, f'ties/{query.round}')
-                                        if math.isfinite(scores.value[i])][:self.candidates * query.budget])
+        found, unreadable = run_over_pool(query, visit, batch_size=self.batch_size)
+        scores = Scores(
+            {i: value for i, (value, _) in found.items()},
+            unreadable=unreadable,
+            pseudo_boxes={i: n for i, (_, n) in found.items()},
+        ).record_nonfinite(query.logger)
+        candidates = run_on_rank_zero(
+            lambda: [
+                i
+                for i in scores.ranking(query.seed, f'ties/{query.round}')
+                if math.isfinite(scores.value[i])
+            ][: self.candidates * query.budget]
+        )
         scores.order = self._spread(query, task, candidates)
         return scores
 
@@ -112,7 +152,9 @@ class PPALSampler:
         """Which boxes are neither too small nor too thin, shape (n,)."""
         corners = corners_in_image(found, sample)
         sides = corners[:, 2:] - corners[:, :2]
-        return (sides.prod(1).sqrt() > self.min_size) & (sides.amax(1) < self.max_aspect * sides.amin(1))
+        return (sides.prod(1).sqrt() > self.min_size) & (
+            sides.amax(1) < self.max_aspect * sides.amin(1)
+        )
 
     @staticmethod
     def _uncertainty(found, weights: Tensor) -> float:
@@ -124,7 +166,7 @@ class PPALSampler:
         dataset = query.labeled_images()
         n = len(dataset.metainfo['classes'])
         total, count = torch.zeros(n, dtype=torch.double), torch.zeros(n, dtype=torch.double)
-        mine = list(range(len(dataset)))[dist.get_rank()::dist.get_world_size()]
+        mine = list(range(len(dataset)))[dist.get_rank() :: dist.get_world_size()]
         for batch in batches(dataset, mine, self.batch_size or query.batch_size, query.num_workers):
             items = items_or_raise(batch, 'labeled set')
             for item, found in zip(items, task.detect(items, self.score_thr), strict=True):
@@ -143,21 +185,22 @@ class PPALSampler:
             return torch.zeros(len(boxes), dtype=torch.double)
         iou = box_iou(boxes.to(found.bboxes), found.bboxes).cpu().double()
         same = truth.labels[:, None] == found.labels.cpu()[None]
-        quality = found.scores.cpu().double()[None]**self.xi * iou**(1 - self.xi)
+        quality = found.scores.cpu().double()[None] ** self.xi * iou ** (1 - self.xi)
         return (quality * same).amax(1)
 
     def _spread(self, query: Query, task, ranking: list) -> list:
         """The medoids of the candidates, in the order of ``ranking``."""
+
         def visit(keys: list, items: list) -> list:
             found = []
             for f in task.detect(items, self.score_thr, with_features=True):
-                top = f.scores.argsort(descending=True, stable=True)[:self.max_boxes]
+                top = f.scores.argsort(descending=True, stable=True)[: self.max_boxes]
                 found.append(tuple(t[top].cpu().numpy() for t in (f.features, f.scores, f.labels)))
             return found
 
         if len(ranking) <= query.budget:
             return ranking
-        found, _ = sweep(query, visit, ranking, 'matching', self.batch_size)
+        found, _ = run_over_pool(query, visit, ranking, 'matching', self.batch_size)
         ids = [i for i in ranking if i in found]
         if not ids:
             return []

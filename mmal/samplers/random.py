@@ -1,5 +1,6 @@
-from ..pool import uniform
-from ..registry import SAMPLERS
+from mmal.registry import SAMPLERS
+from mmal.utils.seeding import uniform
+
 from .base import Query, Scores
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..registry import SAMPLERS
+from mmal.registry import SAMPLERS
+
 from .base import Query, Scores
-from .sweep import sweep
+from .pool_pass import run_over_pool
 
 AGGREGATE = dict(sum=torch.sum, mean=torch.mean, max=torch.amax)
 
@@ -37,24 +38,41 @@ class UncertaintySampler:
     solver = None
     column = 'score'
 
-    def __init__(self, measure: Callable[[Tensor], Tensor], aggregate: str = 'sum', score_thr: float = 0.05,
-                 batch_size: int | None = None) -> None:
+    def __init__(
+        self,
+        measure: Callable[[Tensor], Tensor],
+        aggregate: str = 'sum',
+        score_thr: float = 0.05,
+        batch_size: int | None = None,
+    ) -> None:
         if aggregate not in AGGREGATE:
-            raise ValueError(f"{type(self).__name__}: expected aggregate 'sum', 'mean' or 'max', got {aggregate!r}.")
+            raise ValueError(
+                f"{type(self).__name__}: expected aggregate 'sum', 'mean' or 'max', got {aggregate!r}."
+            )
         if not 0 <= score_thr <= 1:
-            raise ValueError(f'{type(self).__name__}: expected 0 <= score_thr <= 1, got {score_thr}.')
-        self.measure, self.aggregate, self.score_thr, self.batch_size = measure, aggregate, score_thr, batch_size
+            raise ValueError(
+                f'{type(self).__name__}: expected 0 <= score_thr <= 1, got {score_thr}.'
+            )
+        self.measure, self.aggregate, self.score_thr, self.batch_size = (
+            measure,
+            aggregate,
+            score_thr,
+            batch_size,
+        )
 
     def score(self, query: Query) -> Scores:
         """Minus the aggregated uncertainty of each image."""
-        task = query.task()
+        task = query.adapter()
 
         def visit(keys: list, items: list) -> list:
             return [(self._image(p), len(p)) for p in task.probabilities(items, self.score_thr)]
 
-        found, unreadable = sweep(query, visit, batch_size=self.batch_size)
-        return Scores({i: value for i, (value, _) in found.items()}, pseudo_boxes={i: n for i, (_, n) in found.items()},
-                      unreadable=unreadable).mark_nonfinite(query.logger)
+        found, unreadable = run_over_pool(query, visit, batch_size=self.batch_size)
+        return Scores(
+            {i: value for i, (value, _) in found.items()},
+            pseudo_boxes={i: n for i, (_, n) in found.items()},
+            unreadable=unreadable,
+        ).record_nonfinite(query.logger)
 
     def _image(self, p: Tensor) -> float:
         return -float(AGGREGATE[self.aggregate](self.measure(p.double()))) if len(p) else 0.0
@@ -80,7 +98,9 @@ def least_confidence(p: Tensor) -> Tensor:
 class EntropySampler(UncertaintySampler):
     """Uncertainty by entropy. Its arguments are those of :class:`UncertaintySampler` but the measure."""
 
-    def __init__(self, aggregate: str = 'sum', score_thr: float = 0.05, batch_size: int | None = None) -> None:
+    def __init__(
+        self, aggregate: str = 'sum', score_thr: float = 0.05, batch_size: int | None = None
+    ) -> None:
         super().__init__(entropy, aggregate, score_thr, batch_size)
 
 
@@ -88,7 +108,9 @@ class EntropySampler(UncertaintySampler):
 class MarginSampler(UncertaintySampler):
     """Uncertainty by a small margin. Its arguments are those of :class:`UncertaintySampler` but the measure."""
 
-    def __init__(self, aggregate: str = 'sum', score_thr: float = 0.05, batch_size: int | None = None) -> None:
+    def __init__(
+        self, aggregate: str = 'sum', score_thr: float = 0.05, batch_size: int | None = None
+    ) -> None:
         super().__init__(small_margin, aggregate, score_thr, batch_size)
 
 
@@ -96,5 +118,7 @@ class MarginSampler(UncertaintySampler):
 class LeastConfidenceSampler(UncertaintySampler):
     """Uncertainty by low confidence. Its arguments are those of :class:`UncertaintySampler` but the measure."""
 
-    def __init__(self, aggregate: str = 'sum', score_thr: float = 0.05, batch_size: int | None = None) -> None:
+    def __init__(
+        self, aggregate: str = 'sum', score_thr: float = 0.05, batch_size: int | None = None
+    ) -> None:
         super().__init__(least_confidence, aggregate, score_thr, batch_size)

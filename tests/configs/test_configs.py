@@ -6,11 +6,11 @@ import pickle
 
 import numpy as np
 import pytest
+from mmal.datasets.svhn import SVHN
+from mmal.engine.dry_run import plan
+from mmal.errors import InputError
 from mmengine.config import Config
 
-from mmal.errors import InputError
-from mmal.plan import plan
-from mmal.tasks.svhn import SVHN
 from tests.conftest import coco, make_voc
 from tests.zoo_configs import ROOT
 
@@ -95,8 +95,8 @@ def test_custom_plan_without_data_says_what_is_missing(tmp_path, monkeypatch):
 
 
 def test_digits_plan(tmp_path, monkeypatch):
-    from mmal.datasets import digit_scenes
-    monkeypatch.setattr(digit_scenes, 'SPLITS', dict(train=90, val=5, test=5))
+    from mmal.datasets import generate_digit_scenes
+    monkeypatch.setattr(generate_digit_scenes, 'SPLITS', dict(train=90, val=5, test=5))
     text, problems = planned('fcos_digits_isal.py', monkeypatch, tmp_path)
     assert not problems
     assert 'pool:            90 images, 10 classes' in text

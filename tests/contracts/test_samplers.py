@@ -4,21 +4,21 @@ import math
 
 import pytest
 import torch
-
-from mmal.pool import spend
+from mmal.pool.budget import spend
 from mmal.registry import SAMPLERS
+
 from tests.processes import together
-from tests.sampler_worlds import ranking
+from tests.sampler_fixtures import ranking
 
 BOTH = [dict(type='mmal.RandomSampler'), dict(type='mmal.InfluenceSampler', score_thr=0.005),
         dict(type='mmal.GradientSimilaritySampler', score_thr=0.005),
-        dict(type='mmal.InfluenceSampler', score_thr=0.005, diversity=0.5),
+        dict(type='mmal.InfluenceSampler', score_thr=0.005, max_cosine=0.5),
         dict(type='mmal.CoresetSampler'), dict(type='mmal.CoresetSampler', metric='cosine'),
         dict(type='mmal.EntropySampler', score_thr=0.005), dict(type='mmal.MarginSampler', aggregate='mean'),
         dict(type='mmal.LeastConfidenceSampler', aggregate='max'), dict(type='mmal.BadgeSampler', score_thr=0.005),
         dict(type='mmal.LearningLossSampler')]
-DETECTION = [dict(type='mmal.InfluenceSampler', score_thr=0.005, cost='boxes'),
-             dict(type='mmal.InfluenceSampler', score_thr=0.005, total=True),
+DETECTION = [dict(type='mmal.InfluenceSampler', score_thr=0.005, cost='box'),
+             dict(type='mmal.InfluenceSampler', score_thr=0.005, scale_by_boxes=True),
              dict(type='mmal.CoresetSampler', layers=['neck']),
              dict(type='mmal.LocalizationStabilitySampler', score_thr=0.005, levels=(8, 32)),
              dict(type='mmal.PPALSampler', score_thr=0.005, candidates=2)]
@@ -106,8 +106,8 @@ def test_an_image_that_cannot_be_read_is_named_and_has_no_score(sampler, ask, wo
 def test_an_image_that_is_not_finite_ranks_last(sampler, ask, ids, case, monkeypatch):
     if case[1]['type'] == 'mmal.RandomSampler':
         pytest.skip('looks at no image')
-    import mmal.samplers.sweep as sweep
-    original, target = sweep.batches, ids[6]
+    from mmal.samplers import pool_pass
+    original, target = pool_pass.batches, ids[6]
     rows = {}
 
     def nan_pixels(dataset, order, *args):
@@ -115,7 +115,7 @@ def test_an_image_that_is_not_finite_ranks_last(sampler, ask, ids, case, monkeyp
             yield [(r, dict(item, inputs=item['inputs'].float() * torch.nan) if r == rows[target] else item)
                    for r, item in batch]
 
-    monkeypatch.setattr(sweep, 'batches', nan_pixels)
+    monkeypatch.setattr(pool_pass, 'batches', nan_pixels)
 
     def remember(query):
         rows.update(query.images()[1])
@@ -135,15 +135,15 @@ def test_several_processes_choose_what_one_does(sampler, case, ask, ids, tmp_pat
     """Eleven images: the shares differ in size."""
     whole = ask(sampler)
     world = 4 if case[1]['type'] in ('mmal.InfluenceSampler', 'mmal.CoresetSampler') else 2
-    shared = together(world, tmp_path, lambda: ask(sampler, passes=tmp_path / 'shared'))
+    shared = together(world, tmp_path, lambda: ask(sampler, pass_dir=tmp_path / 'shared'))
     assert repr(shared.value) == repr(whole.value), 'to the last digit'
     assert ranking(shared) == ranking(whole)
     assert sorted(shared.value) == ids[3:]
 
 
 def test_an_interrupted_query_goes_on_and_visits_no_image_twice(sampler, ask, tmp_path, monkeypatch):
-    from mmal.samplers import sweep
-    whole, real, visited = ask(sampler), sweep.batches, []
+    from mmal.samplers import pool_pass
+    whole, real, visited = ask(sampler), pool_pass.batches, []
 
     def stopping(dataset, order, *args):
         for n, batch in enumerate(real(dataset, order, *args)):
@@ -152,16 +152,16 @@ def test_an_interrupted_query_goes_on_and_visits_no_image_twice(sampler, ask, tm
             visited.extend(row for row, _ in batch)
             yield batch
 
-    monkeypatch.setattr(sweep, 'batches', stopping)
-    monkeypatch.setattr(sweep, 'EVERY', 0)
+    monkeypatch.setattr(pool_pass, 'batches', stopping)
+    monkeypatch.setattr(pool_pass, 'FLUSH_SECONDS', 0)
     stop = False
     ask(sampler)
     straight, visited[:], stop = sorted(visited), [], True
     if straight:
         with pytest.raises(KeyboardInterrupt):
-            ask(sampler, passes=tmp_path / 'stopped')
+            ask(sampler, pass_dir=tmp_path / 'stopped')
     stop = False
-    again = ask(sampler, passes=tmp_path / 'stopped')
+    again = ask(sampler, pass_dir=tmp_path / 'stopped')
     assert sorted(visited) == straight
     assert repr(again.value) == repr(whole.value), 'to the last digit'
     assert ranking(again) == ranking(whole)

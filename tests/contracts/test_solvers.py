@@ -4,8 +4,13 @@ import json
 
 import pytest
 import torch
+from mmal.influence.solvers.base import cosine
+from mmal.influence.solvers.cg import CG
+from mmal.influence.solvers.dense import Dense
+from mmal.influence.solvers.identity import Identity
+from mmal.influence.solvers.lissa import LiSSA
+from mmal.influence.solvers.power_iteration import largest_eigenvalue
 
-from mmal.influence import CG, Dense, Identity, LiSSA, cosine, largest_eigenvalue
 from tests.influence.matrices import problem
 
 SOLVERS = dict(lissa=LiSSA(damping=0.1, depth=400), paper=LiSSA(preset='paper', scale=20.0), cg=CG(),

@@ -5,10 +5,10 @@ import random
 import numpy as np
 import pytest
 import torch
+from mmal.datasets.seeded import ROW_BITS, PositionTaggedSampler, row_of_tag, seeded_loader
+from mmal.utils.rng import seed_all, seeded_rng
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
-
-from mmal.datasets.seeded import ROWS, CountedSampler, row, seed_all, seeded, seeded_loader
 
 
 @DATASETS.register_module()
@@ -59,7 +59,7 @@ def test_the_generators_outside_are_left_alone():
     expected = torch.rand(1)
     torch.manual_seed(0)
     epoch(loader())
-    with seeded(7):
+    with seeded_rng(7):
         random.random()
     torch.manual_seed(0)
     assert torch.rand(1) == expected
@@ -76,24 +76,23 @@ def test_an_endless_stream_goes_on_where_it_stopped():
 
 
 def test_two_processes_draw_what_one_would(monkeypatch):
-    import mmengine.dataset.sampler as host
-
     import mmal.datasets.seeded as module
-    one = list(CountedSampler(range(6), dict(type='DefaultSampler', shuffle=True), seed=1))
+    import mmengine.dataset.sampler as host
+    one = list(PositionTaggedSampler(range(6), dict(type='DefaultSampler', shuffle=True), seed=1))
     parts = []
     for rank in range(2):
         for place in (module, host):
             monkeypatch.setattr(place, 'get_dist_info', lambda rank=rank: (rank, 2))
-        parts.append(list(CountedSampler(range(6), dict(type='DefaultSampler', shuffle=True), seed=1)))
+        parts.append(list(PositionTaggedSampler(range(6), dict(type='DefaultSampler', shuffle=True), seed=1)))
     assert sorted(parts[0] + parts[1]) == sorted(one)
-    assert [row(d) for d in one] == [row(d) for pair in zip(*parts, strict=True) for d in pair]
-    assert [d >> ROWS for d in one] == list(range(6))
+    assert [row_of_tag(d) for d in one] == [row_of_tag(d) for pair in zip(*parts, strict=True) for d in pair]
+    assert [d >> ROW_BITS for d in one] == list(range(6))
 
 
 def test_whatever_else_is_asked_is_asked_of_the_dataset():
     dataset = loader().dataset
     assert dataset.metainfo == dict(classes=('a', ))
-    assert dataset.get_data_info(5 << ROWS | 2) == dict(index=2)
+    assert dataset.get_data_info(5 << ROW_BITS | 2) == dict(index=2)
     dataset.pipeline = 'other'
     assert dataset.dataset.pipeline == 'other'
     with pytest.raises(AttributeError):
@@ -114,6 +113,6 @@ def test_gpus_in_use_are_seeded_by_the_iteration_and_left_alone_by_a_draw(monkey
     assert not seeds, 'no GPU is in use'
     monkeypatch.setattr(torch.cuda, 'is_initialized', lambda: True)
     seed_all(4)
-    with seeded(5):
+    with seeded_rng(5):
         pass
     assert seeds == [4]

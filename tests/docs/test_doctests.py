@@ -20,7 +20,7 @@ def test_the_mathematics_has_examples():
     assert ROOT / 'docs' / 'mathematics.md' in WITH_EXAMPLES
 
 
-@pytest.mark.parametrize('name', ['mmal.influence.affine', 'mmal.influence.engine'])
+@pytest.mark.parametrize('name', ['mmal.influence.affine', 'mmal.influence.api'])
 def test_the_examples_of_a_module(name):
     failed, tried = doctest.testmod(__import__(name, fromlist=['']))
     assert tried

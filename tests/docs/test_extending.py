@@ -5,9 +5,9 @@ import sys
 
 import pytest
 import torch
+from mmal.fileio.text import read_csv, read_json
+from mmal.influence.solvers.dense import Dense
 
-from mmal.artifacts import read_csv, read_json
-from mmal.influence import Dense
 from tests.docs.pages import ROOT, blocks
 from tests.influence.matrices import Matrices
 
@@ -52,7 +52,7 @@ def test_the_solver_divides_by_the_diagonal_and_fits_the_hook():
     found = solver.solve(v, diagonal)
     torch.testing.assert_close(found.x, v / torch.tensor([4.5, 1.5, 0.5]))
     assert set(Dense().solve(v, diagonal).report) <= set(found.report)
-    from mmal.hooks import StestHook
+    from mmal.engine.hooks.stest_hook import StestHook
     hook = StestHook(solver=dict(type='mmal.DiagonalSolver', probes=7))
     assert (hook.solver.probes, type(hook.solver).__name__) == (7, 'DiagonalSolver')
 

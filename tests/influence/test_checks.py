@@ -1,9 +1,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from mmal.influence.api import Influence
+from mmal.influence.checks import check_model
+from mmal.influence.solvers.cg import CG
 from torch import nn
-
-from mmal.influence import CG, Influence, check_model
 
 
 def model():

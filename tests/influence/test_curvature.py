@@ -1,8 +1,8 @@
 import torch
+from mmal.influence.curvature import hvp
+from mmal.influence.parameters import flatten
 from torch import nn
 from torch.func import functional_call, hessian
-
-from mmal.influence import flatten, hvp
 
 
 def dense_hessian(model, loss_of):

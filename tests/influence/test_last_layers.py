@@ -1,8 +1,7 @@
 import pytest
 import torch
+from mmal.influence.last_layers import find_last_layers
 from torch import nn
-
-from mmal.influence import find_last_layers
 
 
 class Model(nn.Module):

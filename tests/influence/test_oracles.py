@@ -3,18 +3,14 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from mmal.influence.api import Influence
+from mmal.influence.curvature import DoubleBackward
+from mmal.influence.last_layer_curvature import AffineCurvature
+from mmal.influence.parameters import gradient, select_parameters
+from mmal.influence.solvers.cg import CG
+from mmal.influence.solvers.dense import Dense
 from torch import nn
 from torch.func import functional_call, hessian, jacrev
-
-from mmal.influence import (
-    CG,
-    AffineCurvature,
-    Dense,
-    DoubleBackward,
-    Influence,
-    gradient,
-    select_parameters,
-)
 
 
 class Softmax(nn.Module):

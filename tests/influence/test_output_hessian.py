@@ -1,8 +1,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-
-from mmal.influence import OutputHessian
+from mmal.influence.output_hessian import OutputHessian
 
 
 def iou_loss(reg, box, weight):

@@ -7,9 +7,10 @@ finds it. The penalty is the solver's damping.
 import pytest
 import torch
 import torch.nn.functional as F
+from mmal.influence.api import Influence
+from mmal.influence.solvers.cg import CG
+from mmal.influence.solvers.identity import Identity
 from torch import nn
-
-from mmal.influence import CG, Identity, Influence
 
 N, REFERENCE, POOL, LAMBDA = 500, 200, 40, 1e-2
 

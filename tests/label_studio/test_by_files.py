@@ -1,8 +1,10 @@
 """The way of files, with a real server: one project for all batches, and photos that people put in by themselves."""
 
 import pytest
+from mmal.annotation.batch import Batch, BatchImage
+from mmal.annotation.importer import import_file
+from mmal.annotation.label_store import LabelStore
 
-from mmal.labeling import Batch, BatchImage, Labels, import_file
 from tests.label_studio.server import TOKEN
 
 pytestmark = pytest.mark.label_studio
@@ -57,7 +59,7 @@ def test_a_project_of_two_batches(server, written, tmp_path):
         said = import_file(folder, export)
         assert '2 images newly labeled, 0 changed, 2 boxes in the file' in said
         assert f'2 tasks of other batches ({other}) passed over' in said
-        assert set(Labels.read(folder).entries) == ids
+        assert set(LabelStore.read(folder).entries) == ids
 
 
 def test_photos_put_in_by_themselves(server, images, written, tmp_path):

@@ -4,11 +4,12 @@ import json
 import urllib.request
 
 import pytest
-
-from mmal.artifacts import read_json
+from mmal.annotation.batch import Batch, BatchImage
 from mmal.errors import InputError
-from mmal.labeling import Batch, BatchImage
-from mmal.oracles import AnnotationServer, Request, Waiting
+from mmal.fileio.text import read_json
+from mmal.oracles.base import LabelsPending, Request
+from mmal.oracles.label_studio import AnnotationServer
+
 from tests.label_studio.annotator import Annotator
 from tests.label_studio.proxy import Fault
 from tests.label_studio.server import TOKEN
@@ -41,7 +42,7 @@ class Asked:
                      [BatchImage(i, files[i], rank, 64, 48, None, seen) for rank, i in enumerate(ids)])
 
     def wait(self, *args, **options):
-        with pytest.raises(Waiting):
+        with pytest.raises(LabelsPending):
             self.answer(*args, **options)
 
     def refused(self, *args, **options):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 
 class ServerInMemory:
-    """In place of :class:`~mmal.labeling.label_studio_server.LabelStudioServer`, with one project.
+    """In place of :class:`~mmal.annotation.label_studio_client.LabelStudioServer`, with one project.
 
     Attributes:
         stored: Tasks as they were pushed, with ``annotations``.

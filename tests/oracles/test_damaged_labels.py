@@ -3,10 +3,10 @@
 import os
 
 import pytest
+from mmal.fileio.checksummed import CorruptStateError
+from mmal.fileio.text import read_json
 
-from mmal.artifacts import read_json
-from mmal.sealed import Damaged
-from tests.oracles.test_people import label, of_people, said
+from tests.oracles.test_human import label, of_people, said
 
 
 def test_they_are_named_and_brought_in_again(make_cfg, run, dataset, tmp_path):
@@ -21,11 +21,11 @@ def test_they_are_named_and_brought_in_again(make_cfg, run, dataset, tmp_path):
         label(work_dir / batch, dataset)
     go()
     before = read_json(work_dir / 'round_00' / 'labeled.json'), read_json(work_dir / 'initial.json')
-    for batch, images, closing in (('round_00', 3, {}), ('initial', 6, dict(on_damage='restore'))):
+    for batch, images, closing in (('round_00', 3, {}), ('initial', 6, dict(on_corruption='restore'))):
         os.truncate(work_dir / batch / 'labels.json', 9)
-        with pytest.raises(Damaged, match=f'{batch}/labels.json is damaged.*--resume verified'):
+        with pytest.raises(CorruptStateError, match=f'{batch}/labels.json is damaged.*--resume verified'):
             go()
-        go(on_damage='restore')
+        go(on_corruption='restore')
         assert said(work_dir).count(f'{images} of {images} images of batch {batch} wait for labels') == 2
         label(work_dir / batch, dataset)
         go(**closing)

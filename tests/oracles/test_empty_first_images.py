@@ -1,14 +1,15 @@
 """First images of a detector that show no object."""
 
 import pytest
-
-from mmal.artifacts import read_json
+from mmal.annotation.batch import Batch
+from mmal.annotation.importer import import_file
+from mmal.annotation.validation import Rules
 from mmal.errors import InputError
-from mmal.labeling import Batch, import_file
-from mmal.labeling.checks import Rules
-from mmal.pool import shuffled
-from tests.labeling.labeling_worlds import write
-from tests.oracles.test_people import label, of_people, said
+from mmal.fileio.text import read_json
+from mmal.pool.order import shuffled
+
+from tests.annotation.annotation_fixtures import write
+from tests.oracles.test_human import label, of_people, said
 
 
 def label_empty(folder, dataset, but=()):

@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from mmengine.config import ConfigDict
-
 from mmal.errors import InputError
 from mmal.project.base_config import BaseConfig, overrides
+from mmengine.config import ConfigDict
+
 from tests.zoo_configs import ROOT
 
 FCOS = 'mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py'

@@ -7,12 +7,15 @@ import sys
 from dataclasses import replace
 
 import pytest
+from mmal.annotation.batch import Batch
+from mmal.errors import InputError
+from mmal.fileio.text import read_csv, read_json
+from mmal.project.base_config import BaseConfig
+from mmal.project.create import create
+from mmal.project.image_source import find_images
+from mmal.project.settings import Settings
 from mmengine.config import Config
 
-from mmal.artifacts import read_csv, read_json
-from mmal.errors import InputError
-from mmal.labeling import Batch
-from mmal.project import BaseConfig, Settings, create, find_images
 from tests.project.conftest import picture
 from tests.zoo_configs import ROOT
 

@@ -6,11 +6,11 @@ import os
 import shutil
 
 import pytest
+from mmal.project import scan as module
+from mmal.project.image_source import find_images
+from mmal.project.scan import scan
 from PIL import Image
 
-from mmal.project import find_images
-from mmal.project import scan as module
-from mmal.project.scan import scan
 from tests.project.conftest import picture
 
 LOGGER = logging.getLogger('test')
@@ -40,11 +40,11 @@ def test_copies_and_look_alikes_are_told_apart(tmp_path, look):
     picture(tmp_path / 'd.png', 1)
     found = look()
     assert [i.name for i in found.images] == ['a.png', 'c.jpg', 'd.png']
-    assert found.copies == {'b.png': 'a.png'}
-    assert found.alike == {'c.jpg': 'a.png'}
+    assert found.exact_duplicates == {'b.png': 'a.png'}
+    assert found.near_duplicates == {'c.jpg': 'a.png'}
     assert found.group('c.jpg') == found.group('a.png') == 'a.png'
     dropped = found.without({'c.jpg'})
-    assert ([i.name for i in dropped.images], dropped.alike) == (['a.png', 'd.png'], {})
+    assert ([i.name for i in dropped.images], dropped.near_duplicates) == (['a.png', 'd.png'], {})
 
 
 def test_what_cannot_be_used_is_named_with_the_reason(tmp_path, look):
@@ -85,7 +85,7 @@ def test_colours_that_have_no_grey_have_no_fingerprint(tmp_path, look, monkeypat
 
     monkeypatch.setattr(module, 'fingerprint', refuse)
     picture(tmp_path / 'a.png', 0)
-    assert [i.print for i in look().images] == [None]
+    assert [i.fingerprint for i in look().images] == [None]
 
 
 def test_images_go_to_the_threads_in_portions_and_stay_in_order(tmp_path, look, monkeypatch):

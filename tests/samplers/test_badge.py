@@ -1,13 +1,14 @@
 import pytest
 import torch
+from mmal.adapters.base import PseudoLabels
+from mmal.adapters.classification.model import ClassificationAdapter
+from mmal.influence.parameters import select_parameters
+from mmal.samplers.algorithms.count_sketch import count_sketch
+from mmal.samplers.algorithms.kmeans_pp import kmeans_pp
+from mmal.samplers.badge import BadgeSampler
 
-from mmal.influence import select_parameters
-from mmal.samplers import BadgeSampler
-from mmal.samplers.badge import count_sketch, kmeans_pp
-from mmal.tasks.base import PseudoLabels
-from mmal.tasks.classification import ClassificationTask
-from tests.tasks.test_classification import item
-from tests.tasks.zoo import build_classifier
+from tests.adapters.classification.test_model import item
+from tests.adapters.models_under_test import build_classifier
 
 
 def test_a_sketch_keeps_inner_products_on_average():
@@ -39,7 +40,7 @@ def test_copies_are_drawn_last_and_each_once():
 def test_of_a_classifier_it_is_the_papers_gradient_embedding():
     """(p - onehot of the most probable class) times the feature before the last layer."""
     model = build_classifier('resnet_cifar')
-    task, items = ClassificationTask(model, lambda text: None), [item(i) for i in range(3)]
+    task, items = ClassificationAdapter(model, lambda text: None), [item(i) for i in range(3)]
     params = select_parameters(model, ['head.fc.weight'])
     with task.loss_mode():
         found = task.pseudo_gradients(items, [0, 1, 2], params, PseudoLabels())

@@ -2,13 +2,13 @@ from contextlib import nullcontext
 
 import pytest
 import torch
-
-from mmal.artifacts import save_tensors
-from mmal.cost import CostModel
+from mmal.engine.dry_run import dry_run
 from mmal.errors import InputError
-from mmal.plan import plan
-from mmal.samplers import GradientSimilaritySampler, InfluenceSampler
-from tests.sampler_worlds import ranking
+from mmal.fileio.tensors import save_tensors
+from mmal.pool.cost_model import CostModel
+from mmal.samplers.influence import GradientSimilaritySampler, InfluenceSampler
+
+from tests.sampler_fixtures import ranking
 
 
 @pytest.fixture
@@ -49,26 +49,26 @@ def test_the_sign_more_negative_is_more_helpful(ask, tmp_path):
 
     s_test = {'bbox_head.weight': torch.full((1, 1), 2.0)}
     save_tensors(tmp_path / 's_test.pth', s_test)
-    scores = ask(InfluenceSampler(), ids=[3, 5], task=Task)
+    scores = ask(InfluenceSampler(), ids=[3, 5], adapter=Task)
     assert scores.value == {3: -6.0, 5: -10.0}
 
 
 def test_influence_for_each_box(ask):
-    plain, by_cost = (ask(InfluenceSampler(score_thr=0.005, cost=c)) for c in (None, 'boxes'))
-    total = ask(InfluenceSampler(score_thr=0.005, total=True))
+    plain, by_cost = (ask(InfluenceSampler(score_thr=0.005, cost=c)) for c in (None, 'box'))
+    total = ask(InfluenceSampler(score_thr=0.005, scale_by_boxes=True))
     assert total.value == pytest.approx({i: v * max(plain.pseudo_boxes[i], 1) for i, v in plain.value.items()})
-    assert ask(InfluenceSampler(score_thr=0.005, total=True, cost='boxes')).value == plain.value
+    assert ask(InfluenceSampler(score_thr=0.005, scale_by_boxes=True, cost='box')).value == plain.value
     assert max(plain.pseudo_boxes.values()) > 1
     assert by_cost.value == pytest.approx({i: v / max(plain.pseudo_boxes[i], 1) for i, v in plain.value.items()})
 
 
 def test_influence_for_each_second_of_labeling(ask):
-    costs = CostModel(seconds_line=(10, 2))
-    plain, by_cost = (ask(InfluenceSampler(score_thr=0.005, cost=c), costs=costs) for c in (None, 'seconds'))
+    costs = CostModel(seconds_fit=(10, 2))
+    plain, by_cost = (ask(InfluenceSampler(score_thr=0.005, cost=c), costs=costs) for c in (None, 'second'))
     assert by_cost.value == pytest.approx({i: v / (10 + 2 * max(plain.pseudo_boxes[i], 1))
                                            for i, v in plain.value.items()})
-    with pytest.raises(InputError, match=r"cost='seconds'.*no labeling time is known.*or take cost='boxes'"):
-        ask(InfluenceSampler(cost='seconds'))
+    with pytest.raises(InputError, match=r"cost='second'.*no labeling time is known.*or take cost='box'"):
+        ask(InfluenceSampler(cost='second'))
 
 
 def test_gradient_similarity_asks_for_no_hessian():
@@ -83,7 +83,7 @@ def test_of_copies_only_one_is_taken(ask, dataset, ids):
         (dataset / f'set_{n:03d}.png').write_bytes(content)
     copies = {9, 10, 11, 12}
     together = ranking(ask(InfluenceSampler(score_thr=0.005)))
-    apart = ask(InfluenceSampler(score_thr=0.005, diversity=0.999), budget=8)
+    apart = ask(InfluenceSampler(score_thr=0.005, max_cosine=0.999), budget=8)
     assert len(copies & set(together[together.index(min(copies, key=together.index)):][:4])) == 4
     assert len(copies & set(apart.order)) == 1
     assert len(apart.order) == 8
@@ -92,11 +92,11 @@ def test_of_copies_only_one_is_taken(ask, dataset, ids):
 
 
 def test_the_whole_ranking_is_gone_through_for_what_differs(ask, dataset, monkeypatch):
-    from mmal.samplers import near_duplicates
-    monkeypatch.setattr(near_duplicates, 'CANDIDATES', 1)
+    from mmal.samplers import diversity
+    monkeypatch.setattr(diversity, 'BUDGETS_PER_STEP', 1)
     for n in range(4, 12):
         (dataset / f'set_{n:03d}.png').write_bytes((dataset / 'set_003.png').read_bytes())
-    scores = ask(InfluenceSampler(score_thr=0.005, diversity=0.999), budget=4)
+    scores = ask(InfluenceSampler(score_thr=0.005, max_cosine=0.999), budget=4)
     assert len(scores.order) == 4
     assert {12, 13, 14} < set(scores.order)
 
@@ -104,12 +104,12 @@ def test_the_whole_ranking_is_gone_through_for_what_differs(ask, dataset, monkey
 def test_top_k_of_a_detector_is_refused_before_anything_is_trained(ask, make_cfg):
     cfg = make_cfg()
     cfg.train_cfg.sampler.top_k, cfg.resume = 2, False
-    assert any('InfluenceSampler(top_k=2) is for classifiers' in p for p in plan(cfg)[1])
+    assert any('InfluenceSampler(top_k=2) is for classifiers' in p for p in dry_run(cfg)[1])
     with pytest.raises(InputError, match='top_k=2'):
         ask(InfluenceSampler(top_k=2))
 
 
-@pytest.mark.parametrize('bad', [dict(cost='euro'), dict(diversity=1.0), dict(max_boxes=0), dict(top_k=0)])
+@pytest.mark.parametrize('bad', [dict(cost='euro'), dict(max_cosine=1.0), dict(max_boxes=0), dict(top_k=0)])
 def test_settings_out_of_range(bad):
     with pytest.raises(ValueError, match='InfluenceSampler'):
         InfluenceSampler(**bad)

@@ -4,14 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmengine.structures import InstanceData
-
 from mmal.errors import InputError
-from mmal.pool import shuffled
-from mmal.samplers import PPALSampler
-from mmal.samplers.kmedoids import kmedoids
-from mmal.samplers.matching_similarity import matching_similarity
-from mmal.samplers.ppal import difficulty_weight
+from mmal.pool.order import shuffled
+from mmal.samplers.algorithms.kmedoids import kmedoids
+from mmal.samplers.algorithms.matching_similarity import matching_similarity
+from mmal.samplers.ppal import PPALSampler, difficulty_weight
+from mmengine.structures import InstanceData
 
 
 def by_the_book(features, scores, labels):
@@ -30,7 +28,7 @@ def by_the_book(features, scores, labels):
 
 
 def test_matching_similarity_equals_its_formula(monkeypatch):
-    from mmal.samplers import matching_similarity as module
+    from mmal.samplers.algorithms import matching_similarity as module
     torch.manual_seed(0)
     sizes = (4, 1, 0, 6, 0)
     features, scores = [torch.randn(n, 3) for n in sizes], [torch.rand(n) for n in sizes]
@@ -51,7 +49,7 @@ def test_two_images_without_a_class_in_common_are_opposites():
 
 @pytest.mark.parametrize('cells', [2**25, 6])
 def test_medoids_are_the_middles_of_clusters(cells, monkeypatch):
-    from mmal.samplers import kmedoids as module
+    from mmal.samplers.algorithms import kmedoids as module
     monkeypatch.setattr(module, 'CELLS', cells)
     x = torch.tensor([0.0, 2, 1, 10, 11, 12, 50])
     distance = (x[:, None] - x[None]).abs()
@@ -143,7 +141,7 @@ def slow_uncertainty(predictions, weights):
 def test_score_equals_the_papers_formulas(ask, ids, dataset):
     """Difficulty of two classes, uncertainty calibrated by it, and medoids by matching similarity."""
     made, sampler = Made(ids), PPALSampler(candidates=2, score_thr=0.3, max_aspect=2)
-    scores = ask(sampler, budget=3, task=lambda: made)
+    scores = ask(sampler, budget=3, adapter=lambda: made)
 
     truth = json.loads((dataset / 'train.json').read_text())['annotations']
     difficulty = slow_difficulty(truth, ids[:3], made)

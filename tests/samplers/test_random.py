@@ -1,6 +1,6 @@
 from types import SimpleNamespace
 
-from mmal.samplers import RandomSampler
+from mmal.samplers.random import RandomSampler
 
 
 def test_scores_are_uniform_and_change_with_seed_and_round():

@@ -3,9 +3,14 @@ import math
 import pytest
 import scipy.stats
 import torch
-
-from mmal.samplers import EntropySampler, LeastConfidenceSampler, MarginSampler
-from mmal.samplers.uncertainty import entropy, least_confidence, small_margin
+from mmal.samplers.uncertainty import (
+    EntropySampler,
+    LeastConfidenceSampler,
+    MarginSampler,
+    entropy,
+    least_confidence,
+    small_margin,
+)
 
 P = torch.tensor([[0.7, 0.2, 0.1], [1.0, 0.0, 0.0], [1 / 3, 1 / 3, 1 / 3]], dtype=torch.double)
 

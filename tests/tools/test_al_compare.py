@@ -3,7 +3,8 @@
 import subprocess
 import sys
 
-from mmal.artifacts import read_json
+from mmal.fileio.text import read_json
+
 from tests.zoo_configs import ROOT
 
 PLAN = f"""

@@ -5,10 +5,10 @@ import subprocess
 import sys
 
 import pytest
+from mmal.annotation.label_store import LabelStore
+from mmal.run.manifest import write_manifest
 
-from mmal.labeling import Labels
-from mmal.run_record import claim
-from tests.labeling.labeling_worlds import boxes_batch, coco_file, write
+from tests.annotation.annotation_fixtures import boxes_batch, coco_file, write
 from tests.tools.small_digits import environment
 from tests.zoo_configs import ROOT
 
@@ -21,7 +21,7 @@ def waiting(tmp_path):
     work_dir = tmp_path / 'run'
     for name in ('initial', 'round_00'):
         boxes_batch(name).write(work_dir / name)
-    claim(work_dir, dict(seed=0, pool={}, config={}))
+    write_manifest(work_dir, dict(seed=0, pool={}, config={}))
     return work_dir
 
 
@@ -37,11 +37,11 @@ def test_labels_go_into_the_batch_asked_for_last(waiting, tmp_path):
     assert code == 0
     assert 'Batch round_00: 3 images newly labeled, 0 changed, 3 boxes in the file' in out
     assert 'Nothing was changed' in out
-    assert not Labels.read(waiting / 'round_00').entries
+    assert not LabelStore.read(waiting / 'round_00').entries
     code, out, _ = call(waiting, path)
     assert code == 0
     assert 'with --resume' in out
-    assert len(Labels.read(waiting / 'round_00').entries) == 3
+    assert len(LabelStore.read(waiting / 'round_00').entries) == 3
     assert not (waiting / '.lock').read_text(), 'let go of'
 
 

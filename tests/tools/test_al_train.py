@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from mmal.fileio.text import read_csv, read_json, write_json
 
-from mmal.artifacts import read_csv, read_json, write_json
 from tests.zoo_configs import ROOT
 
 

@@ -5,10 +5,10 @@ import sys
 
 import numpy as np
 import pytest
+from mmal.fileio.text import read_csv, read_json, write_json
 from PIL import Image
 from pycocotools.coco import COCO
 
-from mmal.artifacts import read_csv, read_json, write_json
 from tests.zoo_configs import ROOT
 
 
@@ -95,7 +95,7 @@ def test_curves_of_runs(call, tmp_path):
 
 
 def test_seconds_are_counted_up_to_the_evaluation():
-    from mmal.analysis.curve import _over
+    from mmal.reporting.learning_curve import _over
     curve = [dict(seconds=dict(train=5.0, evaluate=1.0, score=2.0)), dict(seconds=dict(train=7.0, evaluate=1.0))]
     assert _over(curve, 'seconds') == [6.0, 16.0]
 

@@ -5,9 +5,9 @@ from textwrap import dedent
 
 import numpy as np
 import pytest
+from mmal.fileio.text import read_csv, read_json
 from PIL import Image
 
-from mmal.artifacts import read_csv, read_json
 from tests.tools.test_al_train import call
 from tests.zoo_configs import ROOT
 
@@ -17,7 +17,7 @@ ROUNDS = 2
 @pytest.fixture
 def tiny(tmp_path):
     """A config of the digits classifier on 40 files that ``pool.txt`` lists."""
-    from mmal.tasks.digits import Digits
+    from mmal.datasets.digits import Digits
     lines = []
     for n, item in enumerate(Digits('train', pipeline=[])):
         if n == 40:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from ..curvature import Curvature
+from mmal.influence.curvature import Curvature
 
 Progress = Callable[[Iterable, int, str], Iterable]
 """Wraps an iterable of known length with a title, to show how far it is."""
@@ -25,6 +25,7 @@ class Solution:
             ``evaluations`` (per-sample curvature products), ``effective_damping`` (lambda, in units of the curvature),
             ``restarts``, ``seconds`` and ``trace`` (a list of numbers; what they are, the solver says).
     """
+
     x: Tensor
     report: dict[str, Any] = field(default_factory=dict)
 
@@ -37,12 +38,19 @@ class Solver(Protocol):
         batch_size: Samples to a mini-batch of the curvature, or None where it does not matter.
         samples_needed: Samples beyond which it gains nothing, or None; with 0, it works without a curvature.
     """
+
     curvature: str
     batch_size: int | None
     samples_needed: int | None
 
-    def solve(self, v: Tensor, curvature: Curvature, seed: int = 0, log: Callable[[str], None] = print,
-              progress: Progress | None = None) -> Solution:
+    def solve(
+        self,
+        v: Tensor,
+        curvature: Curvature,
+        seed: int = 0,
+        log: Callable[[str], None] = print,
+        progress: Progress | None = None,
+    ) -> Solution:
         """Estimate (H + lambda I)^-1 v.
 
         Args:
@@ -57,7 +65,7 @@ class Solver(Protocol):
         """
 
 
-def unseen(iterable: Iterable, total: int, title: str) -> Iterable:
+def no_progress(iterable: Iterable, total: int, title: str) -> Iterable:
     """No progress."""
     return iterable
 
@@ -68,10 +76,12 @@ def cosine(a: Tensor, b: Tensor) -> float:
     return float(a @ b) / norms if norms else 0.0
 
 
-def require_kind(solver: Solver) -> None:
+def check_curvature_kind(solver: Solver) -> None:
     """ValueError if a solver asks for a curvature that there is not."""
     if solver.curvature not in ('ggn', 'hessian'):
-        raise ValueError(f"{type(solver).__name__}: expected curvature 'ggn' or 'hessian', got {solver.curvature!r}.")
+        raise ValueError(
+            f"{type(solver).__name__}: expected curvature 'ggn' or 'hessian', got {solver.curvature!r}."
+        )
 
 
 def require_finite(v: Tensor) -> None:
@@ -79,10 +89,11 @@ def require_finite(v: Tensor) -> None:
     if not bool(v.isfinite().all()):
         raise FloatingPointError(
             'The reference gradient is not finite: a reference sample has a non-finite loss. Look for NaN in the '
-            'training log, lower optim_wrapper.optimizer.lr, or check the reference annotations.')
+            'training log, lower optim_wrapper.optimizer.lr, or check the reference annotations.'
+        )
 
 
-class Account:
+class CostMeter:
     """Counts what a solve costs, for the common part of the report."""
 
     def __init__(self, curvature: Curvature | None) -> None:
@@ -91,6 +102,10 @@ class Account:
 
     def report(self, solver, **more) -> dict[str, Any]:
         curvature = self._curvature
-        return dict(solver=type(solver).__name__, curvature=curvature and curvature.kind,
-                    evaluations=curvature.evaluations - self._before if curvature else 0,
-                    seconds=time.perf_counter() - self._start, **more)
+        return dict(
+            solver=type(solver).__name__,
+            curvature=curvature and curvature.kind,
+            evaluations=curvature.evaluations - self._before if curvature else 0,
+            seconds=time.perf_counter() - self._start,
+            **more,
+        )

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from ..curvature import Curvature
-from .base import Account, Progress, Solution, require_finite
+from mmal.influence.curvature import Curvature
+
+from .base import CostMeter, Progress, Solution, require_finite
 
 
 class Identity:
@@ -13,9 +14,19 @@ class Identity:
 
     curvature, batch_size, samples_needed = 'hessian', None, 0
 
-    def solve(self, v: Tensor, curvature: Curvature | None = None, seed: int = 0,
-              log: Callable[[str], None] = print, progress: Progress | None = None) -> Solution:
+    def solve(
+        self,
+        v: Tensor,
+        curvature: Curvature | None = None,
+        seed: int = 0,
+        log: Callable[[str], None] = print,
+        progress: Progress | None = None,
+    ) -> Solution:
         """V itself; the curvature is not asked."""
         require_finite(v)
-        return Solution(v.clone(), Account(curvature).report(self, iterations=0, effective_damping=None, restarts=0,
-                                                             trace=[]))
+        return Solution(
+            v.clone(),
+            CostMeter(curvature).report(
+                self, iterations=0, effective_damping=None, restarts=0, trace=[]
+            ),
+        )

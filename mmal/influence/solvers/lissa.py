@@ -7,17 +7,32 @@ from random import Random
 import torch
 from torch import Tensor
 
-from ..curvature import Curvature
-from ..params import matches
-from .base import Account, Progress, Solution, require_finite, require_kind, unseen
+from mmal.influence.curvature import Curvature
+from mmal.influence.parameters import matches
+
+from .base import CostMeter, Progress, Solution, check_curvature_kind, no_progress, require_finite
 from .power_iteration import largest_eigenvalue
 
 PRESETS = dict(
     paper=dict(damping=0.0, scale=1.0, depth=250, batch_size=1, repeats=4),
     official=dict(
-        damping=0.01, depth=1000, batch_size=1, repeats=4, divide=False,
-        scale={'*conv_cls*': 100.0, '*conv_reg*': 8000.0, '*conv_centerness*': 5000.0, '*rpn_cls*': 1000.0,
-               '*rpn_reg*': 1000.0, '*fc_cls*': 5000.0, '*fc_reg*': 1000.0, '*': 10000.0}))
+        damping=0.01,
+        depth=1000,
+        batch_size=1,
+        repeats=4,
+        divide=False,
+        scale={
+            '*conv_cls*': 100.0,
+            '*conv_reg*': 8000.0,
+            '*conv_centerness*': 5000.0,
+            '*rpn_cls*': 1000.0,
+            '*rpn_reg*': 1000.0,
+            '*fc_cls*': 5000.0,
+            '*fc_reg*': 1000.0,
+            '*': 10000.0,
+        },
+    ),
+)
 """Settings of the paper's text (Algorithm 3, section 4.1), and of the first authors' code, which differ."""
 
 DEFAULTS = dict(damping=0.01, scale=None, depth=1000, batch_size=1, repeats=4, divide=True)
@@ -62,18 +77,41 @@ class LiSSA:
         ValueError: If a setting is out of range or the preset unknown.
     """
 
-    def __init__(self, damping: float | None = None, scale: float | dict[str, float] | None = None,
-                 depth: int | None = None, batch_size: int | None = None, repeats: int | None = None,
-                 divide: bool | None = None, preset: str | None = None, curvature: str = 'hessian',
-                 max_restarts: int = 20) -> None:
+    def __init__(
+        self,
+        damping: float | None = None,
+        scale: float | dict[str, float] | None = None,
+        depth: int | None = None,
+        batch_size: int | None = None,
+        repeats: int | None = None,
+        divide: bool | None = None,
+        preset: str | None = None,
+        curvature: str = 'hessian',
+        max_restarts: int = 20,
+    ) -> None:
         if preset is not None and preset not in PRESETS:
             raise ValueError(f'LiSSA: no preset {preset!r}; there are {", ".join(PRESETS)}.')
-        given = dict(damping=damping, scale=scale, depth=depth, batch_size=batch_size, repeats=repeats, divide=divide)
-        chosen = {**DEFAULTS, **PRESETS.get(preset, {}), **{k: v for k, v in given.items() if v is not None}}
+        given = dict(
+            damping=damping,
+            scale=scale,
+            depth=depth,
+            batch_size=batch_size,
+            repeats=repeats,
+            divide=divide,
+        )
+        chosen = {
+            **DEFAULTS,
+            **PRESETS.get(preset, {}),
+            **{k: v for k, v in given.items() if v is not None},
+        }
         self.damping, self.scale, self.divide = chosen['damping'], chosen['scale'], chosen['divide']
-        self.depth, self.batch_size, self.repeats = chosen['depth'], chosen['batch_size'], chosen['repeats']
+        self.depth, self.batch_size, self.repeats = (
+            chosen['depth'],
+            chosen['batch_size'],
+            chosen['repeats'],
+        )
         self.preset, self.curvature, self.max_restarts = preset, curvature, max_restarts
-        require_kind(self)
+        check_curvature_kind(self)
         if not 0 <= self.damping < 1:
             raise ValueError(f'LiSSA: expected 0 <= damping < 1, got {self.damping}.')
         for value in self.scale.values() if isinstance(self.scale, dict) else [self.scale or 1.0]:
@@ -82,12 +120,20 @@ class LiSSA:
         if scale is not None and not scale:
             raise ValueError(f'LiSSA: expected a positive scale, got {scale}.')
         if min(self.depth, self.batch_size, self.repeats) < 1:
-            raise ValueError('LiSSA: depth, batch_size and repeats must be at least 1, '
-                             f'got {self.depth}, {self.batch_size}, {self.repeats}.')
+            raise ValueError(
+                'LiSSA: depth, batch_size and repeats must be at least 1, '
+                f'got {self.depth}, {self.batch_size}, {self.repeats}.'
+            )
         self.samples_needed = self.depth * self.repeats * self.batch_size
 
-    def solve(self, v: Tensor, curvature: Curvature, seed: int = 0, log: Callable[[str], None] = print,
-              progress: Progress | None = None) -> Solution:
+    def solve(
+        self,
+        v: Tensor,
+        curvature: Curvature,
+        seed: int = 0,
+        log: Callable[[str], None] = print,
+        progress: Progress | None = None,
+    ) -> Solution:
         """Estimate s_test; the trace is |h| / scale after each step, run after run.
 
         Returns:
@@ -97,7 +143,7 @@ class LiSSA:
             FloatingPointError: If v is not finite, or no scale within ``max_restarts`` doublings gives a finite result.
         """
         require_finite(v)
-        account, restarts = Account(curvature), 0
+        account, restarts = CostMeter(curvature), 0
         start = self._start_scale(v, curvature, seed)
         scale = start
         while True:
@@ -106,7 +152,13 @@ class LiSSA:
                 for repeat in range(self.repeats):
                     steps = self._draw(len(curvature), seed, repeat)
                     title = f'LiSSA run {repeat + 1}/{self.repeats}'
-                    total += self._run(v, curvature, scale, (progress or unseen)(steps, self.depth, title), trace)
+                    total += self._run(
+                        v,
+                        curvature,
+                        scale,
+                        (progress or no_progress)(steps, self.depth, title),
+                        trace,
+                    )
                 break
             except _Explosion as explosion:
                 restarts += 1
@@ -115,25 +167,44 @@ class LiSSA:
                         f'LiSSA did not stay finite within {self.max_restarts} doublings of scale (now '
                         f'{_text(scale)}): {explosion}. Raise solver.scale above the largest eigenvalue of a single '
                         'batch, raise solver.damping, raise solver.batch_size, or, where the Hessian is indefinite, '
-                        "set solver.curvature='ggn'.") from None
-                log(f'LiSSA: {explosion}; restarting with scale {_text(scale)} -> {_text(2 * scale)}.')
+                        "set solver.curvature='ggn'."
+                    ) from None
+                log(
+                    f'LiSSA: {explosion}; restarting with scale {_text(scale)} -> {_text(2 * scale)}.'
+                )
                 scale = 2 * scale
         x = total / self.repeats / (scale if self.divide else 1)
         damping = self.damping * scale
-        return Solution(x, account.report(
-            self, preset=self.preset, damping=self.damping, scale=_plain(scale), effective_damping=_plain(damping),
-            depth=self.depth, repeats=self.repeats, restarts=restarts,
-            iterations=self.depth * self.repeats, trace=trace))
+        return Solution(
+            x,
+            account.report(
+                self,
+                preset=self.preset,
+                damping=self.damping,
+                scale=_plain(scale),
+                effective_damping=_plain(damping),
+                depth=self.depth,
+                repeats=self.repeats,
+                restarts=restarts,
+                iterations=self.depth * self.repeats,
+                trace=trace,
+            ),
+        )
 
     def _start_scale(self, v: Tensor, curvature: Curvature, seed: int) -> Tensor:
         """The scale, a number (shape ()) or one for each of the P parameters."""
         if isinstance(self.scale, dict):
-            return torch.cat([v.new_full((p.numel(), ), self._of(name)) for name, p in curvature.params.items()])
+            return torch.cat(
+                [v.new_full((p.numel(),), self._of(name)) for name, p in curvature.params.items()]
+            )
         if self.scale is not None:
             return v.new_tensor(self.scale)
         probes = Random(f'{seed}/scale').sample(range(len(curvature)), min(10, len(curvature)))
         generator = torch.Generator().manual_seed(seed)
-        found = max(largest_eigenvalue(lambda h, b=b: curvature.product(h, b), v, 5, generator) for b in probes)
+        found = max(
+            largest_eigenvalue(lambda h, b=b: curvature.product(h, b), v, 5, generator)
+            for b in probes
+        )
         return v.new_tensor(2 * found or 1.0)
 
     def _of(self, name: str) -> float:
@@ -146,9 +217,11 @@ class LiSSA:
         rng, order = Random(f'{seed}/lissa/{repeat}'), []
         while len(order) < self.depth:
             order += rng.sample(range(n), n)
-        return order[:self.depth]
+        return order[: self.depth]
 
-    def _run(self, v: Tensor, curvature: Curvature, scale: Tensor, steps, trace: list[float]) -> Tensor:
+    def _run(
+        self, v: Tensor, curvature: Curvature, scale: Tensor, steps, trace: list[float]
+    ) -> Tensor:
         """One run of the recursion; appends |h| / scale of every step to ``trace``."""
         h, root = v.clone(), scale.sqrt()
         bound = float((root * v).norm())
@@ -157,8 +230,10 @@ class LiSSA:
             norm = float((root * h).norm())
             trace.append(float((h / scale).norm()))
             if not norm <= 1.001 * (i + 1) * bound + 1e-30:  # also true for NaN
-                raise _Explosion(f'|h| = {float(h.norm()):.3g} after step {i} is {norm / bound:.3g} times |v|, '
-                                 f'more than {i + 1}')
+                raise _Explosion(
+                    f'|h| = {float(h.norm()):.3g} after step {i} is {norm / bound:.3g} times |v|, '
+                    f'more than {i + 1}'
+                )
         return h
 
 

@@ -6,8 +6,12 @@ import torch
 from torch import Tensor
 
 
-def largest_eigenvalue(product: Callable[[Tensor], Tensor], like: Tensor, steps: int = 10,
-                       generator: torch.Generator | None = None) -> float:
+def largest_eigenvalue(
+    product: Callable[[Tensor], Tensor],
+    like: Tensor,
+    steps: int = 10,
+    generator: torch.Generator | None = None,
+) -> float:
     """Largest eigenvalue in absolute value of a symmetric matrix, from below, by power iteration.
 
     Args:

@@ -1,0 +1,1 @@
+"""What the command `mmal` and the tools do."""

@@ -1,0 +1,141 @@
+import pytest
+from mmal.benchmark.plan import Plan
+from mmal.errors import InputError
+from mmal.fileio.checksummed import write_checksummed
+from mmal.fileio.text import read_json, write_json
+
+from tests.zoo_configs import ROOT
+
+PLAN = f"""
+config = '{ROOT}/configs/resnet_digits_isal.py'
+seeds = [0, 3]
+options = {{'train_cfg.rounds': 4}}
+methods = dict(
+    random=dict(sampler=dict(type='mmal.RandomSampler')),
+    isal=dict(sampler=dict(type='mmal.InfluenceSampler', top_k=2), options={{'custom_hooks.0.params': ['head.fc']}}))
+"""
+
+
+@pytest.fixture
+def plan(tmp_path):
+    def make(text=PLAN):
+        (tmp_path / 'plan.py').write_text(text)
+        return Plan(tmp_path / 'plan.py', tmp_path / 'work')
+    return make
+
+
+def test_every_method_with_every_seed_the_first_leads(plan, tmp_path):
+    runs = plan().runs()
+    assert [(r.method, r.seed) for r in runs] == [('random', 0), ('isal', 0), ('random', 3), ('isal', 3)]
+    random = tmp_path / 'work' / 'random'
+    assert [r.start_from for r in runs] == [None, random / 'seed_0', None, random / 'seed_3']
+    assert {r.rounds for r in runs} == {4}
+    assert not any(r.done for r in runs)
+    assert plan().baseline == 'random'
+
+
+def test_a_runs_config_has_what_plan_and_method_say(plan, tmp_path):
+    from mmengine.config import Config
+    made = plan()
+    run = made.runs()[1]
+    cfg = Config.fromfile(made.prepare(run))
+    assert cfg.train_cfg.sampler == dict(type='mmal.InfluenceSampler', top_k=2)
+    assert cfg.train_cfg.rounds == 4
+    assert cfg.custom_hooks[0].params == ['head.fc']
+    assert 'start_from' not in cfg.train_cfg, 'the leader has not begun'
+    write_checksummed(run.start_from / 'run.json', dict(files={}))
+    assert 'start_from' not in Config.fromfile(made.prepare(run)).train_cfg, 'it was ended before it had its images'
+    write_json(run.start_from / 'initial.json', [])
+    write_checksummed(run.start_from / 'run.json', dict(files={'initial.json': ''}))
+    assert Config.fromfile(made.prepare(run)).train_cfg.start_from == str(run.start_from)
+
+
+def test_only_what_changed_is_run_again_and_the_old_is_kept(plan, tmp_path):
+    made = plan()
+    for run in made.runs():
+        made.prepare(run)
+        run.mark(done=True)
+        (run.folder / 'kept.txt').write_text(run.method)
+    assert all(r.done for r in made.runs())
+    edited = plan(PLAN.replace('top_k=2', 'top_k=1'))
+    assert [(r.method, r.done) for r in edited.runs()] == [('random', True), ('isal', False)] * 2
+    edited.prepare(edited.runs()[1])
+    assert not (edited.runs()[1].folder / 'kept.txt').exists()
+    aside, = (tmp_path / 'work' / 'replaced').glob('isal_seed_0_*')
+    assert (aside / 'kept.txt').read_text() == 'isal'
+    longer = plan(PLAN.replace("rounds': 4", "rounds': 6"))
+    assert not any(r.done for r in longer.runs())
+    longer.prepare(longer.runs()[0])
+    assert (longer.runs()[0].folder / 'kept.txt').exists(), 'more rounds go on where the run ended'
+    assert all(r.done for r in plan(PLAN.replace("rounds': 4", "rounds': 2")).runs()[2:])
+    assert read_json(made.runs()[3].folder / 'plan.json')['done'] == 4
+
+
+def test_an_edit_that_changes_no_result_keeps_every_run(plan):
+    for run in plan().runs():
+        run.mark(done=True)
+    harmless = ("'train_dataloader.num_workers': 3", "'default_hooks.logger.interval': 7", "'data_root': 'elsewhere/'",
+                "'log_level': 'DEBUG'", "'train_cfg.allow_config_change': True")
+    assert all(r.done for r in plan(PLAN.replace("{'train", f"{{{', '.join(harmless)}, 'train")).runs())
+    assert not any(r.begun for r in plan(PLAN.replace("{'train", "{'train_dataloader.batch_size': 7, 'train")).runs())
+
+
+def test_runs_go_on_where_the_plan_says_anew_when_to_stop(plan):
+    stop = PLAN.replace("{'train", "{'train_cfg.stop': dict(target=0.5), 'train")
+    for run in plan(stop).runs():
+        run.mark(done=True)
+    assert all(r.done for r in plan(stop).runs())
+    for text in (stop.replace('0.5', '0.9'), PLAN):
+        assert [(r.begun, r.done) for r in plan(text).runs()] == [(True, False)] * 4
+    other = plan(PLAN).runs()[0]
+    plan(PLAN).prepare(other)
+    other.mark(done=True)
+    assert [r.done for r in plan(PLAN).runs()] == [True, False, False, False]
+
+
+def test_runs_of_older_versions_are_kept(plan):
+    """Theirs is the digest of the whole config but the rounds, and nothing of when to stop."""
+    for run in plan().runs():
+        write_json(run.folder / 'plan.json', dict(digest=run.former, done=4, error=None))
+    assert all(r.done for r in plan().runs())
+    assert not any(r.begun for r in plan(PLAN.replace("{'train", "{'log_level': 'DEBUG', 'train")).runs())
+
+
+def test_people_are_not_asked_by_a_plan(plan):
+    for kind in ('HumanOracle', 'AnnotationServer'):
+        with pytest.raises(InputError, match=f"method 'isal' has its images labeled by people .mmal.{kind}"):
+            plan(PLAN.replace("options={'c", f"options={{'train_cfg.oracle': dict(type='mmal.{kind}'), 'c"))
+    plan(PLAN.replace("options={'c", "options={'train_cfg.oracle': dict(type='mmal.SimulatedOracle'), 'c"))
+
+
+def test_nothing_of_another_config_is_told_of_a_run(plan):
+    run = plan().runs()[1]
+    run.mark(done=False, error='no space')
+    edited = plan(PLAN.replace('top_k=2', 'top_k=1')).runs()[1]
+    assert (edited.begun, edited.error, edited.complete, edited.done) == (False, None, 0, False)
+
+
+@pytest.mark.parametrize(('text', 'message'), [
+    (PLAN.replace('seeds', 'seed'), 'needs config, seeds and methods'),
+    (PLAN + 'targets = 3', 'unknown targets'),
+    (PLAN + "baseline = 'coreset'", "baseline 'coreset' is no method"),
+    (PLAN.replace('[0, 3]', '[0, 0]'), 'a seed stands twice'),
+    (PLAN.replace('sampler=dict(type=\'mmal.R', 'samplers=dict(type=\'mmal.R'), "method 'random' has"),
+])
+def test_mistakes_are_named(plan, text, message):
+    with pytest.raises(InputError, match=message):
+        plan(text)
+
+
+def test_a_plan_that_is_not_there(tmp_path):
+    with pytest.raises(InputError, match='Plan not found'):
+        Plan(tmp_path / 'no.py', tmp_path)
+
+
+def test_why_a_run_failed_is_kept(plan):
+    run = plan().runs()[0]
+    plan().prepare(run)
+    run.mark(done=False, error='no space')
+    assert (plan().runs()[0].error, plan().runs()[0].done) == ('no space', False)
+    plan().prepare(run)
+    assert plan().runs()[0].error is None

@@ -1,0 +1,139 @@
+"""Evaluation and reference sets that people label: found in the config, and asked for beside the first images."""
+
+from types import SimpleNamespace
+
+import pytest
+from mmal.annotation.batch import Batch, BatchImage
+from mmal.annotation.label_store import LabelStore
+from mmal.annotation.validation import ValidatedLabels
+from mmal.engine.auxiliary_sets import EVALUATION, REFERENCE, label_with_auxiliary_sets, unlabeled_batches
+from mmal.errors import InputError
+from mmal.fileio.text import read_json
+from mmal.oracles.base import LabelsPending, Request
+from mmal.oracles.label_studio import AnnotationServer
+from mmengine import Config
+
+from tests.oracles.server_in_memory import ServerInMemory
+
+FILE = 'annotations.json'
+CATEGORIES = [dict(id=1, name='cat'), dict(id=2, name='dog')]
+
+
+class Data:
+    has_files, classes = True, ('cat', 'dog')
+
+
+def batch(name, *ids):
+    return Batch(name, ['cat', 'dog'], CATEGORIES, '/images', [BatchImage(i, f'{i}.png', n, 64, 48)
+                                                               for n, i in enumerate(ids)])
+
+
+def label(folder, *ids):
+    """Bring in that these images are empty."""
+    asked = Batch.read(folder)
+    LabelStore.read(folder).merged_with(ValidatedLabels({str(i): dict(boxes=[]) for i in ids}), '').write(folder, asked)
+
+
+def loop_of(reference='holdout', oracle=None, **loaders):
+    cfg = Config({f'{name}_dataloader': dict(dataset=dataset) for name, dataset in loaders.items()})
+    return SimpleNamespace(runner=SimpleNamespace(cfg=cfg), sampler=SimpleNamespace(needs_s_test=True),
+                           stest_hook=SimpleNamespace(reference=reference), oracle=oracle)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    batch('evaluation', 201, 202).write(tmp_path / 'evaluation')
+    return tmp_path / 'evaluation'
+
+
+def test_batches_are_found_wherever_the_config_has_them(folder, tmp_path):
+    mine, other = {EVALUATION: [folder]}, dict(ann_file='elsewhere.json')
+    plain, rooted = dict(ann_file=str(folder / FILE)), dict(data_root=str(tmp_path), ann_file=f'evaluation/{FILE}')
+    for dataset in (plain, rooted, dict(type='PoolSubset', dataset=other, **plain), dict(datasets=[other, rooted])):
+        assert unlabeled_batches(loop_of(test=dataset, val=other)) == mine
+        assert unlabeled_batches(loop_of(val=dataset)) == mine
+        assert unlabeled_batches(loop_of(test=other, val=dataset)) == {}
+        assert unlabeled_batches(loop_of('val', test=other, val=dataset)) == {REFERENCE: [folder]}
+        assert unlabeled_batches(loop_of(dataset, test=other)) == {REFERENCE: [folder]}
+    assert unlabeled_batches(loop_of(test=dict(ann_file=str(folder / 'mine.json')))) == {}
+    assert unlabeled_batches(loop_of()) == {}
+
+
+def test_a_batch_is_asked_for_until_all_of_it_is_labeled_or_skipped(folder):
+    loop = loop_of(test=dict(ann_file=str(folder / FILE)))
+    label(folder, 202)
+    assert unlabeled_batches(loop) == {EVALUATION: [folder]}
+    LabelStore.read(folder).merged_with(ValidatedLabels(skipped=['201']), '').write(folder, Batch.read(folder))
+    assert unlabeled_batches(loop) == {}
+
+
+def test_an_annotation_file_of_ones_own_is_left_as_it_is(folder):
+    (folder / FILE).write_text('{}')
+    assert unlabeled_batches(loop_of(test=dict(ann_file=str(folder / FILE)))) == {}
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv('LABEL_STUDIO_API_KEY', 'a' * 40)
+    server = ServerInMemory()
+    monkeypatch.setattr('mmal.oracles.label_studio.LabelStudioServer', lambda url, timeout: server)
+    monkeypatch.setattr('mmal.oracles.label_studio.require_sdk', lambda: None)
+    return server
+
+
+@pytest.fixture
+def ask(folder, tmp_path):
+    """Ask for a first batch beside the evaluation batch."""
+    def go(**options):
+        loop = loop_of(oracle=AnnotationServer(Data(), **options), test=dict(ann_file=str(folder / FILE)))
+        return label_with_auxiliary_sets(loop, Request([3, 1], tmp_path / 'run' / 'initial', lambda: batch('initial', 3, 1)))
+    return go
+
+
+def test_an_evaluation_batch_goes_to_the_server_once_and_is_pulled_when_done(server, ask, folder):
+    for new, missing in (((), 2), ((), 2), ((3, ), 1)):
+        server.label(*new)
+        with pytest.raises(LabelsPending) as waiting:
+            ask()
+        assert f'{missing} of 2 images of batch initial wait for labels: label them at' in str(waiting.value)
+        assert '2 of 2 images of batch evaluation wait for labels: label them at' in str(waiting.value)
+        assert [t['data']['image_id'] for t in server.stored] == [201, 202, 3, 1]
+    server.label(1, 201)
+    with pytest.raises(LabelsPending, match='^1 of 2 images of batch evaluation'):
+        ask()
+    server.label(202)
+    answer = ask()
+    assert answer.ids == [3, 1]
+    assert {a['image_id'] for a in answer.annotations} == {3, 1}
+    found = read_json(folder / FILE)
+    assert [i['id'] for i in found['images']] == [a['image_id'] for a in found['annotations']] == [201, 202]
+    calls = server.calls
+    assert ask().ids == [3, 1]
+    assert server.calls == calls, 'all is there'
+
+
+def test_labels_of_an_evaluation_batch_are_checked(server, ask, folder):
+    with pytest.raises(LabelsPending):
+        ask()
+    server.label(201)
+    server.label(202, name='zebra')
+    with pytest.raises(InputError, match="(?s)'zebra' is no class of this project.*Correct that there"):
+        ask()
+    assert not LabelStore.read(folder).entries
+
+
+def test_all_is_there_to_be_labeled_before_one_batch_is_waited_for(server, ask):
+    def look():
+        assert len(server.stored) == 4, 'nobody waits before'
+        server.label(201, 202, 3, 1)
+
+    server.looked = look
+    assert ask(wait=5, poll=1).ids == [3, 1]
+
+
+def test_part_is_enough_if_asked(server, ask, folder):
+    with pytest.raises(LabelsPending):
+        ask()
+    server.label(1, 202)
+    assert ask(partial=True).ids == [1]
+    assert [i['id'] for i in read_json(folder / FILE)['images']] == [202]

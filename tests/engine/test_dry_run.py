@@ -1,0 +1,38 @@
+"""What a dry run says of the first training."""
+
+import pytest
+from mmal.engine.dry_run import dry_run
+from mmal.fileio.text import read_json, write_json
+
+
+@pytest.fixture
+def said(make_cfg, dataset):
+    def go(people=False, end=0, times=1, **train_cfg):
+        """The plan of the tiny run, from its first training on."""
+        cfg = make_cfg(holdout=0.34, **train_cfg)
+        pool = cfg.train_dataloader.dataset
+        if people:
+            write_json(dataset / 'pool.json', dict(read_json(dataset / 'train.json'), annotations=[]))
+            pool.ann_file, cfg.train_cfg.oracle = 'pool.json', dict(type='mmal.HumanOracle')
+            pool.filter_cfg = dict(filter_empty_gt=True)
+        if times > 1:
+            cfg.train_dataloader.dataset = dict(type='RepeatDataset', times=times, dataset=pool)
+        if end:
+            cfg.param_scheduler = [dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=end)]
+        text, problems = dry_run(cfg)
+        assert not problems
+        return text.split('first training:')[1]
+
+    return go
+
+
+def test_iterations_are_counted_and_of_what_people_are_to_label_estimated(said):
+    assert said(initial=9, max_epochs=2).strip().startswith('4 iterations (2 epochs of 2)\ninput')
+    assert said(True, initial=9, times=3, max_epochs=2).strip().startswith('about 10 iterations (2 epochs of 5)\ninput')
+
+
+def test_a_warm_up_of_more_than_half_of_the_first_training_is_named(said):
+    assert 'warm-up' not in said(True, initial=9, times=3, max_epochs=2, end=5)
+    text = said(True, initial=9, times=3, max_epochs=2, end=6)
+    assert 'NOTE: the warm-up in param_scheduler takes 6 iterations, more than half of the first training' in text
+    assert "dict(type='RepeatDataset'" in text

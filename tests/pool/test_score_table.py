@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mmal.fileio.text import csv_bytes, read_csv
+from mmal.pool import score_table
+from mmal.pool.ranking import Ranked
+from mmal.pool.score_table import ids_in, marked_bytes, ranked_bytes
+
+ROWS = [('a,"b".png', 0.1), ('x\ny.png', float('nan')), ('caf\udce9', -1e-17), ('Ä', 2.0), ('z\rz', 3.0)]
+
+
+def table(ids, values, boxes):
+    dtype = np.int64 if set(map(type, ids)) == {int} else object
+    return Ranked(np.fromiter(ids, dtype, len(ids)), np.array(values), np.array(boxes))
+
+
+def test_ids_of_any_text_come_back_and_the_best_are_marked(tmp_path):
+    path, (ids, values) = tmp_path / 'scores.csv', zip(*ROWS, strict=True)
+    path.write_bytes(b''.join(ranked_bytes('score', table(ids, values, [-1, -1, -1, 3, 0]))))
+    assert list(ids_in(path)) == list(ids)
+    for n in (3, 1, 5, 0):  # fewer again: a query that was smaller, after a kill
+        path.write_bytes(marked_bytes(path, 'score', n))
+        assert [row['selected'] for row in read_csv(path)] == ['1'] * n + ['0'] * (5 - n)
+    assert [row['id'] for row in read_csv(path)] == list(ids)
+    assert [row['score'] for row in read_csv(path)] == list(map(str, values))
+    assert [row['pseudo_boxes'] for row in read_csv(path)] == ['', '', '', '3', '0']
+
+
+@given(st.lists(st.tuples(st.integers(-2**63, 2**63 - 1), st.floats(), st.integers(-1, 3)), min_size=1)
+       | st.lists(st.tuples(st.text('ab,"\n ;ä\udce9'), st.floats(), st.integers(-1, 3)), min_size=1))
+def test_rows_are_written_as_the_csv_module_would(rows):
+    expected = csv_bytes(['id', 'influence', 'pseudo_boxes', 'rank', 'selected'],
+                         [[i, v, '' if n < 0 else n, rank, 0] for rank, (i, v, n) in enumerate(rows)])
+    assert b''.join(ranked_bytes('influence', table(*zip(*rows, strict=True)))) == expected
+
+
+@pytest.mark.parametrize('size', [1, 2, 3, 4])
+def test_parts_make_one_file(monkeypatch, size):
+    whole = table([5, 6, 7], [0.1, 0.2, 0.3], [1, 2, 3])
+    expected = b''.join(ranked_bytes('score', whole))
+    monkeypatch.setattr(score_table, 'CHUNK', size)
+    assert b''.join(ranked_bytes('score', whole)) == expected

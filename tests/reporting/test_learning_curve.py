@@ -1,0 +1,38 @@
+import pytest
+from mmal.fileio.text import read_csv, read_json, write_json
+from mmal.reporting.learning_curve import write_curve
+from mmal.run.history import main_metric, markdown_table, read_points
+from mmal.run.layout import PHASES
+
+
+@pytest.fixture
+def rounds(tmp_path):
+    for r, ap in ((0, None), (1, 0.2), (2, 0.3)):
+        folder = tmp_path / f'round_{r:02d}'
+        metrics = {'unreadable_images': 0} | ({} if ap is None else {'coco/bbox_mAP': ap})
+        write_json(folder / 'metrics.json', dict(images=10 + r, boxes=30 + r, metrics=metrics))
+        write_json(folder / 'labeled.json', {})
+        write_json(folder / 'phases.json', {p: dict(seconds=1.0 + r) for p in PHASES})
+    write_json(tmp_path / 'round_03' / 'phases.json', dict(train=dict(seconds=1)))
+    return tmp_path
+
+
+def test_only_closed_rounds_are_points(rounds):
+    assert [p['round'] for p in read_points(rounds)] == [0, 1, 2]
+
+
+def test_json_csv_and_png_say_the_same(rounds):
+    curve = write_curve(rounds, 'ISAL')
+    assert read_json(rounds / 'curve.json') == curve
+    rows = read_csv(rounds / 'curve.csv')
+    assert [(r['images'], r['boxes'], r['coco/bbox_mAP'], r['train_seconds']) for r in rows] == [
+        ('10', '30', '', '1.0'), ('11', '31', '0.2', '2.0'), ('12', '32', '0.3', '3.0')]
+    assert (rounds / 'curve.png').read_bytes().startswith(b'\x89PNG')
+    assert write_curve(rounds, 'ISAL') == curve
+
+
+def test_a_round_that_detected_nothing_has_no_value(rounds):
+    curve = read_points(rounds)
+    assert main_metric(curve) == 'coco/bbox_mAP'
+    assert 'coco/bbox_mAP' in markdown_table(curve)
+    assert '0.3000' in markdown_table(curve).splitlines()[-1]
