@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -168,6 +168,7 @@ class ModelAdapter(Protocol):
         """Gradient of each item's loss on the model's own predictions, shape (N, P); inside :meth:`loss_mode`."""
 
 
+@runtime_checkable
 class DetectorAdapter(Protocol):
     """What the model side of detection offers beside."""
 
