@@ -1,39 +1,51 @@
-"""Which annotations a run learns from and is judged by, so that a change is seen when it goes on."""
+"""Checksums of the annotations that a run learns from and is judged by, so that a resumed run notices a change."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from mmal.fileio.checksummed import digest_files
 
+if TYPE_CHECKING:
+    from mmal.adapters.base import DataAdapter
 
-def annotation_digests(loop, sets: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Checksums for a run's record: of the pool's annotations, if they are revealed, and of the sets' beside it.
+
+def annotation_digests(
+    data: DataAdapter, sets: Mapping[str, Any], cfg: Any, pool_is_annotated: bool
+) -> dict[str, str]:
+    """Checksums of annotations for a run's manifest.
 
     Args:
-        loop: The :class:`~mmal.engine.active_loop.ActiveLoop`.
-        sets: The datasets beside the pool, built, by what they are called.
+        data: Data side of the task.
+        sets: Datasets beside the pool, built, by what they are called.
+        cfg: Config of the run; its evaluators may read annotation files themselves.
+        pool_is_annotated: Whether the pool's annotations exist. They do not where people label.
 
     Returns:
-        ``annotations``, the checksums by what a set is called; nothing while people are still to label some.
+        The checksum by what a set is called.
     """
-    people = loop.oracle.is_human
-    if people and not (loop.work_dir / 'initial.json').exists():
-        return {}
-    found = {} if people else dict(pool=loop.data.annotation_digest())
-    found |= {name: loop.data.annotation_digest(dataset) for name, dataset in sets.items()}
-    if files := [file for file in _evaluator_files(loop.runner.cfg) if os.path.isfile(file)]:
-        found['evaluator'] = digest_files(files)
-    return dict(annotations={name: digest for name, digest in found.items() if digest})
+    digests = {}
+    if pool_is_annotated:
+        digests['pool'] = data.annotation_digest()
+    for name, dataset in sets.items():
+        digests[name] = data.annotation_digest(dataset)
+    files = [file for file in _evaluator_files(cfg) if os.path.isfile(file)]
+    if files:
+        digests['evaluator'] = digest_files(files)
+    return {name: digest for name, digest in digests.items() if digest}
 
 
-def _evaluator_files(cfg) -> Iterator[str]:
+def _evaluator_files(cfg: Any) -> list[str]:
     """Annotation files that the metrics read themselves."""
-    evaluators = (
-        cfg.get('val_evaluator' if cfg.get('test_dataloader') is None else 'test_evaluator') or []
-    )
-    for metric in [evaluators] if isinstance(evaluators, dict) else evaluators:
-        if isinstance(metric, dict) and isinstance(file := metric.get('ann_file'), str):
-            yield file
+    key = 'val_evaluator' if cfg.get('test_dataloader') is None else 'test_evaluator'
+    metrics = cfg.get(key) or []
+    if isinstance(metrics, dict):
+        metrics = [metrics]
+    files = []
+    for metric in metrics:
+        file = metric.get('ann_file') if isinstance(metric, dict) else None
+        if isinstance(file, str):
+            files.append(file)
+    return files

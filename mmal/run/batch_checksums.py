@@ -1,53 +1,71 @@
-"""Files of a labeled batch that a run reads after it went on: noted when it does, and looked at on every resume."""
+"""Checksums of the files of a labeled batch that a run reads again later."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from mmal.annotation.batch import FOLDER, NAME
-from mmal.annotation.label_store import NAME as LABELS
 from mmal.fileio.checksummed import (
     CorruptStateError,
     digest_file,
     find_corruption,
     read_checksummed,
 )
-from mmal.pool.cost_model import COSTS_FILE as COSTS
 
-SEALED = (LABELS, f'{FOLDER}/{NAME}')
-FILES = (COSTS, *SEALED)
-"""What is predicted of costs, and which images people skipped; below the folder of a batch."""
+from .layout import BatchPaths
+
+
+def _checksummed_files(batch: BatchPaths) -> tuple[Path, ...]:
+    """Files of a batch that carry a checksum in themselves."""
+    return (batch.labels, batch.batch)
 
 
 def record_checksums(folder: str | Path) -> dict[str, str]:
-    """SHA-256 of those that are there, by name."""
-    return {name: digest_file(path) for name in FILES if (path := Path(folder) / name).exists()}
+    """Checksums of the files that a run reads after the batch is labeled.
 
-
-def verify_checksums(folder: str | Path, noted: Mapping[str, str]) -> dict[Path, str]:
-    """What is wrong with which of them.
+    These are ``costs.csv``, from which costs are predicted, and the batch with its labels, which tell what annotators
+    skipped.
 
     Args:
-        folder: Of the batch.
-        noted: What :func:`record_checksums` said; of a batch that is still open, nothing, and then each must fit its own seal.
+        folder: Folder of the batch.
+
+    Returns:
+        SHA-256 by name of the file, for the files that exist.
     """
-    found = {
-        Path(folder) / name: find_corruption(Path(folder) / name, sha256)
-        for name, sha256 in noted.items()
-    }
-    found |= {
-        Path(folder) / name: _seal_broken(Path(folder) / name)
-        for name in SEALED
-        if name not in noted
-    }
-    return {path: wrong for path, wrong in found.items() if wrong}
+    batch = BatchPaths(Path(folder))
+    checksums = {}
+    for file in (batch.costs, *_checksummed_files(batch)):
+        if file.exists():
+            checksums[str(file.relative_to(batch.folder))] = digest_file(file)
+    return checksums
 
 
-def _seal_broken(path: Path) -> str | None:
+def verify_checksums(folder: str | Path, recorded: Mapping[str, str]) -> dict[Path, str]:
+    """Check the files of a batch.
+
+    Args:
+        folder: Folder of the batch.
+        recorded: What :func:`record_checksums` returned. It is empty for a batch that is still open; then each file
+            must fit the checksum in itself.
+
+    Returns:
+        What is wrong, by file. Empty if all files are whole.
+    """
+    batch = BatchPaths(Path(folder))
+    messages: dict[Path, str | None] = {}
+    for name, sha256 in recorded.items():
+        messages[batch.folder / name] = find_corruption(batch.folder / name, sha256)
+    for file in _checksummed_files(batch):
+        if file not in messages:
+            messages[file] = _own_checksum_broken(file)
+    return {file: message for file, message in messages.items() if message}
+
+
+def _own_checksum_broken(file: Path) -> str | None:
+    if not file.exists():
+        return None
     try:
-        if path.exists():
-            read_checksummed(path)
+        read_checksummed(file)
     except CorruptStateError as e:
         return str(e).rstrip('.')
     return None

@@ -1,11 +1,13 @@
-"""What makes a run this run: its record in ``run.json``, compared on resume."""
+"""What makes a run this run: its manifest ``run.json``, compared on resume."""
 
 from __future__ import annotations
 
 import fnmatch
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, NamedTuple, TypedDict
 
 from mmal.errors import InputError
 from mmal.fileio.atomic import write_bytes
@@ -15,21 +17,17 @@ from mmal.fileio.checksummed import (
     read_checksummed,
     write_checksummed,
 )
-from mmal.run import batch_checksums
 from mmal.utils.config import flat, moved_paths
 
+from .batch_checksums import record_checksums
 from .image_manifest import pool_change
-from .layout import INITIAL
-
-NAME = 'run.json'
-BEGINNING = ('pool.json', 'images.csv', 'other_images.csv', 'initial.json', 'holdout.json')
-"""What a run begins with, and never changes."""
+from .layout import RunPaths
 
 RECOVERY_HINT = (
     'Put back a whole copy, or go back to the last state that is whole by --resume verified.'
 )
 
-RESULT_NEUTRAL_KEYS = [
+RESULT_NEUTRAL_KEYS = (
     'work_dir',
     'resume',
     'launcher',
@@ -38,116 +36,210 @@ RESULT_NEUTRAL_KEYS = [
     'visualizer*',
     'vis_backends*',
     'env_cfg*',
-    *(
-        f'default_hooks.{name}*'
-        for name in ('checkpoint', 'logger', 'runtime_info', 'timer', 'visualization')
-    ),
+    'default_hooks.checkpoint*',
+    'default_hooks.logger*',
+    'default_hooks.runtime_info*',
+    'default_hooks.timer*',
+    'default_hooks.visualization*',
     'experiment_name',
     '*num_workers',
     '*persistent_workers',
     '*pin_memory',
     '*prefetch_factor',
     'filename',
-    'train_cfg.rounds',
-    'train_cfg.start_from',
-    'train_cfg.on_corruption',
-    'train_cfg.allow_config_change',
-    'train_cfg.stop*',
-    'train_cfg.oracle.partial',
-    'train_cfg.oracle.url',
-    'train_cfg.oracle.wait',
-    'train_cfg.oracle.poll',
-    'train_cfg.oracle.storage',
-    'train_cfg.oracle.project',
-    'train_cfg.oracle.clip',
-    'train_cfg.oracle.chunk',
-    'train_cfg.oracle.timeout',
     'model_wrapper_cfg*',
     'data_root',
     'randomness*',
     'custom_imports*',
     'unsafe_checkpoints',
-]
-"""Config keys that a resumed run may change: where and how it runs, and when it stops. (More processes make larger
-batches of trainings to come, as in mmdet; loader workers change nothing.) Seeds are compared by themselves.
+)
+"""Config keys that a resumed run may change: they say where and how it runs. What a component's own arguments may
+change, its class declares as ``result_neutral``. More processes make larger batches of trainings to come, as in mmdet;
+loader workers change nothing. Seeds are compared by themselves.
 """
 
 IMPLICIT_DEFAULTS = {
     'default_hooks.param_scheduler.type': 'ParamSchedulerHook',
     'default_hooks.sampler_seed.type': 'DistSamplerSeedHook',
 }
-"""What mmengine does without being told, too: the same as absent."""
+"""What mmengine does without being told, too. To spell it out is the same as to leave it out."""
+
+MAX_SHOWN_DIFFERENCES = 20
 
 
-def build_manifest(cfg, seed: int, pool_digest: str, pool_size: int) -> dict:
-    """Everything a result depends on, and the folder of the config file, for :func:`claim`."""
-    off = {
-        f'default_hooks.{name}': 'None'
-        for name, hook in (cfg.get('default_hooks') or {}).items()
-        if hook is None
-    }
-    keys = {
-        k: v
-        for k, v in {**flat(cfg.to_dict()), **off}.items()
-        if not any(fnmatch.fnmatch(k, b) for b in RESULT_NEUTRAL_KEYS)
-        and (k not in IMPLICIT_DEFAULTS or IMPLICIT_DEFAULTS[k] != v.strip("'").split('.')[-1])
-    }
-    folder = (
-        os.path.dirname(os.path.abspath(os.path.expanduser(cfg.filename))) if cfg.filename else None
-    )
-    return dict(
-        seed=seed, pool=dict(images=pool_size, sha256=pool_digest), config=keys, folder=folder
-    )
+class PoolRecord(TypedDict):
+    """What is recorded of the pool.
 
-
-def differences(old: dict, new: dict) -> list[str]:
-    """Lines that name each key that differs, with both values; annotations count if both records tell of the set."""
-    noted = [r.get('annotations', {}) for r in (old, new)]
-    old, new = (
-        {
-            **flat({k: r[k] for k in ('seed', 'pool')}),
-            **r['config'],
-            **{f'annotations.{name}': repr(n[name]) for name in noted[0].keys() & noted[1].keys()},
-        }
-        for r, n in zip((old, new), noted, strict=True)
-    )
-    return [f'  {line}' for line in _was_and_now(old, new)]
-
-
-def _was_and_now(old: dict[str, str], new: dict[str, str]) -> list[str]:
-    return [
-        f'{key}: was {old.get(key, "absent")}, now {new.get(key, "absent")}'
-        for key in sorted(set(old) | set(new))
-        if old.get(key) != new.get(key)
-    ]
-
-
-def _read(work_dir: str | Path, record: dict) -> dict:
-    """The record in ``work_dir``, its paths as they are now if the project was moved.
-
-    A project is a config's folder with the work_dir in it: they move as one, and a path in that folder is the same file
-    as long as it is at the same place in the folder. Of a work_dir elsewhere, nothing tells a move from other data.
+    Attributes:
+        images: Number of images.
+        sha256: Checksum of their ids and file names.
     """
-    old = read_checksummed(Path(work_dir) / NAME)
-    was, now = old.get('folder'), record.get('folder')
-    if not was or not now or not Path(os.path.abspath(work_dir)).is_relative_to(now):
+
+    images: int
+    sha256: str
+
+
+class HistoryEntry(TypedDict):
+    """A resumption with other settings or in another environment.
+
+    Attributes:
+        time: Local time.
+        rounds_closed: Number of rounds that were complete.
+        changes: One line per key that differed, with both values.
+    """
+
+    time: str
+    rounds_closed: int
+    changes: list[str]
+
+
+class Manifest(TypedDict, total=False):
+    """Content of ``run.json``.
+
+    Attributes:
+        seed: Seed of the run.
+        pool: The pool.
+        config: Every setting that a result depends on, as text by dotted key.
+        folder: Folder of the config file; None if there is no file.
+        environment: Versions of libraries, device and threads.
+        annotations: Checksums of the annotations, by what a set is called.
+        files: Checksums of the files that the run began with, by name.
+        batch: Checksums of the files of the initial batch, by name.
+        history: Resumptions with other settings.
+    """
+
+    seed: int
+    pool: PoolRecord
+    config: dict[str, str]
+    folder: str | None
+    environment: dict[str, Any]
+    annotations: dict[str, str]
+    files: dict[str, str]
+    batch: dict[str, str]
+    history: list[HistoryEntry]
+
+
+def build_manifest(
+    cfg: Any, seed: int, pool_digest: str, pool_size: int, result_neutral: Iterable[str] = ()
+) -> Manifest:
+    """The manifest of a run that is to begin or to resume.
+
+    Args:
+        cfg: Config of the run.
+        seed: Seed of the run.
+        pool_digest: Checksum of the pool's ids and file names.
+        pool_size: Number of images in the pool.
+        result_neutral: Patterns of config keys that cannot change the result, beside :data:`RESULT_NEUTRAL_KEYS`.
+            Defaults to none.
+    """
+    settings = flat(cfg.to_dict())
+    for name, hook in (cfg.get('default_hooks') or {}).items():
+        if hook is None:
+            settings[f'default_hooks.{name}'] = 'None'
+    neutral = (*RESULT_NEUTRAL_KEYS, *result_neutral)
+    kept = {}
+    for key, value in settings.items():
+        is_neutral = any(fnmatch.fnmatch(key, pattern) for pattern in neutral)
+        if not is_neutral and not _is_implicit_default(key, value):
+            kept[key] = value
+    folder = None
+    if cfg.filename:
+        folder = os.path.dirname(os.path.abspath(os.path.expanduser(cfg.filename)))
+    pool = PoolRecord(images=pool_size, sha256=pool_digest)
+    return Manifest(seed=seed, pool=pool, config=kept, folder=folder)
+
+
+def _is_implicit_default(key: str, value: str) -> bool:
+    default = IMPLICIT_DEFAULTS.get(key)
+    return default is not None and value.strip("'").split('.')[-1] == default
+
+
+def differences(old: Manifest, new: Manifest) -> list[str]:
+    """What differs between two manifests.
+
+    Annotations are compared if both manifests have recorded those of the set.
+
+    Args:
+        old: Manifest of the run on disk.
+        new: Manifest of the run that is to go on.
+
+    Returns:
+        One line per key, with both values.
+    """
+    both = old.get('annotations', {}).keys() & new.get('annotations', {}).keys()
+    lines = _changed_values(_comparable(old, both), _comparable(new, both))
+    return [f'  {line}' for line in lines]
+
+
+def _comparable(manifest: Manifest, annotation_sets: Iterable[str]) -> dict[str, str]:
+    values = flat(dict(seed=manifest['seed'], pool=manifest['pool']))
+    values |= manifest['config']
+    for name in annotation_sets:
+        values[f'annotations.{name}'] = repr(manifest['annotations'][name])
+    return values
+
+
+def _changed_values(old: dict[str, str], new: dict[str, str]) -> list[str]:
+    lines = []
+    for key in sorted(old.keys() | new.keys()):
+        if old.get(key) != new.get(key):
+            lines.append(f'{key}: was {old.get(key, "absent")}, now {new.get(key, "absent")}')
+    return lines
+
+
+def read_manifest(work_dir: str | Path) -> Manifest:
+    """Read ``run.json``.
+
+    Args:
+        work_dir: Work directory of the run.
+
+    Raises:
+        CorruptStateError: If it is not what was written.
+    """
+    manifest: Manifest = read_checksummed(RunPaths(Path(work_dir)).manifest)
+    return manifest
+
+
+def _save(work_dir: str | Path, manifest: Manifest) -> None:
+    write_checksummed(RunPaths(Path(work_dir)).manifest, manifest)
+
+
+def _read_moved(work_dir: str | Path, new: Manifest) -> Manifest:
+    """The manifest on disk, with its paths as they are now if the project was moved.
+
+    A project is a config's folder with the work_dir in it. They move as one, and a path in that folder is the same file
+    as long as it is at the same place in the folder. For a work_dir elsewhere, nothing tells a move from other data.
+    """
+    old = read_manifest(work_dir)
+    old_folder = old.get('folder')
+    new_folder = new.get('folder')
+    if not old_folder or not new_folder:
         return old
-    moved = {k: moved_paths(v, was, now) for k, v in old['config'].items()}
-    kept = record['config'].items()  # a path that was not moved along
-    return dict(old, config={**moved, **{k: v for k, v in kept if old['config'].get(k) == v}})
+    if not Path(os.path.abspath(work_dir)).is_relative_to(new_folder):
+        return old
+    settings = {}
+    for key, value in old['config'].items():
+        # A path that was not moved along is the same in both manifests.
+        unmoved = new['config'].get(key) == value
+        settings[key] = value if unmoved else moved_paths(value, old_folder, new_folder)
+    return Manifest(**{**old, 'config': settings})
 
 
 def holds_run(work_dir: str | Path, resume: bool) -> bool:
     """Whether ``work_dir`` holds some run.
 
+    Args:
+        work_dir: Work directory.
+        resume: Whether to resume the run that is there.
+
     Raises:
-        InputError: If it does and ``resume`` was not asked for.
+        InputError: If it holds a run and ``resume`` was not asked for.
     """
-    work_dir = Path(work_dir)
-    rounds = (
-        work_dir.glob(f'round_*/{name}') for name in (NAME, 'phases.json')
-    )  # run.json may be lost
-    holds = (work_dir / NAME).exists() or any(map(any, rounds))
+    paths = RunPaths(Path(work_dir))
+    holds = paths.manifest.exists()
+    # The manifest may be lost.
+    for round_paths in paths.rounds():
+        holds = holds or round_paths.manifest_copy.exists() or round_paths.record.exists()
     if holds and not resume:
         raise InputError(
             f'{work_dir} holds a run already. Go on with it by --resume, or choose another --work-dir.'
@@ -157,106 +249,179 @@ def holds_run(work_dir: str | Path, resume: bool) -> bool:
 
 def check(
     work_dir: str | Path,
-    record: dict,
+    manifest: Manifest,
     resume: bool,
     allow_change: bool = False,
-    listing: dict | list | None = None,
+    pool_contents: dict[str, Any] | list[Any] | None = None,
 ) -> bool:
     """Whether ``work_dir`` holds this very run already.
 
     Args:
-        work_dir: Of the run.
-        record: Of the run that is to go on.
-        resume: Whether to go on with what is there.
-        allow_change: Let settings differ; the change is added to the record's ``history``. Never the pool.
-        listing: The pool of now, as in ``pool.json``, so that an error can name its images. Defaults to None.
+        work_dir: Work directory.
+        manifest: Manifest of the run that is to begin or to resume.
+        resume: Whether to resume the run that is there.
+        allow_change: Let settings differ, but never the pool. Defaults to False.
+        pool_contents: Content of a ``pool.json`` of now, so that an error can name images. Defaults to None.
 
     Raises:
-        InputError: If it holds a run and ``resume`` was not asked for, or another run than this.
-        CorruptStateError: If its record is not what was written.
+        InputError: If it holds a run and ``resume`` was not asked for, or if it holds another run.
+        CorruptStateError: If its manifest is not what was written.
     """
     if not holds_run(work_dir, resume):
         return False
     try:
-        old = _read(work_dir, record)
+        old = _read_moved(work_dir, manifest)
     except CorruptStateError as e:
         raise CorruptStateError(f'{e} {RECOVERY_HINT}') from None
-    changed = differences(old, record)
-    if not changed:
+    lines = differences(old, manifest)
+    if not lines:
         return True
-    shown = '\n'.join(changed[:20] + (['  ...'] if len(changed) > 20 else []))
-    if listing is not None and old['pool'] != record['pool']:
-        shown = '\n'.join(filter(None, (shown, pool_change(work_dir, listing))))
-    if not allow_change or old['pool'] != record['pool']:
-        cure = (
-            'or --allow-config-change to go on with the new ones, '
-            if old['pool'] == record['pool']
-            else ''
-        )
-        raise InputError(
-            f'Cannot resume {work_dir}: it was started with other settings.\n{shown}\n'
-            f'Set them back, {cure}or start anew in another --work-dir.'
-        )
-    return True
+    same_pool = old['pool'] == manifest['pool']
+    if allow_change and same_pool:
+        return True
+    shown = lines[:MAX_SHOWN_DIFFERENCES]
+    if len(lines) > MAX_SHOWN_DIFFERENCES:
+        shown.append('  ...')
+    if pool_contents is not None and not same_pool:
+        change = pool_change(work_dir, pool_contents)
+        if change:
+            shown.append(change)
+    cure = 'or --allow-config-change to go on with the new ones, ' if same_pool else ''
+    message = '\n'.join(shown)
+    raise InputError(
+        f'Cannot resume {work_dir}: it was started with other settings.\n{message}\n'
+        f'Set them back, {cure}or start anew in another --work-dir.'
+    )
 
 
-def updated_manifest(work_dir: str | Path, record: dict) -> tuple[dict, list[str], list[str]]:
-    """The record of ``work_dir`` with the settings and paths of ``record``; what differs of the settings, and of the
-    environment. Both are noted in its history.
+class ManifestUpdate(NamedTuple):
+    """A manifest that was brought up to date on resume.
+
+    Attributes:
+        manifest: The manifest to be written.
+        changes: One line per setting that differs.
+        environment_changes: One line per part of the environment that differs.
     """
-    changes = [line.strip() for line in differences(_read(work_dir, record), record)]
-    old = read_checksummed(Path(work_dir) / NAME)
-    was, now = (
-        {f'environment.{k}': v for k, v in r.get('environment', {}).items()} for r in (old, record)
+
+    manifest: Manifest
+    changes: list[str]
+    environment_changes: list[str]
+
+
+def updated_manifest(work_dir: str | Path, manifest: Manifest) -> ManifestUpdate:
+    """The manifest on disk with the settings and paths of now. What differs is noted in its history.
+
+    Args:
+        work_dir: Work directory of the run.
+        manifest: Manifest of the run that goes on.
+    """
+    old = read_manifest(work_dir)
+    changes = []
+    for line in differences(_read_moved(work_dir, manifest), manifest):
+        changes.append(line.strip())
+    environment_changes = _changed_values(_environment(old), _environment(manifest))
+    updated = Manifest(**{**old, **manifest})
+    if changes or environment_changes:
+        entry = HistoryEntry(
+            time=time.strftime('%Y-%m-%d %H:%M:%S'),
+            rounds_closed=_count_labeled_rounds(work_dir),
+            changes=changes + environment_changes,
+        )
+        updated['history'] = [*old.get('history', []), entry]
+    return ManifestUpdate(
+        manifest=updated, changes=changes, environment_changes=environment_changes
     )
-    elsewhere = _was_and_now(was, now) if was else []  # an older version's record does not tell
-    if not changes and not elsewhere:
-        return dict(old, **record), [], []
-    closed = len(list(Path(work_dir).glob('round_*/labeled.json')))
-    entry = dict(
-        time=time.strftime('%Y-%m-%d %H:%M:%S'), rounds_closed=closed, changes=changes + elsewhere
-    )
-    return dict(old, **record, history=[*old.get('history', []), entry]), changes, elsewhere
+
+
+def _environment(manifest: Manifest) -> dict[str, str]:
+    environment = manifest.get('environment', {})
+    return {f'environment.{key}': value for key, value in environment.items()}
+
+
+def _count_labeled_rounds(work_dir: str | Path) -> int:
+    rounds = RunPaths(Path(work_dir)).rounds()
+    return sum(paths.artifact('label').exists() for paths in rounds)
+
+
+def save_updated_manifest(work_dir: str | Path, manifest: Manifest) -> None:
+    """Write a manifest of :func:`updated_manifest`, unless it is on disk already.
+
+    Args:
+        work_dir: Work directory of the run.
+        manifest: The manifest.
+    """
+    if manifest != read_manifest(work_dir):
+        _save(work_dir, manifest)
 
 
 def back_up_manifest(work_dir: str | Path, folder: str | Path) -> None:
-    """Have the record as it is in a round's folder, too, in case it is lost."""
-    content, copy = (Path(work_dir) / NAME).read_bytes(), Path(folder) / NAME
+    """Copy the manifest into the folder of a round, in case it is lost.
+
+    Args:
+        work_dir: Work directory of the run.
+        folder: Folder of the round.
+    """
+    manifest = RunPaths(Path(work_dir)).manifest
+    content = manifest.read_bytes()
+    copy = Path(folder) / manifest.name
     if not copy.exists() or copy.read_bytes() != content:
         write_bytes(copy, content)
 
 
-def write_manifest(work_dir: str | Path, record: dict) -> None:
-    """Mark ``work_dir`` as this run's, and note the checksums of what it begins with."""
-    write_checksummed(Path(work_dir) / NAME, dict(record, files=_beginning(work_dir)))
-
-
-def record_initial_labels(work_dir: str | Path, annotations: dict | None = None) -> None:
-    """Note the checksums again, now that the first images are labeled, and those of the batch that people labeled.
+def write_manifest(work_dir: str | Path, manifest: Manifest) -> None:
+    """Mark ``work_dir`` as this run's, and record the checksums of what it begins with.
 
     Args:
-        work_dir: Of the run.
-        annotations: What :func:`~mmal.run.annotation_manifest.annotations` said. Defaults to None: nothing.
+        work_dir: Work directory of the run.
+        manifest: Manifest of the run.
     """
-    work_dir = Path(work_dir)
-    write_checksummed(
-        work_dir / NAME,
-        dict(
-            read_checksummed(work_dir / NAME),
-            **(annotations or {}),
-            files=_beginning(work_dir),
-            batch=batch_checksums.record_checksums(work_dir / INITIAL),
-        ),
-    )
+    _save(work_dir, Manifest(**{**manifest, 'files': _beginning_checksums(work_dir)}))
 
 
-def _beginning(work_dir: str | Path) -> dict[str, str]:
-    return {
-        name: digest_file(path) for name in BEGINNING if (path := Path(work_dir) / name).exists()
-    }
+def record_initial_labels(
+    work_dir: str | Path, annotations: dict[str, str] | None = None
+) -> None:
+    """Record the checksums again, now that the initial set is labeled, and those of the batch that people labeled.
+
+    Args:
+        work_dir: Work directory of the run.
+        annotations: Checksums of the annotations, by what a set is called; see
+            :func:`~mmal.run.annotation_manifest.annotation_digests`. Defaults to None: those recorded before stay.
+    """
+    manifest = read_manifest(work_dir)
+    if annotations:
+        manifest['annotations'] = annotations
+    manifest['files'] = _beginning_checksums(work_dir)
+    manifest['batch'] = record_checksums(RunPaths(Path(work_dir)).initial_batch.folder)
+    _save(work_dir, manifest)
+
+
+def record_initial_batch(work_dir: str | Path, batch: dict[str, str]) -> None:
+    """Record other checksums of the initial batch.
+
+    Args:
+        work_dir: Work directory of the run.
+        batch: Checksums of its files, by name.
+    """
+    manifest = read_manifest(work_dir)
+    manifest['batch'] = batch
+    _save(work_dir, manifest)
+
+
+def _beginning_checksums(work_dir: str | Path) -> dict[str, str]:
+    checksums = {}
+    for path in RunPaths(Path(work_dir)).beginning:
+        if path.exists():
+            checksums[path.name] = digest_file(path)
+    return checksums
 
 
 def has_initial_labels(work_dir: str | Path) -> bool:
-    """Whether the first images are labeled, and that is on record."""
-    files = read_checksummed(Path(work_dir) / NAME).get('files')
-    return (Path(work_dir) / 'initial.json').exists() and (files is None or 'initial.json' in files)
+    """Whether the initial set is labeled, and that is recorded.
+
+    Args:
+        work_dir: Work directory of the run.
+    """
+    initial = RunPaths(Path(work_dir)).initial
+    recorded = read_manifest(work_dir).get('files', {})
+    return initial.exists() and initial.name in recorded

@@ -1,207 +1,264 @@
-"""Whether the state in a work_dir is whole, and how to go back to where it is."""
+"""Whether the state in a work_dir is whole, and how to go back to the last state that is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from logging import Logger
 from pathlib import Path
+from typing import NamedTuple
 
 from mmal.errors import InputError
 from mmal.fileio.atomic import write_bytes
-from mmal.fileio.checksummed import (
-    CorruptStateError,
-    find_corruption,
-    read_checksummed,
-    write_checksummed,
-)
-from mmal.run import batch_checksums
+from mmal.fileio.checksummed import CorruptStateError, find_corruption, read_checksummed
 
-from .layout import INITIAL, PHASES, RECORD
-from .manifest import NAME, RECOVERY_HINT, has_initial_labels
+from .batch_checksums import record_checksums, verify_checksums
+from .layout import PHASES, RoundPaths, RunPaths
+from .manifest import RECOVERY_HINT, has_initial_labels, read_manifest, record_initial_batch
 from .round_state import RoundState
-from .unreadable import UNREADABLE
 
 REQUIRED_ARTIFACTS = ('evaluate', 'label')
-"""Phases of a closed round whose files later rounds and the curve are made from."""
+"""Phases of a complete round whose artifacts later rounds and the curve are made from."""
+
+_RECORD = 'record'
+
+
+class Corruption(NamedTuple):
+    """Damage that a resumed run cannot continue from.
+
+    Attributes:
+        phase: The phase whose artifact is damaged, or 'record' for ``phases.json`` itself.
+        message: What is wrong, without a full stop.
+    """
+
+    phase: str
+    message: str
 
 
 def round_numbers(work_dir: str | Path) -> list[int]:
-    """Numbers of the rounds that were begun, up to the last with a record, or with what a phase of it left."""
-    found = [
-        int(p.name[6:])
-        for p in Path(work_dir).glob('round_*')
-        if p.name[6:].isdigit() and any((p / name).exists() for name in (RECORD, *PHASES.values()))
-    ]
-    return list(range(max(found, default=-1) + 1))
-
-
-def verify_run(work_dir: str | Path, logger) -> None:
-    """Check every file that a resumed run would go on from.
+    """Numbers of the rounds that were begun.
 
     Args:
-        work_dir: Of the run.
-        logger: Warned of damage that cannot change the result, as in a checkpoint of a closed round.
+        work_dir: Work directory of the run.
+
+    Returns:
+        All numbers up to the last round that has a record, or an artifact of a phase.
+    """
+    last = -1
+    for paths in RunPaths(Path(work_dir)).rounds():
+        artifacts = [paths.artifact(phase) for phase in PHASES]
+        if any(file.exists() for file in (paths.record, *artifacts)):
+            last = paths.number
+    return list(range(last + 1))
+
+
+def verify_run(work_dir: str | Path, log: Logger) -> None:
+    """Check every file that a resumed run would continue from.
+
+    Args:
+        work_dir: Work directory of the run.
+        log: Receives a warning for damage that cannot change the result, as in a checkpoint of a complete round.
 
     Raises:
-        CorruptStateError: If there is such a file; the message names each, the last state that is whole, and the cure.
+        CorruptStateError: If such a file is damaged. The message names each of them, the last state that is whole, and
+            the cure.
     """
-    found = _beginning(work_dir)
-    last = 'nothing' if found else 'the beginning'
+    messages = _corruption_of_beginning(work_dir)
+    last_whole = 'nothing' if messages else 'the beginning'
     for number in round_numbers(work_dir):
-        fatal = _round_faults(work_dir, number, logger)
-        if not fatal and not found:
-            last = f'round {number}' + (
-                '' if RoundState(work_dir, number).complete else ', as far as it has come'
-            )
-        found += [message for _, message in fatal]
-    if found:
-        raise CorruptStateError(f'{"; ".join(found)}. What is whole: {last}. {RECOVERY_HINT}')
+        corruption = _corruption_of_round(work_dir, number, log)
+        if not corruption and not messages:
+            last_whole = f'round {number}'
+            if not RoundState(work_dir, number).complete:
+                last_whole += ', as far as it has come'
+        messages += [entry.message for entry in corruption]
+    if messages:
+        raise CorruptStateError(
+            f'{"; ".join(messages)}. What is whole: {last_whole}. {RECOVERY_HINT}'
+        )
 
 
-def roll_back(work_dir: str | Path, logger, begin_again: Callable[[], None]) -> None:
-    """Set aside what is damaged and all that was made from it; what remains is whole.
+def roll_back(work_dir: str | Path, log: Logger, rebuild_beginning: Callable[[], None]) -> None:
+    """Set aside what is damaged and all that was made from it. What remains is whole.
 
-    Files and rounds are renamed, never removed. A lost ``run.json`` is put back from the copy in a round; what the run
+    Files and rounds are renamed, never removed. A lost ``run.json`` is put back from the copy in a round. What the run
     began with is made again, if it comes out the same.
 
     Args:
-        work_dir: Of the run.
-        logger: Told what is done.
-        begin_again: Writes what the run began with.
+        work_dir: Work directory of the run.
+        log: Receives a warning for each thing that is done.
+        rebuild_beginning: Writes what the run began with.
 
     Raises:
         CorruptStateError: If ``run.json`` and all its copies are lost, or what the run began with cannot be made again.
     """
-    _restore_record(work_dir, logger)
-    if _beginning(work_dir):
-        _restore_beginning(Path(work_dir), logger, begin_again)
+    _restore_manifest(work_dir, log)
+    if _corruption_of_beginning(work_dir):
+        _restore_beginning(Path(work_dir), log, rebuild_beginning)
     numbers = round_numbers(work_dir)
-    for place, number in enumerate(numbers):
-        if fatal := dict(_round_faults(work_dir, number, logger)):
-            made_from_it = numbers[place + ('record' not in fatal) :]
-            for later in reversed(
-                made_from_it
-            ):  # the last first: a kill between leaves none without those before it
-                if (folder := Path(work_dir) / f'round_{later:02d}').exists():
-                    quarantine(folder, logger)
-            if 'record' not in fatal:
-                _go_back(RoundState(work_dir, number), min(fatal, key=list(PHASES).index), logger)
+    for number in numbers:
+        corruption = dict(_corruption_of_round(work_dir, number, log))
+        if corruption:
+            _roll_back_to_round(work_dir, number, numbers[-1], corruption, log)
             return
 
 
-def _restore_beginning(work_dir: Path, logger, begin_again: Callable[[], None]) -> None:
-    record = read_checksummed(work_dir / NAME)
-    for name in (*record.get('files', {}), UNREADABLE):
+def _roll_back_to_round(
+    work_dir: str | Path, number: int, last: int, corruption: dict[str, str], log: Logger
+) -> None:
+    record_is_lost = _RECORD in corruption
+    first_to_set_aside = number if record_is_lost else number + 1
+    # The last one first, so that a kill in between leaves no round without those before it.
+    for later in range(last, first_to_set_aside - 1, -1):
+        folder = RunPaths(Path(work_dir)).round(later).folder
+        if folder.exists():
+            quarantine(folder, log)
+    if record_is_lost:
+        return
+    state = RoundState(work_dir, number)
+    phase = min(corruption, key=list(PHASES).index)
+    _set_batch_aside(state.paths.folder, state.batch, log)
+    state.invalidate_from(phase)
+    state.write()
+    log.warning(f'Round {number} goes on from before {phase}.')
+
+
+def _restore_beginning(
+    work_dir: Path, log: Logger, rebuild_beginning: Callable[[], None]
+) -> None:
+    manifest = read_manifest(work_dir)
+    paths = RunPaths(work_dir)
+    for name in (*manifest.get('files', {}), paths.unreadable.name):
         if (work_dir / name).exists():
-            quarantine(work_dir / name, logger)
-    folder = work_dir / INITIAL
-    whole = _batch_aside(folder, record.get('batch', {}), logger)
-    write_checksummed(
-        work_dir / NAME, dict(record, batch=whole)
-    )  # labels may be brought in anew, from other files
-    begin_again()
-    if 'batch' in record:
-        write_checksummed(
-            work_dir / NAME, dict(record, batch=batch_checksums.record_checksums(folder))
-        )
-    if lost := _beginning(work_dir):
+            quarantine(work_dir / name, log)
+    folder = paths.initial_batch.folder
+    whole = _set_batch_aside(folder, manifest.get('batch', {}), log)
+    # Labels may be brought in anew, from other files.
+    record_initial_batch(work_dir, whole)
+    rebuild_beginning()
+    if 'batch' in manifest:
+        record_initial_batch(work_dir, record_checksums(folder))
+    messages = _corruption_of_beginning(work_dir)
+    if messages:
         raise CorruptStateError(
-            f'{"; ".join(lost)}, and cannot be made again. Put back a whole copy, or start anew in '
+            f'{"; ".join(messages)}, and cannot be made again. Put back a whole copy, or start anew in '
             'another --work-dir.'
         )
 
 
-def _batch_aside(folder: Path, noted: dict[str, str], logger) -> dict[str, str]:
-    """Set aside files of a batch that are not whole; what was noted of the others."""
-    faults = batch_checksums.verify_checksums(folder, noted)
-    for path in faults:
+def _set_batch_aside(folder: Path, recorded: dict[str, str], log: Logger) -> dict[str, str]:
+    """Set aside files of a batch that are damaged.
+
+    Returns:
+        What is recorded of the others.
+    """
+    corruption = verify_checksums(folder, recorded)
+    for path in corruption:
         if path.exists():
-            quarantine(path, logger)
-    return {name: sha256 for name, sha256 in noted.items() if folder / name not in faults}
+            quarantine(path, log)
+    return {name: sha256 for name, sha256 in recorded.items() if folder / name not in corruption}
 
 
-def _go_back(folder: RoundState, phase: str, logger) -> None:
-    _batch_aside(folder.path, folder.batch, logger)
-    folder.invalidate_from(phase)
-    folder.write()
-    logger.warning(f'Round {folder.number} goes on from before {phase}.')
-
-
-def _beginning(work_dir: str | Path) -> list[str]:
-    record = read_checksummed(Path(work_dir) / NAME)
-    faults = (
-        find_corruption(Path(work_dir) / name, sha256)
-        for name, sha256 in record.get('files', {}).items()
-    )
-    found = [f for f in faults if f]
-    found += batch_checksums.verify_checksums(
-        Path(work_dir) / INITIAL, record.get('batch', {})
-    ).values()
+def _corruption_of_beginning(work_dir: str | Path) -> list[str]:
+    paths = RunPaths(Path(work_dir))
+    manifest = read_manifest(work_dir)
+    messages = []
+    for name, sha256 in manifest.get('files', {}).items():
+        message = find_corruption(paths.work_dir / name, sha256)
+        if message:
+            messages.append(message)
+    batch_corruption = verify_checksums(paths.initial_batch.folder, manifest.get('batch', {}))
+    messages += batch_corruption.values()
     try:
-        read_checksummed(Path(work_dir) / UNREADABLE)
+        read_checksummed(paths.unreadable)
     except CorruptStateError as e:
-        found.append(str(e).rstrip('.'))
-    return found
+        messages.append(str(e).rstrip('.'))
+    return messages
 
 
-def _round_faults(work_dir: str | Path, number: int, logger) -> list[tuple[str, str]]:
-    """(phase, message) of damage that matters; 'record' stands for phases.json itself."""
+def _corruption_of_round(work_dir: str | Path, number: int, log: Logger) -> list[Corruption]:
+    """Damage of a round that matters. Other damage is a warning."""
     try:
-        folder = RoundState(work_dir, number)
-        if not (folder.path / RECORD).exists():
-            raise CorruptStateError(f'{folder.path / RECORD} is missing')
+        state = RoundState(work_dir, number)
+        if not state.paths.record.exists():
+            raise CorruptStateError(f'{state.paths.record} is missing')
     except CorruptStateError as e:
-        return [('record', str(e).rstrip('.'))]
-    faults = folder.faults()
-    closed = 'label' in folder.record
-    for phase, message in faults.items():
-        if closed and phase not in REQUIRED_ARTIFACTS:
-            logger.warning(f'{message}. No later round is made from it.')
-    batch = batch_checksums.verify_checksums(folder.path, folder.batch).values()
-    return [(p, m) for p, m in faults.items() if not closed or p in REQUIRED_ARTIFACTS] + [
-        ('label', m) for m in batch
-    ]
+        return [Corruption(_RECORD, str(e).rstrip('.'))]
+    is_labeled = 'label' in state.record
+    corruption = []
+    for phase, message in state.find_corruption().items():
+        if is_labeled and phase not in REQUIRED_ARTIFACTS:
+            log.warning(f'{message}. No later round is made from it.')
+        else:
+            corruption.append(Corruption(phase, message))
+    for message in verify_checksums(state.paths.folder, state.batch).values():
+        corruption.append(Corruption('label', message))
+    return corruption
 
 
-def _restore_record(work_dir: str | Path, logger) -> None:
-    path = Path(work_dir) / NAME
+def _restore_manifest(work_dir: str | Path, log: Logger) -> None:
+    paths = RunPaths(Path(work_dir))
     try:
-        read_checksummed(path)
+        read_checksummed(paths.manifest)
         return
     except CorruptStateError as e:
-        logger.warning(str(e))
-    copies = [p for p in Path(work_dir).glob(f'round_*/{NAME}') if p.parent.name[6:].isdigit()]
-    for copy in sorted(copies, key=lambda p: int(p.parent.name[6:]), reverse=True):
-        try:
-            read_checksummed(copy)
-        except CorruptStateError:
+        log.warning(str(e))
+    for round_paths in reversed(paths.rounds()):
+        copy = round_paths.manifest_copy
+        if not _is_whole(copy):
             continue
-        if path.exists():
-            quarantine(path, logger)
-        write_bytes(path, copy.read_bytes())
-        logger.warning(f'{path} was put back from {copy}.')
+        if paths.manifest.exists():
+            quarantine(paths.manifest, log)
+        write_bytes(paths.manifest, copy.read_bytes())
+        log.warning(f'{paths.manifest} was put back from {copy}.')
         return
     raise CorruptStateError(
-        f'{path} is lost, and so is every copy of it in the rounds; start anew in another --work-dir.'
+        f'{paths.manifest} is lost, and so is every copy of it in the rounds; start anew in another '
+        '--work-dir.'
     )
 
 
-def quarantine(path: Path, logger) -> None:
-    """Rename what is damaged, or made from what is."""
-    n = 1
-    while (to := path.with_name(f'aside_{n}_{path.name}')).exists():
-        n += 1
+def _is_whole(file: Path) -> bool:
+    if not file.exists():
+        return False
     try:
-        path.rename(to)
+        read_checksummed(file)
+    except CorruptStateError:
+        return False
+    return True
+
+
+def quarantine(path: Path, log: Logger) -> None:
+    """Rename a file or folder that is damaged, or made from what is.
+
+    Args:
+        path: File or folder.
+        log: Receives a warning with the new name.
+
+    Raises:
+        InputError: If it cannot be renamed.
+    """
+    number = 1
+    while path.with_name(f'aside_{number}_{path.name}').exists():
+        number += 1
+    target = path.with_name(f'aside_{number}_{path.name}')
+    try:
+        path.rename(target)
     except OSError as e:
         raise InputError(f'Cannot set {path} aside: {e}.') from e
-    logger.warning(f'{path} was set aside as {to.name}.')
+    log.warning(f'{path} was set aside as {target.name}.')
 
 
 def closed_batch(folder: str | Path) -> bool:
-    """Whether a run went on from the labels of the batch in this folder."""
+    """Whether a run has continued from the labels of the batch in a folder.
+
+    Args:
+        folder: Folder of the batch.
+    """
     folder = Path(folder)
-    if not (folder.parent / NAME).exists():
+    paths = RunPaths(folder.parent)
+    if not paths.manifest.exists():
         return False
-    if folder.name.startswith('round_'):
-        return RoundState(folder.parent, int(folder.name[6:])).complete
-    return has_initial_labels(folder.parent)
+    for round_paths in paths.rounds():
+        if round_paths == RoundPaths(folder):
+            return RoundState(paths.work_dir, round_paths.number).complete
+    return has_initial_labels(paths.work_dir)

@@ -1,15 +1,11 @@
-"""A round's folder: which phases are done, what they left, how long they took."""
+"""Which phases of a round are finished, what they left and how long they took."""
 
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import TypedDict
 
-from mmengine import dist
-
-from mmal.distributed.rank_zero import run_on_rank_zero
 from mmal.fileio.atomic import write_bytes
 from mmal.fileio.checksummed import (
     digest_bytes,
@@ -18,113 +14,151 @@ from mmal.fileio.checksummed import (
     read_checksummed,
     write_checksummed,
 )
-from mmal.run import batch_checksums
 
-from .layout import PASSES, PHASES, RECORD
+from .batch_checksums import record_checksums
+from .layout import PHASES, BatchPaths, RunPaths
 from .resume_points import remove_points
 
 
-def clear_unfinished(folder: str | Path) -> None:
-    """Remove what interrupted trainings and passes in a folder would go on from."""
-    remove_points(folder)
-    if (Path(folder) / PASSES).exists():
-        shutil.rmtree(Path(folder) / PASSES)
+class PhaseRecord(TypedDict, total=False):
+    """What is recorded of a finished phase.
+
+    Attributes:
+        seconds: Duration of the phase.
+        sha256: Checksum of its artifact. While the artifact is being replaced it is a list of the checksums that the
+            artifact may have.
+        batch: Checksums of the files of the labeled batch, by name. Only the last phase has it.
+    """
+
+    seconds: float
+    sha256: str | list[str]
+    batch: dict[str, str]
+
+
+def clear_unfinished(batch: BatchPaths) -> None:
+    """Remove what an interrupted training or pass over the pool would have continued from.
+
+    Args:
+        batch: Files of the round, or of the initial batch.
+    """
+    remove_points(batch.folder)
+    if batch.passes.exists():
+        shutil.rmtree(batch.passes)
 
 
 class RoundState:
-    """``round_XX``, and the record ``phases.json`` in it: {phase: {seconds, sha256 of its file}}.
+    """The record ``phases.json`` of a round.
 
-    The record is there before the first phase, so that files without it tell that it was lost. That of the last phase
-    has ``batch``, too: what :func:`mmal.run.batch_checksums.record_checksums` said.
+    The record is written before the first phase runs, so that artifacts without a record show that it was lost.
 
     Args:
-        work_dir: Of the run.
-        number: Of the round, from 0.
+        work_dir: Work directory of the run.
+        number: Number of the round, from 0.
+
+    Attributes:
+        paths: Files of the round.
+        record: What is recorded, by phase.
 
     Raises:
         CorruptStateError: If the record is not what was written.
     """
 
     def __init__(self, work_dir: str | Path, number: int) -> None:
-        self.number = number
-        self.path = Path(work_dir) / f'round_{number:02d}'
-        record = self.path / RECORD
-        self.record: dict[str, dict] = read_checksummed(record) if record.exists() else {}
+        self.paths = RunPaths(Path(work_dir)).round(number)
+        self.record: dict[str, PhaseRecord] = {}
+        if self.paths.record.exists():
+            self.record = read_checksummed(self.paths.record)
+
+    @property
+    def number(self) -> int:
+        """Number of the round, from 0."""
+        return self.paths.number
+
+    def artifact(self, phase: str) -> Path:
+        """The file that a phase leaves.
+
+        Args:
+            phase: A key of :data:`~mmal.run.layout.PHASES`.
+        """
+        return self.paths.artifact(phase)
 
     def create_record(self) -> None:
-        """Write the record, empty, if there is none yet. Rank 0 calls it."""
-        if not (self.path / RECORD).exists():
+        """Write an empty record if there is none yet. Only rank 0 calls it."""
+        if not self.paths.record.exists():
             self.write()
 
     def write(self) -> None:
-        """Write the record."""
-        write_checksummed(self.path / RECORD, self.record)
-
-    def artifact(self, phase: str) -> Path:
-        return self.path / PHASES[phase]
+        """Write the record. Only rank 0 calls it."""
+        write_checksummed(self.paths.record, self.record)
 
     def done(self, phase: str) -> bool:
-        """Whether a phase was finished and its file is still there; files are written whole or not at all."""
+        """Whether a phase is finished and its artifact exists. Artifacts are written whole or not at all."""
         return phase in self.record and self.artifact(phase).exists()
 
     @property
     def complete(self) -> bool:
-        """Whether every phase is done."""
+        """Whether every phase is finished."""
         return self.done('label')
 
     @property
     def batch(self) -> dict[str, str]:
-        """Checksums of the files of its batch; none before it is labeled."""
+        """Checksums of the files of the labeled batch, by name. Empty before the round is complete."""
         return self.record.get('label', {}).get('batch', {})
 
-    def faults(self) -> dict[str, str]:
-        """What is wrong with the files of finished phases, by phase."""
-        found = {
-            p: find_corruption(self.artifact(p), e.get('sha256')) for p, e in self.record.items()
-        }
-        return {p: f for p, f in found.items() if f}
+    def find_corruption(self) -> dict[str, str]:
+        """What is wrong with the artifacts of finished phases, by phase. Empty if all are whole."""
+        corruption = {}
+        for phase, entry in self.record.items():
+            message = find_corruption(self.artifact(phase), entry.get('sha256'))
+            if message:
+                corruption[phase] = message
+        return corruption
 
-    def run(self, phase: str, work: Callable[[Path], None], logger) -> None:
-        """Run a phase unless it is done; ``work`` writes the artifact it is given the path of.
+    def finish(self, phase: str, seconds: float) -> None:
+        """Record that a phase is finished; its artifact must have been written. Only rank 0 calls it.
 
-        Every process of a group calls this; the record is rank 0's.
+        Args:
+            phase: Name of the phase.
+            seconds: Duration of the phase.
         """
-        if self.done(phase):
-            logger.info(f'Round {self.number}: {phase} is done already.')
-            return
-        start = time.perf_counter()
-        run_on_rank_zero(self.create_record)
-        work(self.artifact(phase))
-        dist.barrier()
-        seconds = round(time.perf_counter() - start, 3)
         self.invalidate_from(phase)
-        self.record[phase] = dict(seconds=seconds)
-        if dist.is_main_process():
-            self.record[phase]['sha256'] = digest_file(self.artifact(phase))
-            if phase == 'label':
-                self.record[phase]['batch'] = batch_checksums.record_checksums(self.path)
-            self.write()
-            clear_unfinished(self.path)  # of this phase, or of a model that was before
-        dist.barrier()
-        logger.info(f'Round {self.number}: {phase} took {seconds:.1f} s.')
+        entry = PhaseRecord(seconds=seconds, sha256=digest_file(self.artifact(phase)))
+        if phase == 'label':
+            entry['batch'] = record_checksums(self.paths.folder)
+        self.record[phase] = entry
+        self.write()
+        # Of this phase, or of a model that was trained before.
+        clear_unfinished(self.paths)
 
     def invalidate_from(self, phase: str) -> None:
-        """Take this phase and those after it from the record in memory."""
-        later = list(PHASES)[list(PHASES).index(phase) :]
-        self.record = {p: e for p, e in self.record.items() if p not in later}
+        """Drop a phase and all later ones from the record in memory.
+
+        Args:
+            phase: Name of the phase.
+        """
+        phases = list(PHASES)
+        earlier = phases[: phases.index(phase)]
+        self.record = {name: entry for name, entry in self.record.items() if name in earlier}
 
     def replace_artifact(self, phase: str, content: bytes) -> None:
-        """Replace the file of a finished phase. The new checksum is noted first, so a kill between leaves no riddle.
+        """Replace the artifact of a finished phase. Only rank 0 calls it.
 
-        Rank 0 calls it.
+        The new checksum is recorded beside the old one before the file is replaced, so that the record fits whichever
+        of the two files a kill leaves.
+
+        Args:
+            phase: Name of the phase.
+            content: New content of the file.
         """
-        old, new = self.record[phase].get('sha256') or [], digest_bytes(content)
-        known = [old] if isinstance(old, str) else old  # several of an attempt that was interrupted
+        known = self.record[phase].get('sha256') or []
+        if isinstance(known, str):
+            known = [known]
+        new = digest_bytes(content)
         if known:
-            self._note(phase, [*known, new])
+            self._record_checksum(phase, [*known, new])
         write_bytes(self.artifact(phase), content)
-        self._note(phase, new)
+        self._record_checksum(phase, new)
 
-    def _note(self, phase: str, sha256) -> None:
+    def _record_checksum(self, phase: str, sha256: str | list[str]) -> None:
         self.record[phase]['sha256'] = sha256
         self.write()

@@ -1,3 +1,5 @@
+"""What a finished run can be read with again: its config and its complete rounds."""
+
 from __future__ import annotations
 
 import os
@@ -9,60 +11,74 @@ from mmal.errors import InputError
 from mmal.fileio.checksummed import read_checksummed
 from mmal.utils.config import moved_paths
 
-from .manifest import NAME as RUN
+from .layout import RunPaths
 from .round_state import RoundState
 
 
 def load_run_config(work_dir: str | Path) -> Config:
-    """The config that a run left in its work_dir; of a project that was moved since, with its paths of now.
+    """The config that a run left in its work_dir.
+
+    If the project was moved since, the paths in the config are those of now.
+
+    Args:
+        work_dir: Work directory of the run.
 
     Raises:
         InputError: If there is none.
     """
-    configs = sorted(Path(work_dir).glob('*.py'), key=lambda p: p.stat().st_mtime)
+    configs = sorted(Path(work_dir).glob('*.py'), key=lambda path: path.stat().st_mtime)
     if not configs:
         raise InputError(
             f'{work_dir} holds no config: expected the work_dir of a run of al_train.py.'
         )
-    cfg, file = Config.fromfile(configs[-1]), Path(work_dir) / RUN
-    was = read_checksummed(file).get('folder') if file.exists() else None
-    now = was and _folder_of_moved(
-        Path(cfg.get('work_dir') or ''), Path(was), Path(os.path.abspath(work_dir))
-    )
-    if not now:
+    newest = configs[-1]
+    cfg = Config.fromfile(newest)
+    manifest = RunPaths(Path(work_dir)).manifest
+    old_folder = read_checksummed(manifest).get('folder') if manifest.exists() else None
+    if not old_folder:
         return cfg
-    return Config.fromstring(
-        moved_paths(configs[-1].read_text(encoding='utf-8'), was, str(now)), '.py'
-    )
+    old_work_dir = Path(cfg.get('work_dir') or '')
+    new_folder = _moved_folder(old_work_dir, Path(old_folder), Path(os.path.abspath(work_dir)))
+    if new_folder is None:
+        return cfg
+    text = moved_paths(newest.read_text(encoding='utf-8'), old_folder, str(new_folder))
+    return Config.fromstring(text, '.py')
 
 
-def _folder_of_moved(then: Path, was: Path, now: Path) -> Path | None:
-    """The folder of a project's config, if the project was moved.
+def _moved_folder(old_work_dir: Path, old_folder: Path, work_dir: Path) -> Path | None:
+    """Where the folder of a project's config is now, if the project was moved.
 
     Args:
-        then: The work_dir, when the run was last called.
-        was: The folder of the config at that time.
-        now: The work_dir.
+        old_work_dir: Work directory as it was when the run was last called.
+        old_folder: Folder of the config at that time.
+        work_dir: Work directory of now.
+
+    Returns:
+        The folder, or None if the project was not moved.
     """
-    if then.exists() or not then.is_relative_to(was):
+    if old_work_dir.exists() or not old_work_dir.is_relative_to(old_folder):
         return None
-    place = then.relative_to(was).parts
-    folders = (now, *now.parents)
-    return folders[len(place)] if now.parts[len(now.parts) - len(place) :] == place else None
+    inside = old_work_dir.relative_to(old_folder).parts
+    if work_dir.parts[len(work_dir.parts) - len(inside) :] != inside:
+        return None
+    return (work_dir, *work_dir.parents)[len(inside)]
 
 
 def closed_rounds(work_dir: str | Path) -> list[int]:
-    """Numbers of the finished rounds, at least one.
+    """Numbers of the complete rounds, at least one.
+
+    Args:
+        work_dir: Work directory of the run.
 
     Raises:
-        InputError: If none is finished.
+        InputError: If no round is complete.
     """
-    numbers = sorted(
-        int(p.name[6:]) for p in Path(work_dir).glob('round_*') if p.name[6:].isdigit()
-    )
-    found = [n for n in numbers if RoundState(work_dir, n).complete]
-    if not found:
+    numbers = []
+    for paths in RunPaths(Path(work_dir)).rounds():
+        if RoundState(work_dir, paths.number).complete:
+            numbers.append(paths.number)
+    if not numbers:
         raise InputError(
             f'{work_dir} holds no finished round: expected the work_dir of a run of al_train.py.'
         )
-    return found
+    return numbers
