@@ -1,51 +1,44 @@
-"""The outer loop: train, evaluate, s_test, score, select, label, and round again."""
+"""The outer loop: train, evaluate, solve s_test, score, select, explain, label, and round again."""
 
 from __future__ import annotations
 
 import gc
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any, ClassVar
 
 from mmengine import dist
-from mmengine.runner import BaseLoop
+from mmengine.registry import Registry
+from mmengine.runner import BaseLoop, Runner
+from torch import nn
 
-from mmal.adapters import build_data_adapter, build_model_adapter
-from mmal.distributed.rank_zero import run_on_rank_zero
-from mmal.engine.hooks.stest_hook import StestHook
-from mmal.engine.phases.label import label_selection, skipped_ids
-from mmal.engine.phases.select import (
-    StopRun,
-    images_paid,
-    select,
-    stop_after_evaluation,
-    stop_after_scoring,
-    write_scores,
-)
+from mmal.adapters import build_data_adapter
 from mmal.errors import InputError
-from mmal.explain.describe import explain_selection
 from mmal.fileio.tensors import forbid_unpickling
-from mmal.fileio.text import read_json, write_json
 from mmal.oracles.base import LabelsPending
-from mmal.pool.budget import DEFAULT_HOLDOUT, holdout_size
-from mmal.pool.cost_model import cost_model
+from mmal.pool.budget import DEFAULT_HOLDOUT, BudgetUnit, holdout_size
 from mmal.pool.pool import Pool
 from mmal.registry import LOOPS, ORACLES, SAMPLERS
 from mmal.reporting.console import log_run_summary
 from mmal.reporting.learning_curve import write_curve
-from mmal.reporting.run_page.page import renew_report
+from mmal.reporting.run_page import renew_report
 from mmal.reporting.trackers import log_to_trackers
-from mmal.run.history import read_points
-from mmal.run.layout import PASSES
+from mmal.run.layout import RunPaths
 from mmal.run.lock import unlock
-from mmal.run.manifest import back_up_manifest, build_manifest
+from mmal.run.manifest import back_up_manifest
 from mmal.run.round_state import RoundState
 from mmal.run.unreadable import UnreadableList
-from mmal.samplers.base import Query
 
-from .preflight import check_arguments
-from .round_runner import TrainedModel, round_cfg, train, train_loop_cfg
-from .setup import open_run
-from .stopping import Stopping
+from .context import Round, RunContext
+from .hooks.stest_hook import StestHook
+from .phase_runner import PhaseRunner
+from .phases import PHASES
+from .preflight import preflight
+from .query import unlabeled_candidates
+from .round_runner import RunnerModels, train_loop_cfg
+from .settings import LoopSettings, check_arguments
+from .setup import Inputs, open_run
+from .stopping import StopRun, build_stop_rules
 
 
 @LOOPS.register_module()
@@ -53,302 +46,225 @@ class ActiveLoop(BaseLoop):
     """Active learning as the training loop of an mmengine Runner.
 
     Each round trains a fresh model in an inner Runner of its own (``round_XX/``), evaluates it, computes s_test if the
-    sampler needs it, scores the unlabeled images, selects within the budget and has the selected labeled. What a
-    config's ``train_cfg`` holds besides the arguments below (``max_epochs``, ``val_interval``, ...) goes to the inner
+    sampler needs it, scores the unlabeled images, selects within the budget and has the selected images labeled. What
+    a config's ``train_cfg`` holds besides the arguments below (``max_epochs``, ``val_interval``, ...) goes to the inner
     training loop.
+
+    Every hook of the config may have the methods ``before_query(runner, run, round_)``, ``after_query(runner, run,
+    round_)`` and ``after_round(runner, run, round_)``. They are called before a round's images are scored, after they
+    are selected and explained, and after they are labeled, in every process, with the outer Runner, the
+    :class:`~mmal.engine.context.RunContext` and the :class:`~mmal.engine.context.Round`.
 
     Args:
         runner: The outer Runner.
-        dataloader: Config of ``train_dataloader``; its dataset is the pool.
-        initial: Images drawn at random to begin with, whatever the unit.
+        dataloader: Config of ``train_dataloader``. Its dataset is the pool.
+        initial: Number of images to begin with, whatever the unit, drawn at random.
         query: What one query may spend, in ``unit``.
-        rounds: Trainings in all. Fewer are run if the pool is used up before.
+        rounds: Number of trainings in all. Fewer are run if the pool is used up before.
         sampler: Config of a sampler.
         oracle: Config of an oracle. Defaults to ``dict(type='mmal.SimulatedOracle')``.
-        cold_start: Config of a sampler that chooses the first images by what the config's pretrained model sees, e.g.
-            ``dict(type='mmal.CoresetSampler', layers=['backbone'])``. Defaults to None: at random.
-        unit: 'image'; 'box': the boxes that labeling reveals; or 'second': of labeling. Where people label, boxes and
-            seconds are predicted (:mod:`mmal.pool.cost_model`). The last image may overshoot. Defaults to 'image'.
-        stop: When to stop before the rounds are over: keys of :class:`~mmal.engine.stopping.Stopping`. Defaults to None.
+        cold_start: Config of a sampler that chooses the initial set by what the config's pretrained model sees, for
+            instance ``dict(type='mmal.CoresetSampler', layers=['backbone'])``. Defaults to None: at random.
+        unit: What a query is paid in: 'image'; 'box', the boxes that labeling reveals; or 'second', of labeling time.
+            Where people label, boxes and seconds are predicted (:mod:`mmal.pool.cost_model`). The last image may
+            overshoot the budget. Defaults to 'image'.
+        stop: When to stop before the rounds are over: keys of :func:`~mmal.engine.stopping.build_stop_rules`. Defaults
+            to None.
         holdout: Share of the initial images that is labeled but never trained on: the reference set of
             ``StestHook(reference='holdout')``. Defaults to None: 0.2 if the hook asks for it, else 0.
-        check_images: Decode every image of the pool once at the start, so that broken ones are left out. Defaults to
-            True.
-        start_from: Work_dir of another run of the same seed, pool and numbers: its initial set is taken over and, if
-            the trainings agree, its first trained model. For comparisons of samplers. Defaults to None.
-        on_corruption: 'refuse' to go on with damaged state, or 'restore' the last that is whole (``--resume verified``).
-            Defaults to 'refuse'.
-        allow_config_change: Go on although settings that can change the result differ; it is noted in ``run.json``.
-            Defaults to False.
-        inner_type: Type of the inner training loop. Defaults to None: by epoch with max_epochs, by iteration with
-            max_iters.
-        **inner: Arguments of the inner training loop.
+        check_images: Whether to decode every image of the pool once at the start, so that broken ones are left out.
+            Defaults to True.
+        start_from: Work directory of another run of the same seed, pool and numbers. Its initial set is taken over and,
+            if the trainings agree, its first trained model. It serves comparisons of samplers. Defaults to None.
+        on_corruption: 'refuse' to go on with damaged state, or 'restore' the last that is whole (``--resume
+            verified``). Defaults to 'refuse'.
+        allow_config_change: Whether to go on although settings that can change the result differ. It is noted in
+            ``run.json``. Defaults to False.
+        **inner: Arguments of the inner training loop: by epoch with max_epochs, by iteration with max_iters.
 
     Raises:
         InputError: If a number is not positive, the unit unknown, or the inner loop has no length.
     """
 
+    result_neutral: ClassVar[tuple[str, ...]] = (
+        'rounds',
+        'start_from',
+        'on_corruption',
+        'allow_config_change',
+        'stop*',
+    )
+    """Arguments that a resumed run may change."""
+
     def __init__(
         self,
-        runner,
-        dataloader,
+        runner: Runner,
+        dataloader: dict[str, Any],
         initial: int,
         query: int,
         rounds: int,
-        sampler: dict,
-        oracle: dict | None = None,
-        cold_start: dict | None = None,
+        sampler: dict[str, Any],
+        oracle: dict[str, Any] | None = None,
+        cold_start: dict[str, Any] | None = None,
         unit: str = 'image',
-        stop: dict | None = None,
+        stop: dict[str, Any] | None = None,
         holdout: float | None = None,
         check_images: bool = True,
         start_from: str | None = None,
         on_corruption: str = 'refuse',
         allow_config_change: bool = False,
-        inner_type: str | None = None,
-        **inner,
+        **inner: Any,
     ) -> None:
-        super().__init__(
-            runner, dataloader=(None,)
-        )  # rounds build their own; the Runner only asks for a length
-        check_arguments(
-            dict(initial=initial, query=query, rounds=rounds), unit, on_corruption, holdout
-        )
-        self.initial, self.query, self.rounds, self.unit, self._holdout = (
-            initial,
-            query,
-            rounds,
-            unit,
-            holdout,
-        )
-        self.check_images, self.start_from, self.inner = (
-            check_images,
-            start_from,
-            train_loop_cfg(inner, inner_type),
-        )
-        self.on_corruption, self.allow_config_change = on_corruption, allow_config_change
-        self.sampler, self.stop = self._build(SAMPLERS, sampler, 'sampler'), Stopping.from_cfg(stop)
-        self.cold_start = cold_start and self._build(SAMPLERS, cold_start, 'cold_start')
+        # Rounds build their own dataloaders; the Runner only asks this one for a length.
+        super().__init__(runner, dataloader=(None,))
+        numbers = dict(initial=initial, query=query, rounds=rounds)
+        check_arguments(numbers, unit, on_corruption, holdout)
+        self.inner = train_loop_cfg(inner)
+        self.sampler = _build(SAMPLERS, sampler, 'sampler')
+        self._cold_start = None
+        if cold_start:
+            self._cold_start = _build(SAMPLERS, cold_start, 'cold_start')
         self.oracle_cfg = oracle or dict(type='mmal.SimulatedOracle')
-        self.work_dir = Path(runner.work_dir)
-        forbid_unpickling(runner.cfg.get('unsafe_checkpoints', False))
-        # resume and load_from are the rounds' business; the outer model is never trained
-        runner._resume, runner._load_from = False, None
+        stest_hook = StestHook.from_runner(runner)
+        self._stest = None if stest_hook is None else stest_hook.settings
+        self.stop_rules = build_stop_rules(stop)
         seed = (runner.cfg.get('randomness') or {}).get('seed')
-        self.seed = 0 if seed is None else seed
-        # what the outer Runner asks of any training loop
-        self.epoch = self.iter = 0
-        self.max_epochs, self.max_iters = inner.get('max_epochs', 1), inner.get('max_iters', 1)
-        self.val_interval, self.val_begin = inner.get('val_interval', 1), inner.get('val_begin', 1)
+        self.settings = LoopSettings(
+            initial=initial,
+            query=query,
+            rounds=rounds,
+            unit=BudgetUnit(unit),
+            holdout=self._holdout_images(initial, holdout),
+            seed=0 if seed is None else seed,
+            check_images=check_images,
+            start_from=None if start_from is None else Path(start_from),
+            resume=bool(runner.cfg.get('resume', False)),
+            on_corruption=on_corruption,
+            allow_config_change=allow_config_change,
+        )
+        forbid_unpickling(runner.cfg.get('unsafe_checkpoints', False))
+        # To resume and to load weights is the rounds' business; the outer model is never trained.
+        runner._resume = False
+        runner._load_from = None
+        # What the outer Runner asks of any training loop.
+        self.epoch = 0
+        self.iter = 0
+        self.max_epochs = inner.get('max_epochs', 1)
+        self.max_iters = inner.get('max_iters', 1)
+        self.val_interval = inner.get('val_interval', 1)
+        self.val_begin = inner.get('val_begin', 1)
 
-    @staticmethod
-    def _build(registry, cfg: dict, name: str, **kwargs):
-        try:
-            return registry.build(cfg, **kwargs)
-        except (KeyError, TypeError, ValueError) as e:
-            raise InputError(f'train_cfg.{name}: {e.args[0] if e.args else e}') from e
+    def _holdout_images(self, initial: int, share: float | None) -> int:
+        if share is None:
+            is_reference = self._stest is not None and self._stest.reference == 'holdout'
+            share = DEFAULT_HOLDOUT if is_reference else 0.0
+        return holdout_size(initial, share)
 
     @cached_property
-    def data(self):
-        """Data side of the task: the pool with its images, and its ground truth for a simulated oracle."""
-        return build_data_adapter(self.runner.cfg)
-
-    @cached_property
-    def unreadable(self) -> UnreadableList:
-        return UnreadableList(self.work_dir, self.data.image_path, self.runner.logger)
-
-    @cached_property
-    def oracle(self):
-        return self._build(ORACLES, self.oracle_cfg, 'oracle', default_args=dict(data=self.data))
-
-    @property
-    def stest_hook(self) -> StestHook | None:
-        """The outer Runner's, for its settings; a round's own computes."""
-        return StestHook.from_runner(self.runner)
-
-    @property
-    def holdout(self) -> int:
-        """Number of the initial images that are never trained on."""
-        asked = self.stest_hook is not None and self.stest_hook.reference == 'holdout'
-        return holdout_size(
-            self.initial, self._holdout if self._holdout is not None else DEFAULT_HOLDOUT * asked
+    def context(self) -> RunContext:
+        """What the phases work with. It is built when it is first needed, because it reads the dataset."""
+        cfg = self.runner.cfg
+        paths = RunPaths(Path(self.runner.work_dir))
+        data = build_data_adapter(cfg)
+        oracle = _build(ORACLES, self.oracle_cfg, 'oracle', default_args=dict(data=data))
+        return RunContext(
+            settings=self.settings,
+            paths=paths,
+            cfg=cfg,
+            data=data,
+            sampler=self.sampler,
+            oracle=oracle,
+            models=RunnerModels(self.runner, self.inner, data, self.settings.seed),
+            stest=self._stest,
+            cold_start=self._cold_start,
+            unreadable=UnreadableList(paths.unreadable, data.image_path, self.runner.logger),
+            log=self.runner.logger,
         )
 
-    # --- the loop ---------------------------------------------------------------------------------------------------
+    @property
+    def inputs(self) -> Inputs:
+        """What the run is opened with."""
+        neutral = [f'train_cfg.{name}' for name in self.result_neutral]
+        for name, component in (('oracle', self.context.oracle), ('sampler', self.sampler)):
+            arguments = getattr(component, 'result_neutral', ())
+            neutral += [f'train_cfg.{name}.{argument}' for argument in arguments]
+        return Inputs(lambda: preflight(self.context, self.stop_rules), tuple(neutral))
 
-    def run(self):
-        """Run all rounds that are not done yet.
+    def run(self) -> nn.Module:
+        """Run all rounds that are not complete yet.
 
         Returns:
-            The outer Runner's model, untrained; each round's is in ``round_XX/checkpoint.pth``.
+            The outer Runner's model, untrained. That of a round is in ``round_XX/checkpoint.pth``.
         """
-        gc.freeze()  # mmengine collects garbage at each dataset it builds; what is loaded by now stays, so skip it
-        last_words = ''
+        # mmengine collects garbage at each dataset it builds. What is loaded by now stays, so it is skipped.
+        gc.freeze()
+        reason = ''
         try:
-            open_run(self)
-            self.runner.model.cpu()  # it is never trained; the rounds' models need the room
-            self._rounds()
-        except (StopRun, LabelsPending) as e:
-            last_words = str(e) if isinstance(e, LabelsPending) else f'Stopped early: {e}.'
-            self._publish()
+            open_run(self.context, self.inputs)
+            # The outer model is never trained; the rounds' models need the room.
+            self.runner.model.cpu()
+            self._run_rounds()
+        except StopRun as e:
+            reason = f'Stopped early: {e}.'
+            self._report()
+        except LabelsPending as e:
+            reason = str(e)
+            self._report()
         if dist.is_main_process():
-            log_run_summary(self.work_dir, self.runner.logger, last_words)
-            unlock(self.work_dir)
+            log_run_summary(self.context.paths.work_dir, self.runner.logger, reason)
+            unlock(self.context.paths.work_dir)
         return self.runner.model
 
-    def _rounds(self) -> None:
-        labeled_file = self.work_dir / 'initial.json'
-        for number in range(self.rounds):
-            folder = RoundState(self.work_dir, number)
-            pool = Pool([i['id'] for i in self.data.images], self._labeled_ids(labeled_file))
-            if not folder.complete:
-                self._round(folder, pool, labeled_file)
-            self._publish()
-            labeled_file = folder.artifact('label')
-            if not self._candidates(pool):
-                self.runner.logger.info(f'The pool is used up after round {number}.')
+    def _run_rounds(self) -> None:
+        run = self.context
+        labeled_file = run.paths.initial
+        for number in range(run.settings.rounds):
+            round_ = self._open_round(number, labeled_file)
+            if not round_.state.complete:
+                self.run_round(round_)
+            self._report()
+            if not unlabeled_candidates(run, round_):
+                run.log.info(f'The pool is used up after round {number}.')
                 break
+            labeled_file = round_.state.artifact('label')
 
-    def _round(self, folder: RoundState, pool: Pool, labeled_file: Path) -> None:
-        logger = self.runner.logger
-        logger.info(
-            f'Round {folder.number}: {len(pool.labeled)} of {len(pool.ids)} images labeled.'
+    def _open_round(self, number: int, labeled_file: Path) -> Round:
+        run = self.context
+        state = RoundState(run.paths.work_dir, number)
+        return Round(
+            state=state,
+            labeled_file=labeled_file,
+            pool=Pool(run.pool_ids, run.labeled_ids(labeled_file)),
+            model=run.models.round_model(state.paths, labeled_file),
+            open_pool=cache(run.open_pool),
+        )
+
+    def run_round(self, round_: Round) -> None:
+        """Run the phases of one round that are not done yet.
+
+        Args:
+            round_: The round.
+        """
+        run = self.context
+        run.log.info(
+            f'Round {round_.number}: {len(round_.pool.labeled)} of {len(round_.pool.ids)} images labeled.'
         )
         if dist.is_main_process():
-            back_up_manifest(self.work_dir, folder.path)
-        cfg = round_cfg(
-            self.runner.cfg,
-            f'{self.runner.experiment_name}_round_{folder.number:02d}',
-            folder.path,
-            folder.number,
-            self.seed,
-            self.inner,
-        )
-        self.data.set_training_set(cfg, labeled_file)
-        trained = TrainedModel(cfg, folder.artifact('train'))
-        folder.run('train', lambda path: train(cfg, path), logger)
-        folder.run('evaluate', lambda path: self._evaluate(trained, labeled_file, path), logger)
-        run_on_rank_zero(
-            lambda: stop_after_evaluation(self, read_points(self.work_dir)[: folder.number + 1])
-        )
-        if self.sampler.needs_s_test:
-            folder.run(
-                's_test',
-                lambda path: StestHook.from_runner(trained.runner).compute(
-                    trained.runner,
-                    self.data,
-                    labeled_file,
-                    path,
-                    self.work_dir,
-                    self.sampler.solver,
-                ),
-                logger,
-            )
-        query = cache(lambda: self._query(folder, pool, trained, labeled_file))
-        folder.run('score', lambda path: self._score(query(), folder, path), logger)
-        run_on_rank_zero(lambda: stop_after_scoring(self.stop, folder))
-        folder.run(
-            'select',
-            lambda path: run_on_rank_zero(lambda: select(self, folder, pool, path)),
-            logger,
-        )
-        folder.run(
-            'describe',
-            lambda path: explain_selection(
-                query(), read_json(folder.artifact('select')), path, self.sampler, self.data.classes
-            ),
-            logger,
-        )
-        folder.run(
-            'label',
-            lambda path: run_on_rank_zero(
-                lambda: label_selection(self, folder, labeled_file, path)
-            ),
-            logger,
-        )
-        query.cache_clear()  # or the model would stay
-        trained.release()
+            back_up_manifest(run.paths.work_dir, round_.state.paths.folder)
+        PhaseRunner(PHASES, self.stop_rules, self.runner.call_hook).run(run, round_)
+        round_.model.release()
 
-    def record(self) -> dict:
-        """What makes this run this run; see :mod:`mmal.run.manifest`."""
-        return build_manifest(
-            self.runner.cfg,
-            self.seed,
-            Pool([i['id'] for i in self.data.images]).digest(
-                repr(sorted((str(i['id']), i['file_name']) for i in self.data.images))
-            ),
-            len(self.data.images),
-        )
+    def _report(self) -> None:
+        """Renew the curve files and the page, and give what is new to the trackers in ``vis_backends``."""
+        if not dist.is_main_process():
+            return
+        run = self.context
+        curve = write_curve(run.paths.work_dir, type(run.sampler).__name__)
+        log_to_trackers(self.runner, run.data, curve)
+        renew_report(run.paths.work_dir, run.data, run.log)
 
-    # --- phases -----------------------------------------------------------------------------------------------------
 
-    def _evaluate(self, trained: TrainedModel, labeled_file: Path, path: Path) -> None:
-        metrics = {k: float(v) for k, v in trained.evaluate().items()}
-        metrics['unreadable_images'] = len(self.unreadable)
-        trained_on, held_out = (
-            self.data.read_labeled(f) for f in (labeled_file, self.work_dir / 'holdout.json')
-        )
-        finite = {k: v for k, v in metrics.items() if v == v and abs(v) != float('inf')}
-        if dist.is_main_process():
-            write_json(
-                path,
-                dict(
-                    images=len(trained_on[0]) + len(held_out[0]),
-                    boxes=len(trained_on[1]) + len(held_out[1]),
-                    metrics=finite,
-                ),
-            )
-
-    def _query(
-        self, folder: RoundState, pool: Pool, trained: TrainedModel, labeled_file: Path
-    ) -> Query:
-        loader = self.runner.cfg.get('val_dataloader') or self.runner.cfg.train_dataloader
-        candidates = self._candidates(pool)
-        budget = min(images_paid(self, folder.number, labeled_file), len(candidates))
-        return Query(
-            folder.number,
-            self.seed,
-            candidates,
-            pool.labeled,
-            budget,
-            folder.path,
-            folder.path / PASSES,
-            cache(self.pool_images),
-            lambda: self.data.labeled_dataset(str(labeled_file)),
-            cache(lambda: build_model_adapter(trained.runner.model, trained.runner.cfg)),
-            loader.get('batch_size', 1),
-            loader.get('num_workers', 0),
-            self.runner.logger,
-            cost_model(self.work_dir, folder.number),
-        )
-
-    def _score(self, query: Query, folder: RoundState, path: Path) -> None:
-        scores = self.sampler.score(query)
-        run_on_rank_zero(lambda: write_scores(self, folder, scores, path))
-
-    # --- around them ------------------------------------------------------------------------------------------------
-
-    def _labeled_ids(self, labeled_file: Path) -> list:
-        return [
-            i
-            for file in (self.work_dir / 'holdout.json', labeled_file)
-            for i in self.data.read_labeled(file)[0]
-        ]
-
-    def _candidates(self, pool: Pool) -> list:
-        passed = skipped_ids(self.work_dir) if self.oracle.is_human else ()
-        return [
-            i for i in self.unreadable.without(pool.unlabeled) if not passed or str(i) not in passed
-        ]
-
-    def pool_images(self):
-        """The pool's dataset without annotations, and the row of each id in it."""
-        dataset = self.data.pool_dataset(str(self.work_dir / 'pool.json'))
-        return dataset, self.data.row_index(dataset)
-
-    def _publish(self) -> None:
-        """Renew the curve files and give what is new to the trackers in ``vis_backends``."""
-        if dist.is_main_process():
-            curve = write_curve(self.work_dir, type(self.sampler).__name__)
-            log_to_trackers(self.runner, self.data, curve)
-            renew_report(self.work_dir, self.data, self.runner.logger)
+def _build(registry: Registry, cfg: dict[str, Any], name: str, **kwargs: Any) -> Any:
+    try:
+        return registry.build(cfg, **kwargs)
+    except (KeyError, TypeError, ValueError) as e:
+        raise InputError(f'train_cfg.{name}: {e.args[0] if e.args else e}') from e

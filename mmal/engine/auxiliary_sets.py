@@ -1,103 +1,201 @@
-"""Batches of the sets beside the pool, for evaluation and reference: people label them before the first training."""
+"""The sets beside the pool, for evaluation and reference: which there are, and those that people still have to label."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mmal.annotation.batch import FOLDER, NAME, Batch
-from mmal.annotation.label_store import ANNOTATIONS, LabelStore
-from mmal.annotation.label_store import NAME as LABELS
-from mmal.oracles.base import LabelsPending, OracleResponse, Request
-from mmal.run.layout import OF_THE_RUN
+from mmal.annotation.batch import Batch, batch_file
+from mmal.annotation.label_store import ANNOTATIONS, LabelStore, labels_file
+from mmal.errors import InputError
+from mmal.oracles.base import LabelsPending, Oracle, OracleResponse, Request
 
-REFERENCE, EVALUATION = 'reference set', 'evaluation set'
-"""What the sets beside the pool are called."""
+from .context import RunContext
 
+if TYPE_CHECKING:
+    from .s_test import StestSettings
 
-def uses_separate_reference(loop) -> bool:
-    """Whether a reference set is needed that is no part of what the run has labeled."""
-    hook = loop.stest_hook
-    return (
-        loop.sampler.needs_s_test
-        and hook is not None
-        and hook.reference not in (*OF_THE_RUN, 'labeled')
-    )
+REFERENCE = 'reference set'
+EVALUATION = 'evaluation set'
+
+_KEPT_BY_RUN = ('initial', 'holdout', 'labeled')
 
 
-def unlabeled_batches(loop) -> dict[str, list[Path]]:
-    """Folders of batches that a set beside the pool is made from and that lack labels, by what the set is called."""
-    found = {
-        name: [f for f in dict.fromkeys(_folders(cfg)) if _lacks_labels(f)]
-        for name, cfg in _sets(loop).items()
-    }
-    return {name: folders for name, folders in found.items() if folders}
+def separate_reference(
+    needs_s_test: bool, stest: StestSettings | None
+) -> str | dict[str, Any] | None:
+    """The reference set, if one is needed that is no part of what the run has labeled.
+
+    Args:
+        needs_s_test: Whether the sampler needs s_test.
+        stest: How s_test is computed; None if the config has no StestHook.
+
+    Returns:
+        'val' or a dataset config; None if there is no such set.
+    """
+    if not needs_s_test or stest is None or stest.reference in _KEPT_BY_RUN:
+        return None
+    return stest.reference
 
 
-def _sets(loop) -> dict[str, Any]:
-    """Dataset configs of the sets beside the pool, by what they are called."""
-    val, test = (loop.runner.cfg.get(f'{name}_dataloader') for name in ('val', 'test'))
-    sets = {EVALUATION: (test or val or {}).get('dataset')}
-    if uses_separate_reference(loop):
-        reference = loop.stest_hook.reference
-        sets[REFERENCE] = (val or {}).get('dataset') if reference == 'val' else reference
+def build_auxiliary_sets(run: RunContext, exclude: Container[str] = ()) -> dict[str, Any]:
+    """Build the datasets beside the pool: the evaluation set and, if it is not the run's own, the reference set.
+
+    Args:
+        run: The run.
+        exclude: Names of sets that are not built. Defaults to none.
+
+    Returns:
+        The datasets by what they are called.
+
+    Raises:
+        InputError: If one lacks a file it is made from.
+    """
+    sets = {}
+    reference = separate_reference(run.sampler.needs_s_test, run.stest)
+    if reference is not None and REFERENCE not in exclude:
+        sets[REFERENCE] = run.data.reference_dataset(reference)
+    if EVALUATION in exclude:
+        return sets
+    try:
+        evaluation = run.models.evaluation_dataset()
+    except FileNotFoundError as e:
+        hint = _labeling_hint(e.filename)
+        raise InputError(f'Evaluation: file not found: {e.filename or e}.{hint}') from None
+    if evaluation is not None:
+        sets[EVALUATION] = evaluation
     return sets
 
 
-def _folders(cfg: Any) -> Iterator[Path]:
-    """Folders of the annotation files that imports write, of a dataset and those inside it."""
-    if isinstance(cfg, dict):
-        if isinstance(file := cfg.get('ann_file'), str) and os.path.basename(file) == ANNOTATIONS:
-            yield Path(cfg.get('data_root') or '', file).parent
-        cfg = list(cfg.values())
-    for part in cfg if isinstance(cfg, (list, tuple)) else ():
-        yield from _folders(part)
+def _labeling_hint(file: str | None) -> str:
+    """What to do if the labels of the batch beside a missing file are still to come; '' if there is none."""
+    folder = Path(file or '').parent
+    batch = batch_file(folder)
+    if not batch.exists():
+        return ''
+    return f' Label {batch.parent} and bring the labels in by `python tools/al_labels.py {folder} FILE`.'
+
+
+def available_auxiliary_sets(run: RunContext) -> dict[str, Any]:
+    """Build the datasets beside the pool, without those whose labels are still to come.
+
+    Args:
+        run: The run.
+
+    Returns:
+        The datasets by what they are called.
+
+    Raises:
+        InputError: If one lacks a file it is made from, unless people label the initial set, too.
+    """
+    if not run.oracle.is_human or run.paths.initial.exists():
+        return build_auxiliary_sets(run)
+    pending = unlabeled_batches(run.cfg, run.sampler.needs_s_test, run.stest)
+    try:
+        return build_auxiliary_sets(run, exclude=pending)
+    except InputError as e:
+        run.log.warning(f'{e} It is needed as soon as the first images are labeled.')
+        return {}
+
+
+def unlabeled_batches(
+    cfg: Any, needs_s_test: bool, stest: StestSettings | None
+) -> dict[str, list[Path]]:
+    """Batches that a set beside the pool is made from and that lack labels.
+
+    Args:
+        cfg: Config of the run.
+        needs_s_test: Whether the sampler needs s_test.
+        stest: How s_test is computed; None if the config has no StestHook.
+
+    Returns:
+        Folders of the batches, by what the set is called; only sets that lack labels.
+    """
+    pending = {}
+    for name, dataset in _dataset_cfgs(cfg, needs_s_test, stest).items():
+        folders = [folder for folder in _batch_folders(dataset) if _lacks_labels(folder)]
+        if folders:
+            pending[name] = folders
+    return pending
+
+
+def _dataset_cfgs(cfg: Any, needs_s_test: bool, stest: StestSettings | None) -> dict[str, Any]:
+    """Dataset configs of the sets beside the pool, by what they are called."""
+    val = cfg.get('val_dataloader') or {}
+    evaluation = cfg.get('test_dataloader') or val
+    sets = {EVALUATION: evaluation.get('dataset')}
+    reference = separate_reference(needs_s_test, stest)
+    if reference is not None:
+        sets[REFERENCE] = val.get('dataset') if reference == 'val' else reference
+    return sets
+
+
+def _batch_folders(dataset: Any) -> list[Path]:
+    """Folders of annotation files that imports write, of a dataset config and those inside it."""
+    folders = []
+    parts = []
+    if isinstance(dataset, Mapping):
+        file = dataset.get('ann_file')
+        if isinstance(file, str) and os.path.basename(file) == ANNOTATIONS:
+            folders.append(Path(dataset.get('data_root') or '', file).parent)
+        parts = list(dataset.values())
+    elif isinstance(dataset, (list, tuple)):
+        parts = list(dataset)
+    for part in parts:
+        folders += _batch_folders(part)
+    return list(dict.fromkeys(folders))
 
 
 def _lacks_labels(folder: Path) -> bool:
-    """Whether people are still to label images there; an annotation file that came in another way is left as it is."""
-    if not (folder / FOLDER / NAME).exists() or (
-        (folder / ANNOTATIONS).exists() and not (folder / LABELS).exists()
-    ):
+    """Whether people still have to label images there. An annotation file of one's own is left as it is."""
+    if not batch_file(folder).exists():
+        return False
+    if (folder / ANNOTATIONS).exists() and not labels_file(folder).exists():
         return False
     return bool(LabelStore.read(folder).missing(Batch.read(folder)))
 
 
-def label_with_auxiliary_sets(loop, first: Request) -> OracleResponse:
-    """What the oracle answers to the first request of a run; people label the sets beside the pool at the same time.
+def label_with_auxiliary_sets(
+    oracle: Oracle, initial: Request, pending: Mapping[str, list[Path]]
+) -> OracleResponse:
+    """Have the initial set labeled. People label the sets beside the pool at the same time.
 
     Args:
-        loop: The :class:`~mmal.engine.active_loop.ActiveLoop`.
-        first: For the images to begin with.
+        oracle: The oracle.
+        initial: The request for the initial set.
+        pending: Folders of batches of other sets that lack labels, from :func:`unlabeled_batches`.
+
+    Returns:
+        The labels of the initial set.
 
     Raises:
-        LabelsPending: If labels of any of them are still to come.
+        LabelsPending: If labels of any of the sets are still to come.
     """
-    oracle = loop.oracle
-    folders = (
-        {folder for some in unlabeled_batches(loop).values() for folder in some}
-        if oracle.is_human
-        else ()
-    )
+    folders: set[Path] = set()
+    for batch_folders in pending.values():
+        folders.update(batch_folders)
     others = [_request(folder) for folder in sorted(folders)]
-    for request in others:  # all are there to be labeled before one is waited for
+    # All are there to be labeled before one is waited for.
+    for request in others:
         with suppress(LabelsPending):
             oracle.answer(replace(request, wait=False))
-    answers, waiting = [], []
-    for request in (first, *others):
+    responses = []
+    messages = []
+    for request in (initial, *others):
         try:
-            answers.append(oracle.answer(request))
+            responses.append(oracle.answer(request))
         except LabelsPending as e:
-            waiting.append(str(e))
-    if waiting:
-        raise LabelsPending(' '.join(waiting))
-    return answers[0]
+            messages.append(str(e))
+    if messages:
+        raise LabelsPending(' '.join(messages))
+    return responses[0]
 
 
 def _request(folder: Path) -> Request:
     batch = Batch.read(folder)
-    return Request([image.id for image in batch.images], folder, lambda: batch)
+    ids = [image.id for image in batch.images]
+    return Request(ids, folder, lambda: batch)

@@ -1,198 +1,265 @@
-"""What a run would do, said before it is done: ``al_train.py --dry-run``."""
+"""What a run would do, told before it is done: ``al_train.py --dry-run``."""
 
 from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from mmengine.config import Config
 from mmengine.runner import Runner
 from mmengine.utils import mkdir_or_exist
 
 from mmal.errors import InputError
 from mmal.fileio.text import write_json
+from mmal.pool.budget import BudgetUnit
 from mmal.pool.order import shuffled
 from mmal.pool.pool import Pool
-from mmal.run.annotation_manifest import annotation_digests
 from mmal.run.manifest import check
 from mmal.utils.config import warmup_iters
 
-from .auxiliary_sets import EVALUATION, REFERENCE, unlabeled_batches
-from .preflight import available_auxiliary_sets, chosen_parameters, preflight
+from .auxiliary_sets import EVALUATION, REFERENCE, available_auxiliary_sets, unlabeled_batches
+from .context import RunContext
+from .preflight import influence_parameters
 from .round_runner import folder_backends, round_cfg
+from .setup import current_annotations, current_manifest
+
+if TYPE_CHECKING:
+    from mmal.adapters.base import DataAdapter
+
+    from .active_loop import ActiveLoop
 
 LATER = 'known once the first images are labeled'
 TO_COME = 'its labels are still to come'
 
 
-def dry_run(cfg) -> tuple[str, list[str]]:
-    """Build everything a run needs and describe it; nothing is trained, and the work_dir is left alone.
+def dry_run(cfg: Config) -> tuple[str, list[str]]:
+    """Build everything a run needs and describe it. Nothing is trained, and the work_dir is left alone.
+
+    Args:
+        cfg: Config of the run.
 
     Returns:
-        The plan as text, and the problems in it; a run with a problem would stop.
+        The plan as text, and the problems in it. A run with a problem would stop.
     """
-    work_dir, problems = cfg.work_dir, []
-
-    def attempt(describe: Callable[[], str]) -> str:
-        try:
-            return describe()
-        except (InputError, FileNotFoundError) as e:
-            problems.append(str(e))
-            return 'see below'
-
+    work_dir = cfg.work_dir
     with tempfile.TemporaryDirectory() as scratch:
         cfg.work_dir = scratch
-        if cfg.get('visualizer') is not None:  # visualizers are process-global by name
+        if cfg.get('visualizer') is not None:
+            # Visualizers are process-global by name, and nothing is begun in a tracker.
             cfg.visualizer.name = scratch
-            cfg.visualizer.vis_backends = folder_backends(
-                cfg.visualizer
-            )  # nothing is begun in a tracker
-        runner = Runner.from_cfg(cfg)
-        loop = runner.train_loop
-        lines = [
-            ('pool', attempt(lambda: _pool(loop))),
-            ('reference set', attempt(lambda: _reference(loop))),
-            ('evaluation', attempt(lambda: _evaluation(loop))),
-            (
-                'sampler',
-                f'{type(loop.sampler).__name__}; oracle {loop.oracle_cfg["type"]}; seed {loop.seed}',
-            ),
-            (
-                'rounds',
-                f'{loop.rounds}: {loop.initial} images at first, then {loop.query} '
-                f'{dict(image="images", box="boxes", second="seconds")[loop.unit]} a round',
-            ),
-            ('labeled at last', attempt(lambda: _spent(loop))),
-            ('parameters', attempt(lambda: _parameters(loop))),
-            ('first training', attempt(lambda: _first_training(loop, Path(scratch)))),
-            ('input', attempt(lambda: _input(loop))),
-            ('work_dir', attempt(lambda: _work_dir(loop, work_dir, cfg.resume))),
-        ]
-    problems = list(dict.fromkeys(problems))
-    text = '\n'.join(f'{name + ":":<17}{value}' for name, value in lines)
-    if problems:
-        text += '\n\n' + '\n'.join(f'PROBLEM: {p}' for p in problems)
-    return '\nThe plan (nothing was trained)\n' + text, problems
+            cfg.visualizer.vis_backends = folder_backends(cfg.visualizer)
+        loop = Runner.from_cfg(cfg).train_loop
+        plan = _Plan(loop)
+        plan.describe('pool', _pool)
+        plan.describe('reference set', _reference)
+        plan.describe('evaluation', _evaluation)
+        plan.tell('sampler', _components(loop))
+        plan.tell('rounds', _rounds(loop))
+        plan.describe('labeled at last', _labeled_at_last)
+        plan.describe('parameters', _parameters)
+        plan.describe('first training', lambda run: _first_training(run, loop, Path(scratch)))
+        plan.describe('input', lambda run: _input(loop))
+        plan.describe('work_dir', lambda run: _work_dir(run, loop, work_dir))
+    return plan.text(), plan.unique_problems()
 
 
-def _work_dir(loop, work_dir: str, resume: bool) -> str:
-    record = loop.record() | (
-        annotation_digests(loop, available_auxiliary_sets(loop)) if resume else {}
+class _Plan:
+    """Collects the lines of a plan and its problems.
+
+    Args:
+        loop: The loop, which is not run.
+    """
+
+    def __init__(self, loop: ActiveLoop) -> None:
+        self._loop = loop
+        self._lines: list[tuple[str, str]] = []
+        self._problems: list[str] = []
+
+    def tell(self, name: str, text: str) -> None:
+        """Add a line."""
+        self._lines.append((name, text))
+
+    def describe(self, name: str, describe: Callable[[RunContext], str]) -> None:
+        """Add a line, or a problem where it cannot be described."""
+        try:
+            text = describe(self._loop.context)
+        except (InputError, FileNotFoundError) as e:
+            self._problems.append(str(e))
+            text = 'see below'
+        self.tell(name, text)
+
+    def unique_problems(self) -> list[str]:
+        """The problems, each once."""
+        return list(dict.fromkeys(self._problems))
+
+    def text(self) -> str:
+        """The plan as text."""
+        lines = [f'{name + ":":<17}{text}' for name, text in self._lines]
+        text = '\nThe plan (nothing was trained)\n' + '\n'.join(lines)
+        problems = [f'PROBLEM: {problem}' for problem in self.unique_problems()]
+        if problems:
+            text += '\n\n' + '\n'.join(problems)
+        return text
+
+
+def _components(loop: ActiveLoop) -> str:
+    oracle = loop.oracle_cfg['type']
+    return f'{type(loop.sampler).__name__}; oracle {oracle}; seed {loop.settings.seed}'
+
+
+def _rounds(loop: ActiveLoop) -> str:
+    settings = loop.settings
+    return (
+        f'{settings.rounds}: {settings.initial} images at first, then {settings.query} '
+        f'{_plural(settings.unit)} a round'
     )
-    return f'{work_dir} ' + (
-        'holds this run; it would go on' if check(work_dir, record, resume) else 'is free'
+
+
+def _plural(unit: BudgetUnit) -> str:
+    return 'boxes' if unit is BudgetUnit.BOX else f'{unit.value}s'
+
+
+def _pool(run: RunContext) -> str:
+    data = run.data
+    return (
+        f'{len(data.images)} images, {len(data.classes)} classes; {len(data.missing_files())} files '
+        'missing'
     )
 
 
-def _input(loop) -> str:
-    preflight(loop)
+def _reference(run: RunContext) -> str:
+    if not run.sampler.needs_s_test:
+        return 'none needed'
+    if run.stest is None:
+        return 'none: no StestHook in custom_hooks'
+    reference = run.stest.reference
+    if isinstance(reference, str) and reference != 'val':
+        settings = run.settings
+        sizes = dict(
+            initial=settings.initial - settings.holdout,
+            holdout=settings.holdout,
+            labeled='all labeled',
+        )
+        return f'{reference}, {sizes.get(reference, "unknown")} images'
+    pending = unlabeled_batches(run.cfg, run.sampler.needs_s_test, run.stest)
+    if run.oracle.is_human and REFERENCE in pending:
+        return TO_COME
+    name = 'val' if reference == 'val' else 'a dataset of its own'
+    return f'{name}, {len(run.data.reference_dataset(reference))} images'
+
+
+def _evaluation(run: RunContext) -> str:
+    loaders = [run.cfg.get(f'{name}_dataloader') for name in ('test', 'val')]
+    if all(loader is None for loader in loaders):
+        return 'none: the config has neither test_dataloader nor val_dataloader'
+    evaluation = available_auxiliary_sets(run).get(EVALUATION)
+    return TO_COME if evaluation is None else f'{len(evaluation)} images'
+
+
+def _labeled_at_last(run: RunContext) -> str:
+    settings = run.settings
+    n_images = len(run.data.images)
+    queried = settings.rounds * settings.query
+    if settings.unit is BudgetUnit.IMAGE:
+        return f'{min(n_images, settings.initial + queried)} of {n_images} images'
+    return (
+        f'{settings.initial} images and at least {queried} {_plural(settings.unit)}, or the whole pool of '
+        f'{n_images}'
+    )
+
+
+def _parameters(run: RunContext) -> str:
+    if not run.sampler.needs_s_test or run.stest is None:
+        return 'none needed'
+    if not run.data.has_truth:
+        return LATER
+    params = influence_parameters(run)
+    n_values = sum(parameter.numel() for parameter in params.values())
+    return f'{n_values} values in {", ".join(params)}'
+
+
+def _first_training(run: RunContext, loop: ActiveLoop, scratch: Path) -> str:
+    """Iterations of round 0, with its own dataset, filters and batch sampler."""
+    settings = run.settings
+    is_known = run.data.has_truth and not run.oracle.is_human
+    order = shuffled(Pool(run.pool_ids).ids, settings.seed, 'initial')
+    ids = order[settings.holdout : settings.initial]
+    annotations = run.data.ground_truth(ids) if is_known else _placeholder_labels(run.data, ids)
+    mkdir_or_exist(scratch)
+    labeled_file = scratch / 'first.json'
+    write_json(labeled_file, run.data.labeled_contents(ids, annotations))
+    cfg = round_cfg(run.cfg, 'plan', scratch, 0, settings.seed, dict(loop.inner))
+    run.data.set_training_set(cfg, str(labeled_file))
+    loader = dict(cfg.train_dataloader, num_workers=0, persistent_workers=False)
+    loader.pop('prefetch_factor', None)
+    epoch = len(Runner.build_dataloader(loader, seed=settings.seed))
+    about = '' if is_known else 'about '
+    if 'max_iters' in loop.inner:
+        iterations = loop.inner['max_iters']
+        text = f'{iterations} iterations, {about}{math.ceil(iterations / epoch)} epochs'
+    else:
+        epochs = loop.inner['max_epochs']
+        iterations = epochs * epoch
+        text = f'{about}{iterations} iterations ({epochs} epochs of {epoch})'
+    return text + _warmup_note(run.cfg, loop.inner, iterations)
+
+
+def _placeholder_labels(data: DataAdapter, ids: Sequence[Hashable]) -> list[dict[str, Any]]:
+    """Labels for images that people are still to label: enough to count iterations by."""
+    labels: list[dict[str, Any]] = []
+    if not data.has_boxes:
+        label = [0] if data.several_labels else 0
+        return [dict(id=image_id, label=label) for image_id in ids]
+    category = data.categories[0]['id']
+    for image_id in ids:
+        info = data.file_info(image_id)
+        width = info['width']
+        height = info['height']
+        box = dict(
+            image_id=image_id,
+            category_id=category,
+            bbox=[0, 0, width, height],
+            area=width * height,
+            iscrowd=0,
+        )
+        labels.append(box)
+    return labels
+
+
+def _warmup_note(cfg: Config, inner: dict[str, Any], iterations: int) -> str:
+    """A note if the learning rate is kept low for more than half of a training."""
+    warmup = warmup_iters(cfg.get('param_scheduler'))
+    if 2 * warmup <= iterations:
+        return ''
+    if 'max_epochs' in inner:
+        cure = (
+            "go through the images several times an epoch, train_dataloader.dataset=dict(type='"
+            "RepeatDataset', times=..., dataset=...)"
+        )
+    else:
+        cure = 'raise train_cfg.max_iters'
+    return (
+        f'\nNOTE: the warm-up in param_scheduler takes {warmup} iterations, more than half of the first '
+        f'training, which will hardly learn. Raise train_cfg.initial, {cure}, or end the warm-up earlier.'
+    )
+
+
+def _input(loop: ActiveLoop) -> str:
+    loop.inputs.preflight()
     return 'complete'
 
 
-def _pool(loop) -> str:
-    data = loop.data
-    return f'{len(data.images)} images, {len(data.classes)} classes; {len(data.missing_files())} files missing'
-
-
-def _reference(loop) -> str:
-    if not loop.sampler.needs_s_test:
-        return 'none needed'
-    hook = loop.stest_hook
-    if hook is None:
-        return 'none: no StestHook in custom_hooks'
-    if isinstance(hook.reference, str) and hook.reference != 'val':
-        sizes = dict(
-            initial=loop.initial - loop.holdout, holdout=loop.holdout, labeled='all labeled'
-        )
-        return f'{hook.reference}, {sizes.get(hook.reference, "unknown")} images'
-    if loop.oracle.is_human and REFERENCE in unlabeled_batches(loop):
-        return TO_COME
-    name = 'val' if hook.reference == 'val' else 'a dataset of its own'
-    return f'{name}, {len(loop.data.reference_dataset(hook.reference))} images'
-
-
-def _evaluation(loop) -> str:
-    if all(loop.runner.cfg.get(f'{name}_dataloader') is None for name in ('test', 'val')):
-        return 'none: the config has neither test_dataloader nor val_dataloader'
-    found = available_auxiliary_sets(loop).get(EVALUATION)
-    return TO_COME if found is None else f'{len(found)} images'
-
-
-def _spent(loop) -> str:
-    n = len(loop.data.images)
-    if loop.unit != 'image':
-        unit = 'boxes' if loop.unit == 'box' else 'seconds'
-        return f'{loop.initial} images and at least {loop.rounds * loop.query} {unit}, or the whole pool of {n}'
-    return f'{min(n, loop.initial + loop.rounds * loop.query)} of {n} images'
-
-
-def _parameters(loop) -> str:
-    if not loop.sampler.needs_s_test or loop.stest_hook is None:
-        return 'none needed'
-    if not loop.data.has_truth:
-        return LATER
-    params = chosen_parameters(loop)
-    return f'{sum(p.numel() for p in params.values())} values in {", ".join(params)}'
-
-
-def _first_training(loop, scratch: Path) -> str:
-    """Iterations of round 0, with its own dataset, filters and batch sampler."""
-    data, known = loop.data, loop.data.has_truth and not loop.oracle.is_human
-    first = shuffled(Pool([i['id'] for i in data.images]).ids, loop.seed, 'initial')[
-        loop.holdout : loop.initial
-    ]
-    mkdir_or_exist(scratch)
-    write_json(
-        scratch / 'first.json',
-        data.labeled_contents(
-            first, data.ground_truth(first) if known else _placeholder_labels(data, first)
-        ),
-    )
-    cfg = round_cfg(loop.runner.cfg, 'plan', scratch, 0, loop.seed, dict(loop.inner))
-    data.set_training_set(cfg, scratch / 'first.json')
-    loader = dict(cfg.train_dataloader, num_workers=0, persistent_workers=False)
-    loader.pop('prefetch_factor', None)
-    epoch = len(Runner.build_dataloader(loader, seed=loop.seed))
-    about = '' if known else 'about '
-    if 'max_iters' in loop.inner:
-        n = loop.inner['max_iters']
-        return f'{n} iterations, {about}{math.ceil(n / epoch)} epochs' + _warmup_note(loop, n)
-    n = loop.inner['max_epochs'] * epoch
-    return f'{about}{n} iterations ({loop.inner["max_epochs"]} epochs of {epoch})' + _warmup_note(
-        loop, n
-    )
-
-
-def _placeholder_labels(data, ids: list) -> list[dict]:
-    """Labels for images that people are still to label: enough to count iterations by."""
-    if not data.has_boxes:
-        return [dict(id=i, label=[0] if data.several_labels else 0) for i in ids]
-    sizes, category = {i: data.file_info(i) for i in ids}, data.categories[0]['id']
-    return [
-        dict(
-            image_id=i,
-            category_id=category,
-            bbox=[0, 0, size['width'], size['height']],
-            area=size['width'] * size['height'],
-            iscrowd=0,
-        )
-        for i, size in sizes.items()
-    ]
-
-
-def _warmup_note(loop, iterations: int) -> str:
-    """A note if the learning rate is kept low for more than half of a training."""
-    low = warmup_iters(loop.runner.cfg.get('param_scheduler'))
-    if 2 * low <= iterations:
-        return ''
-    more = (
-        "go through the images several times an epoch, train_dataloader.dataset=dict(type='RepeatDataset', "
-        'times=..., dataset=...)'
-        if 'max_epochs' in loop.inner
-        else 'raise train_cfg.max_iters'
-    )
-    return (
-        f'\nNOTE: the warm-up in param_scheduler takes {low} iterations, more than half of the first training, '
-        f'which will hardly learn. Raise train_cfg.initial, {more}, or end the warm-up earlier.'
-    )
+def _work_dir(run: RunContext, loop: ActiveLoop, work_dir: str) -> str:
+    """Whether the real work_dir is free or holds this run; ``run`` works in a scratch folder."""
+    resume = run.settings.resume
+    manifest = current_manifest(run, loop.inputs.result_neutral)
+    if resume:
+        digests = current_annotations(run, available_auxiliary_sets(run))
+        if digests:
+            manifest['annotations'] = digests
+    holds_this_run = check(work_dir, manifest, resume)
+    state = 'holds this run; it would go on' if holds_this_run else 'is free'
+    return f'{work_dir} {state}'

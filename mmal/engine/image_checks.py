@@ -1,7 +1,10 @@
+"""Decode every image once before anything is trained on it or ranks it, with all processes."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any
+from logging import Logger
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mmengine import dist
 
@@ -9,79 +12,111 @@ from mmal.distributed.group import Group
 from mmal.errors import InputError
 from mmal.utils.image_files import FileIdentity, ImageCheck, check_images
 
+if TYPE_CHECKING:
+    from mmal.adapters.base import DataAdapter
 
-def _examined_together(
-    paths: Mapping, logger, gather: Callable[[dict], list[dict]]
-) -> dict[Any, ImageCheck]:
-    """:func:`check_images`; every process checks its share, and gets what ``gather`` gives it of all."""
-    share = list(paths)[dist.get_rank() :: dist.get_world_size()]
-    own_checks = check_images({i: paths[i] for i in share}, logger) if share else {}
-    checks = {}
-    for part in gather(own_checks):
-        checks.update(part)
-    return checks
+ImageId = TypeVar('ImageId', bound=Hashable)
+
+_MAX_NAMES = 3
 
 
-def check_pool_images(
-    data, logger
-) -> tuple[dict[Hashable, str], dict[Hashable, FileIdentity | None]]:
+def check_pool_images(data: DataAdapter, log: Logger) -> dict[Hashable, ImageCheck]:
     """Decode every image of a pool once, and warn of sizes that are not those of the annotation file.
 
     Every process calls it.
 
     Args:
         data: Data side of the task.
-        logger: Where progress is said.
+        log: Receives progress and the warning.
 
     Returns:
-        In rank 0, the reason by image id, for those that cannot be read, and what
-        :func:`~mmal.utils.image_files.file_identity` says of all. In the others nothing, for a pool may be large.
+        In rank 0 the check of every image by its id. Empty in the other processes, because a pool may be large, and
+        where the files are not local.
     """
-    paths = {i['id']: data.image_path(i['id']) for i in data.images} if data.is_local else {}
-    checks = _examined_together(paths, logger, Group().gather)
-    sizes = {i: (c.stored_size, c.loaded_size) for i, c in checks.items() if c.stored_size}
-    wrong = data.size_mismatches(sizes)
-    if wrong:
-        some = '; '.join(
-            f'{paths[i]} is said to be {said[0]} x {said[1]}, and is loaded as {found[0]} x {found[1]}'
-            for i, (said, found) in list(wrong.items())[:3]
-        )
-        logger.warning(
-            f'{len(wrong)} of {len(paths)} images have another width and height than their annotation file '
-            f'says: {some}. If boxes were drawn on the images as they are loaded, this does no harm; else '
-            'they lie in wrong places. Images whose EXIF data turn them are loaded turned, unless '
-            "LoadImageFromFile has color_type='color_ignore_orientation'."
-        )
-    reasons = {i: c.reason for i, c in checks.items() if c.reason}
-    return reasons, {i: checks[i].identity for i in paths if i in checks}
+    paths = {}
+    if data.is_local:
+        paths = {image['id']: data.image_path(image['id']) for image in data.images}
+    checks = _check_together(paths, log, Group().gather)
+    sizes = {}
+    for image_id, check in checks.items():
+        if check.stored_size is not None:
+            sizes[image_id] = (check.stored_size, check.loaded_size)
+    mismatches = data.size_mismatches(sizes)
+    if mismatches:
+        log.warning(_mismatch_message(mismatches, paths))
+    return {image_id: checks[image_id] for image_id in paths if image_id in checks}
 
 
-def identify_readable(sets: Mapping[str, list[str]], logger) -> dict[str, dict]:
+def identify_images(
+    sets: Mapping[str, list[str]], log: Logger
+) -> dict[str, dict[str, FileIdentity | None]]:
     """Decode the images of evaluation and reference sets. Every process calls it.
 
     Args:
-        sets: Files by what a set is called.
-        logger: Where progress is said.
+        sets: Image files by what a set is called.
+        log: Receives progress.
 
     Returns:
-        What :func:`~mmal.utils.image_files.file_identity` says of each file, by what its set is called.
+        Size, time and checksum by file, by what its set is called.
 
     Raises:
         InputError: If an image cannot be decoded.
     """
-    return {name: _require_readable(files, name, logger) for name, files in sets.items()}
+    identities = {}
+    for name, files in sets.items():
+        identities[name] = _identify_readable(files, name, log)
+    return identities
 
 
-def _require_readable(paths: list[str], name: str, logger) -> dict:
-    checks = _examined_together(
-        {path: path for path in dict.fromkeys(paths)}, logger, Group().all_gather
-    )
-    reasons = {path: c.reason for path, c in checks.items() if c.reason}
+def _identify_readable(files: list[str], name: str, log: Logger) -> dict[str, FileIdentity | None]:
+    unique = list(dict.fromkeys(files))
+    checks = _check_together({file: file for file in unique}, log, Group().all_gather)
+    reasons = unreadable_reasons(checks)
     if reasons:
-        some = '; '.join(f'{path}: {reason}' for path, reason in list(reasons.items())[:3])
+        shown = [f'{file}: {reason}' for file, reason in list(reasons.items())[:_MAX_NAMES]]
         raise InputError(
-            f'{len(reasons)} of {len(paths)} images of the {name} cannot be read: {some}. Repair them or '
-            'take them out of its annotation file. If your loader reads files that Pillow does not, set '
-            'train_cfg.check_images=False.'
+            f'{len(reasons)} of {len(files)} images of the {name} cannot be read: {"; ".join(shown)}. '
+            'Repair them or take them out of its annotation file. If your loader reads files that Pillow '
+            'does not, set train_cfg.check_images=False.'
         )
-    return {path: checks[path].identity for path in dict.fromkeys(paths)}
+    return {file: checks[file].identity for file in unique}
+
+
+def unreadable_reasons(checks: Mapping[ImageId, ImageCheck]) -> dict[ImageId, str]:
+    """Why images cannot be decoded, by their id; only those that cannot.
+
+    Args:
+        checks: Checks of images by id.
+    """
+    return {image_id: check.reason for image_id, check in checks.items() if check.reason}
+
+
+def _check_together(
+    paths: Mapping[ImageId, str],
+    log: Logger,
+    gather: Callable[[dict[ImageId, ImageCheck]], list[dict[ImageId, ImageCheck]]],
+) -> dict[ImageId, ImageCheck]:
+    """Check images, each process its share. Each gets what ``gather`` gives it of all."""
+    own_ids = list(paths)[dist.get_rank() :: dist.get_world_size()]
+    own_checks = {}
+    if own_ids:
+        own_checks = check_images({image_id: paths[image_id] for image_id in own_ids}, log)
+    checks: dict[ImageId, ImageCheck] = {}
+    for part in gather(own_checks):
+        checks.update(part)
+    return checks
+
+
+def _mismatch_message(mismatches: Mapping[Hashable, Any], paths: Mapping[Hashable, str]) -> str:
+    examples = []
+    for image_id, (annotated, loaded) in list(mismatches.items())[:_MAX_NAMES]:
+        examples.append(
+            f'{paths[image_id]} is said to be {annotated[0]} x {annotated[1]}, and is loaded as '
+            f'{loaded[0]} x {loaded[1]}'
+        )
+    return (
+        f'{len(mismatches)} of {len(paths)} images have another width and height than their annotation '
+        f'file says: {"; ".join(examples)}. If boxes were drawn on the images as they are loaded, this '
+        'does no harm; else they lie in wrong places. Images whose EXIF data turn them are loaded turned, '
+        "unless LoadImageFromFile has color_type='color_ignore_orientation'."
+    )

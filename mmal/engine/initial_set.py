@@ -1,107 +1,212 @@
-"""Which images are labeled before there is a model: at random, or by a sampler on what a pretrained model sees."""
+"""The initial labeled set: drawn at random, or chosen by a sampler on what a pretrained model sees; then labeled."""
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Collection, Hashable, Mapping
 from functools import cache
+from typing import NamedTuple
 
-from mmengine.runner import load_checkpoint
-from torch import nn
-
-from mmal.adapters import build_model_adapter
-from mmal.annotation.batch import FOLDER, NAME, Batch
+from mmal.annotation.batch import Batch
+from mmal.annotation.records import by_image
 from mmal.distributed.rank_zero import run_on_rank_zero
 from mmal.errors import InputError
-from mmal.pool.order import first_shuffled, in_order
-from mmal.run.layout import INITIAL, PASSES
+from mmal.fileio.text import write_json
+from mmal.oracles.base import OracleResponse, Request
+from mmal.pool.budget import BudgetUnit
+from mmal.pool.cost_model import write_costs
+from mmal.pool.order import first_shuffled, in_order, shuffled
+from mmal.run.costs import cost_model
 from mmal.samplers.base import Query
-from mmal.utils.rng import seeded_rng
+
+from .auxiliary_sets import label_with_auxiliary_sets, unlabeled_batches
+from .batches import batch_for_annotators
+from .context import RunContext
+from .costs import label_counts
 
 
-def check_pool_size(loop) -> None:
-    """InputError if fewer images can be read than the run begins with."""
-    n = len(_candidates(loop))
-    if n < loop.initial:
-        raise InputError(
-            f'Only {n} images of the pool can be read, fewer than train_cfg.initial = {loop.initial}; see '
-            f'{loop.work_dir}/unreadable.json. If your loader reads files that Pillow does not, set '
-            'train_cfg.check_images=False.'
-        )
+class InitialSet(NamedTuple):
+    """The images that are labeled before there is a model.
+
+    Attributes:
+        ids: All of them, in the order in which they were drawn.
+        held_out: Those of them that no model is trained on.
+    """
+
+    ids: list[Hashable]
+    held_out: set[Hashable]
 
 
-def first_images(loop) -> tuple[list, set]:
-    """The first images, and those of them that are held out. Every process calls it.
+def check_pool_size(run: RunContext) -> None:
+    """Refuse a pool with fewer readable images than the run begins with.
 
     Args:
-        loop: The :class:`~mmal.engine.active_loop.ActiveLoop`.
-    """
-    asked = run_on_rank_zero(lambda: (loop.work_dir / INITIAL / FOLDER / NAME).exists())
-    if loop.cold_start is None or asked:
-        return run_on_rank_zero(lambda: draw_initial_set(loop))
-    held = first_shuffled(_candidates(loop), loop.seed, 'initial', loop.holdout)
-    return in_order(held + _by_sampler(loop, set(held))), set(held)
-
-
-def draw_initial_set(loop) -> tuple[list, set]:
-    """The same, of images drawn at random, or of a batch that people were asked for already.
+        run: The run.
 
     Raises:
-        InputError: If a sampler chose the first images, and it is not on record which.
+        InputError: If there are fewer.
     """
-    first = first_shuffled(_candidates(loop), loop.seed, 'initial', loop.initial)
-    held = set(first[: loop.holdout])
-    if loop.cold_start is not None:
-        if (loop.work_dir / INITIAL / FOLDER / NAME).exists():
-            return in_order(image.id for image in Batch.read(loop.work_dir / INITIAL).images), held
+    n_images = len(_readable_ids(run))
+    if n_images < run.settings.initial:
         raise InputError(
-            'The first images were chosen by train_cfg.cold_start and cannot be chosen again here. Put '
-            'back a whole copy of initial.json and holdout.json, or start anew in another --work-dir.'
+            f'Only {n_images} images of the pool can be read, fewer than train_cfg.initial = '
+            f'{run.settings.initial}; see {run.paths.unreadable}. If your loader reads files that Pillow '
+            'does not, set train_cfg.check_images=False.'
         )
-    return first, held
 
 
-def _candidates(loop) -> list:
-    return loop.unreadable.without([i['id'] for i in loop.data.images])
+def choose_initial_set(run: RunContext) -> InitialSet:
+    """Choose the initial set, at random or by the run's ``cold_start`` sampler. Every process calls it.
 
-
-def _by_sampler(loop, held: set) -> list:
-    """The images that ``cold_start`` chooses beside those held out, on features of the pretrained model."""
-    runner, budget = loop.runner, loop.initial - len(held)
-    ids = [i for i in _candidates(loop) if i not in held]
-    loader = runner.cfg.get('val_dataloader') or runner.cfg.train_dataloader
-    folder = loop.work_dir / INITIAL
-    query = Query(
-        0,
-        loop.seed,
-        ids,
-        [],
-        budget,
-        folder,
-        folder / PASSES,
-        cache(loop.pool_images),
-        lambda: None,
-        cache(lambda: build_model_adapter(pretrained(loop), runner.cfg)),
-        loader.get('batch_size', 1),
-        loader.get('num_workers', 0),
-        runner.logger,
-    )
-    scores = loop.cold_start.score(query)
-    return run_on_rank_zero(lambda: scores.ranking(loop.seed, 'ties/initial')[:budget])
-
-
-def pretrained(loop) -> nn.Module:
-    """The config's model as it is before any training, the same at every start.
-
-    The Runner's own has another seed at each start if the config names none, and with it other weights where it is not
-    pretrained.
+    Args:
+        run: The run.
     """
-    cfg = copy.deepcopy(loop.runner.cfg)
-    if cfg.get('data_preprocessor') is not None:
-        cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)  # as the Runner does
-    with seeded_rng(loop.seed):
-        model = loop.runner.build_model(cfg.model)
-        if hasattr(model, 'init_weights'):
-            model.init_weights()
-    if cfg.get('load_from'):
-        load_checkpoint(model, cfg.load_from, map_location='cpu')
-    return model.to(next(loop.runner.model.parameters()).device)
+    was_asked_for = run_on_rank_zero(lambda: run.paths.initial_batch.batch.exists())
+    if run.cold_start is None or was_asked_for:
+        return run_on_rank_zero(lambda: draw_initial_set(run))
+    settings = run.settings
+    held_out = first_shuffled(_readable_ids(run), settings.seed, 'initial', settings.holdout)
+    chosen = _choose_by_sampler(run, set(held_out))
+    return InitialSet(in_order(held_out + chosen), set(held_out))
+
+
+def draw_initial_set(run: RunContext) -> InitialSet:
+    """The initial set drawn at random, or that of a batch that people were asked for already.
+
+    Args:
+        run: The run.
+
+    Raises:
+        InputError: If a sampler chose the initial set, and it is not recorded which images it chose.
+    """
+    settings = run.settings
+    drawn = first_shuffled(_readable_ids(run), settings.seed, 'initial', settings.initial)
+    held_out = set(drawn[: settings.holdout])
+    if run.cold_start is None:
+        return InitialSet(drawn, held_out)
+    batch = run.paths.initial_batch
+    if batch.batch.exists():
+        ids = in_order(image.id for image in Batch.read(batch.folder).images)
+        return InitialSet(ids, held_out)
+    raise InputError(
+        'The first images were chosen by train_cfg.cold_start and cannot be chosen again here. Put back a '
+        'whole copy of initial.json and holdout.json, or start anew in another --work-dir.'
+    )
+
+
+def _readable_ids(run: RunContext) -> list[Hashable]:
+    return run.unreadable.without(run.pool_ids)
+
+
+def _choose_by_sampler(run: RunContext, held_out: Collection[Hashable]) -> list[Hashable]:
+    """The images that ``cold_start`` chooses beside those held out, on features of the pretrained model."""
+    assert run.cold_start is not None
+    seed = run.settings.seed
+    budget = run.settings.initial - len(held_out)
+    batch = run.paths.initial_batch
+    query = Query(
+        round=0,
+        seed=seed,
+        ids=[image_id for image_id in _readable_ids(run) if image_id not in held_out],
+        labeled=[],
+        budget=budget,
+        folder=batch.folder,
+        pass_dir=batch.passes,
+        images=cache(run.open_pool),
+        labeled_images=lambda: None,
+        adapter=cache(run.models.pretrained_adapter),
+        batch_size=run.loader_setting('batch_size', 1),
+        num_workers=run.loader_setting('num_workers', 0),
+        logger=run.log,
+    )
+    scores = run.cold_start.score(query)
+    return run_on_rank_zero(lambda: scores.ranking(seed, 'ties/initial')[:budget])
+
+
+def label_initial_set(run: RunContext, chosen: InitialSet) -> None:
+    """Have the initial set labeled, and the sets beside the pool. Only rank 0 calls it.
+
+    It writes ``holdout.json`` and ``initial.json``.
+
+    Args:
+        run: The run.
+        chosen: The initial set.
+
+    Raises:
+        LabelsPending: If people are to label the images.
+        InputError: If too few are labeled to train on, or to hold out, or none to train on shows an object.
+    """
+    response = _ask_oracle(run, chosen)
+    labeled = set(response.ids)
+    held_out = []
+    trained_on = []
+    for image_id in chosen.ids:
+        if image_id in labeled:
+            (held_out if image_id in chosen.held_out else trained_on).append(image_id)
+    if not trained_on or (chosen.held_out and not held_out):
+        raise InputError(
+            f'{len(trained_on)} labeled images to train on and {len(held_out)} to hold out, expected at '
+            'least one of each. Label more of the initial batch.'
+        )
+    if run.settings.unit is BudgetUnit.SECOND and not response.seconds:
+        raise InputError(
+            "train_cfg.unit='second': no labeling time came with the labels of the initial batch. Bring "
+            "labels that have it (Label Studio's JSON export, or a CSV column `seconds`), or count in "
+            'images or boxes.'
+        )
+    annotations = by_image(response.annotations)
+    if run.data.has_boxes:
+        _require_objects(run, trained_on, held_out, annotations)
+    for file, ids in ((run.paths.holdout, held_out), (run.paths.initial, trained_on)):
+        # Of an attempt that never began.
+        file.unlink(missing_ok=True)
+        if ids:
+            revealed = []
+            for image_id in ids:
+                revealed += annotations.get(image_id, [])
+            write_json(file, run.data.labeled_contents(ids, revealed), indent=None)
+    if run.oracle.is_human:
+        write_costs(
+            run.paths.initial_batch.costs,
+            cost_model(run.paths.work_dir, 0),
+            {},
+            label_counts(run, response),
+            response.seconds,
+        )
+
+
+def _ask_oracle(run: RunContext, chosen: InitialSet) -> OracleResponse:
+    folder = run.paths.initial_batch.folder
+    # People begin at the top: those held out stand among the others.
+    ids = shuffled(chosen.ids, run.settings.seed, 'initial/batch')
+    request = Request(ids, folder, lambda: batch_for_annotators(run.data, folder.name, ids))
+    pending = {}
+    if run.oracle.is_human:
+        pending = unlabeled_batches(run.cfg, run.sampler.needs_s_test, run.stest)
+    return label_with_auxiliary_sets(run.oracle, request, pending)
+
+
+def _require_objects(
+    run: RunContext,
+    trained_on: Collection[Hashable],
+    held_out: Collection[Hashable],
+    annotations: Mapping[Hashable, list[object]],
+) -> None:
+    """Refuse an initial set of a detector without any object to learn."""
+    if annotations.keys().isdisjoint(trained_on):
+        cure = 'Raise train_cfg.initial.'
+        if run.oracle.is_human:
+            folder = run.paths.initial_batch.folder
+            cure = (
+                f'If one does show one, label it and bring the file in again. Else ask for more: move {folder} '
+                'away, raise train_cfg.initial, and call this again with --resume --allow-config-change; what '
+                'was exported can be brought in again.'
+            )
+        raise InputError(
+            f'None of the {len(trained_on)} first images to train on shows an object, so there is nothing '
+            f'to learn. {cure}'
+        )
+    if held_out and annotations.keys().isdisjoint(held_out):
+        run.log.warning(
+            f'None of the {len(held_out)} images held out shows an object: a reference set of background '
+            'alone says little of what helps. Raise train_cfg.initial or train_cfg.holdout in a new run.'
+        )

@@ -1,164 +1,123 @@
+"""Whatever would stop a run hours later is looked for before it begins."""
+
 from __future__ import annotations
 
-from collections.abc import Container
-from pathlib import Path
-from weakref import WeakKeyDictionary
+from typing import Any
 
-from mmal.adapters import build_model_adapter
+from torch import nn
+
 from mmal.adapters.loading import first_item
-from mmal.annotation.batch import FOLDER, NAME
 from mmal.errors import InputError
+from mmal.pool.budget import BudgetUnit
 
-from .auxiliary_sets import EVALUATION, REFERENCE, unlabeled_batches, uses_separate_reference
-
-_CHOSEN: WeakKeyDictionary = WeakKeyDictionary()
-
-
-def check_arguments(numbers: dict, unit: str, on_corruption: str, holdout: float | None) -> None:
-    """Look at arguments of an :class:`~mmal.engine.active_loop.ActiveLoop` that can be judged by themselves.
-
-    Raises:
-        InputError: If a number is not positive, a word unknown or the share out of range.
-    """
-    for name, value in numbers.items():
-        if not isinstance(value, int) or value < 1:
-            raise InputError(
-                f'train_cfg.{name}: expected a whole number of at least 1, got {value!r}.'
-            )
-    if unit not in ('image', 'box', 'second'):
-        raise InputError(f"train_cfg.unit: expected 'image', 'box' or 'second', got {unit!r}.")
-    if on_corruption not in ('refuse', 'restore'):
-        raise InputError(
-            f"train_cfg.on_corruption: expected 'refuse' or 'restore', got {on_corruption!r}."
-        )
-    if holdout is not None and not 0 <= holdout < 1:
-        raise InputError(f'train_cfg.holdout: expected a share from 0 to below 1, got {holdout!r}.')
+from .auxiliary_sets import available_auxiliary_sets
+from .context import RunContext
+from .s_test import choose_parameters
+from .stopping import InfluenceBelow, StopRule
 
 
-def preflight(loop) -> dict:
-    """Look for whatever would stop an :class:`~mmal.engine.active_loop.ActiveLoop` hours later.
+def preflight(run: RunContext, stop_rules: tuple[StopRule, ...]) -> dict[str, Any]:
+    """Refuse a run that cannot come to its end.
+
+    Args:
+        run: The run.
+        stop_rules: Reasons to stop before the rounds are over.
 
     Returns:
-        The datasets beside the pool, as :func:`ready_sets` gives them.
+        The datasets beside the pool, by what they are called; without those whose labels are still to come.
 
     Raises:
-        InputError: If the pool is too small, a file is missing, the sampler lacks its hook or a parameter pattern
+        InputError: If the pool is too small, a file is missing, the sampler lacks its hook, or a parameter pattern
             matches nothing.
     """
-    n = len(loop.data.images)
-    for name, need in (
-        ('initial', loop.initial),
-        ('query', loop.query if loop.unit == 'image' else 1),
-    ):
-        if n < need:
-            raise InputError(f'The pool has {n} images, fewer than train_cfg.{name} = {need}.')
-    missing = loop.data.missing_files()
+    _check_pool(run)
+    _check_settings(run)
+    _check_components(run, stop_rules)
+    sets = available_auxiliary_sets(run)
+    for name, dataset in sets.items():
+        run.data.check_dataset(dataset, name)
+    if run.sampler.needs_s_test and _has_annotated_image(run):
+        influence_parameters(run)
+    return sets
+
+
+def _check_pool(run: RunContext) -> None:
+    n_images = len(run.data.images)
+    needed = dict(initial=run.settings.initial, query=run.settings.query_images)
+    for name, number in needed.items():
+        if n_images < number:
+            raise InputError(
+                f'The pool has {n_images} images, fewer than train_cfg.{name} = {number}.'
+            )
+    missing = run.data.missing_files()
     if missing:
         raise InputError(
-            f'{len(missing)} of {n} image files of the pool do not exist, e.g. {missing[0]}. '
+            f'{len(missing)} of {n_images} image files of the pool do not exist, e.g. {missing[0]}. '
             'Check data_root and data_prefix of train_dataloader.dataset.'
         )
-    if loop.holdout >= loop.initial:
+
+
+def _check_settings(run: RunContext) -> None:
+    settings = run.settings
+    if settings.holdout >= settings.initial:
         raise InputError(
-            f'train_cfg.holdout takes {loop.holdout} of {loop.initial} initial images; none is left to '
-            'train on.'
+            f'train_cfg.holdout takes {settings.holdout} of {settings.initial} initial images; none is '
+            'left to train on.'
         )
-    if loop.unit == 'box' and not loop.data.has_boxes:
+    if settings.unit is BudgetUnit.BOX and not run.data.has_boxes:
         raise InputError("train_cfg.unit='box' is for detection; count in images here.")
-    if loop.sampler.needs_s_test:
-        _check_hook(loop)
-    if hasattr(loop.sampler, 'check'):
-        loop.sampler.check(loop.data, loop.query if loop.unit == 'image' else 1)
-    if loop.unit == 'second' and not loop.oracle.is_human:
+
+
+def _check_components(run: RunContext, stop_rules: tuple[StopRule, ...]) -> None:
+    sampler = run.sampler
+    if sampler.needs_s_test:
+        _check_stest(run)
+    if hasattr(sampler, 'check'):
+        sampler.check(run.data, run.settings.query_images)
+    if run.settings.unit is BudgetUnit.SECOND and not run.oracle.is_human:
         raise InputError(
             "train_cfg.unit='second' needs an oracle that is people: a simulated one takes no time."
         )
-    if loop.cold_start is not None and loop.cold_start.needs_s_test:
+    if run.cold_start is not None and run.cold_start.needs_s_test:
         raise InputError(
-            f'train_cfg.cold_start: {type(loop.cold_start).__name__} needs a trained model. Take one that '
+            f'train_cfg.cold_start: {type(run.cold_start).__name__} needs a trained model. Take one that '
             "looks at features, as dict(type='mmal.CoresetSampler', layers=['backbone'])."
         )
-    if loop.stop.influence is not None and not loop.sampler.needs_s_test:
+    asks_for_influence = any(isinstance(rule, InfluenceBelow) for rule in stop_rules)
+    if asks_for_influence and not sampler.needs_s_test:
         raise InputError(
-            f'train_cfg.stop.influence: {type(loop.sampler).__name__} gives no influence. Take '
+            f'train_cfg.stop.influence: {type(sampler).__name__} gives no influence. Take '
             'mmal.InfluenceSampler, or another reason to stop.'
         )
-    sets = available_auxiliary_sets(loop)
-    for name, dataset in sets.items():
-        loop.data.check_dataset(dataset, name)
-    if loop.sampler.needs_s_test and (
-        loop.data.has_truth or (loop.work_dir / 'initial.json').exists()
-    ):
-        chosen_parameters(loop)
-    return sets
 
 
-def available_auxiliary_sets(loop) -> dict:
-    """:func:`other_sets`; while people label the first images, without those whose labels are still to come."""
-    if not loop.oracle.is_human or (loop.work_dir / 'initial.json').exists():
-        return build_auxiliary_sets(loop)
-    try:
-        return build_auxiliary_sets(loop, unlabeled_batches(loop))
-    except InputError as e:
-        loop.runner.logger.warning(f'{e} It is needed as soon as the first images are labeled.')
-        return {}
-
-
-def build_auxiliary_sets(loop, but: Container[str] = ()) -> dict:
-    """The datasets beside the pool, by what they are called: the evaluation set and, if not of the run, the reference.
-
-    Args:
-        loop: The :class:`~mmal.engine.active_loop.ActiveLoop`.
-        but: Names of sets that are not built. Defaults to none.
-
-    Raises:
-        InputError: If one lacks a file it is made from.
-    """
-    sets, cfg = {}, loop.runner.cfg
-    if uses_separate_reference(loop) and REFERENCE not in but:
-        sets[REFERENCE] = loop.data.reference_dataset(loop.stest_hook.reference)
-    if EVALUATION in but:
-        return sets
-    try:  # builds the evaluation set and its evaluator, which may lack a file
-        evaluation = (
-            loop.runner.test_loop
-            if cfg.get('test_dataloader') is not None
-            else loop.runner.val_loop
-        )
-    except FileNotFoundError as e:
+def _check_stest(run: RunContext) -> None:
+    if run.stest is None:
         raise InputError(
-            f'Evaluation: file not found: {e.filename or e}.{_unlabeled(e.filename)}'
-        ) from None
-    if evaluation is not None:
-        sets[EVALUATION] = evaluation.dataloader.dataset
-    return sets
-
-
-def _check_hook(loop) -> None:
-    if loop.stest_hook is None:
-        raise InputError(
-            f"{type(loop.sampler).__name__} needs s_test: add dict(type='mmal.StestHook', params=[...]) "
-            'to custom_hooks.'
+            f"{type(run.sampler).__name__} needs s_test: add dict(type='mmal.StestHook', params=[...]) to "
+            'custom_hooks.'
         )
-    hook = loop.stest_hook
-    if hook.reference == 'holdout' and not loop.holdout:
+    if run.stest.reference == 'holdout' and not run.settings.holdout:
         raise InputError("StestHook(reference='holdout') needs train_cfg.holdout above 0.")
 
 
-def chosen_parameters(loop) -> dict:
-    """Parameters that influence will be restricted to; runs the loss on one annotated image, once."""
-    if loop not in _CHOSEN:
-        task = build_model_adapter(loop.runner.model, loop.runner.cfg)
-        labeled = None if loop.data.has_truth else str(loop.work_dir / 'initial.json')
-        _CHOSEN[loop] = loop.stest_hook.select(
-            task, [first_item(loop.data.labeled_dataset(labeled), 'pool')]
-        )
-    return _CHOSEN[loop]
+def _has_annotated_image(run: RunContext) -> bool:
+    return run.data.has_truth or run.paths.initial.exists()
 
 
-def _unlabeled(file: str | None) -> str:
-    """What to do if the labels of the batch beside a missing file are still to come; '' if there is none."""
-    folder = Path(file or '').parent
-    if not (folder / FOLDER / NAME).exists():
-        return ''
-    return f' Label {folder}/{FOLDER} and bring the labels in by `python tools/al_labels.py {folder} FILE`.'
+def influence_parameters(run: RunContext) -> dict[str, nn.Parameter]:
+    """The parameters that influence will be restricted to. The loss is run on one annotated image.
+
+    Args:
+        run: The run.
+
+    Returns:
+        The parameters by name.
+
+    Raises:
+        InputError: If a pattern matches nothing, or only what is frozen or does not reach the loss.
+    """
+    assert run.stest is not None
+    labeled_file = None if run.data.has_truth else str(run.paths.initial)
+    item = first_item(run.data.labeled_dataset(labeled_file), 'pool')
+    return choose_parameters(run.stest, run.models.untrained_adapter(), [item])

@@ -1,158 +1,334 @@
-"""A round's own Runner: fresh model, optimizer, schedulers and hooks, in the round's folder."""
+"""Models of a run by mmengine's Runner: a fresh inner Runner for each round, in the round's folder."""
 
 from __future__ import annotations
 
 import copy
 import gc
 import logging
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.runner import Runner, load_checkpoint
 from mmengine.runner.checkpoint import get_state_dict, weights_to_cpu
+from torch import nn
 
+from mmal.adapters import build_model_adapter
 from mmal.datasets.seeded import seeded_loader
 from mmal.distributed.rank_zero import run_on_rank_zero
-from mmal.engine.hooks.collect_dir_hook import CollectDirHook
 from mmal.errors import InputError
 from mmal.fileio.atomic import oserror_with_folder
 from mmal.fileio.tensors import load_tensors, save_tensors
+from mmal.run.layout import RoundPaths
 from mmal.run.resume_points import last_point
+from mmal.utils.rng import seeded_rng
 from mmal.utils.seeding import derive_seed
 
+from .hooks.collect_dir_hook import CollectDirHook
 
-def train_loop_cfg(inner: dict, inner_type: str | None) -> dict:
+if TYPE_CHECKING:
+    from mmal.adapters.base import DataAdapter, ModelAdapter
+
+_FOLDER_BACKENDS = ('LocalVisBackend', 'TensorboardVisBackend')
+
+
+def train_loop_cfg(inner: dict[str, Any]) -> dict[str, Any]:
     """The round's own train_cfg, from what ActiveLoop's inherited beside its own arguments.
 
     Args:
-        inner: E.g. ``dict(max_epochs=12, val_interval=1)``.
-        inner_type: A loop type, or None to tell from ``inner``.
+        inner: Arguments of the inner training loop, for instance ``dict(max_epochs=12, val_interval=1)``.
+
+    Raises:
+        InputError: If there is not exactly one of max_epochs and max_iters.
     """
-    if inner_type is None and ('max_epochs' in inner) == ('max_iters' in inner):
+    by_epoch = 'max_epochs' in inner
+    by_iteration = 'max_iters' in inner
+    if by_epoch == by_iteration:
         raise InputError(
             'train_cfg: a round needs max_epochs or max_iters (one of them), as for an ordinary training; '
             f'found {sorted(inner)}.'
         )
-    by_epoch = 'max_epochs' in inner
-    return dict(
-        type=inner_type or ('EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop'), **inner
-    )
+    return dict(type='EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop', **inner)
 
 
 def round_cfg(
-    outer: Config, name: str, folder: Path, number: int, seed: int, train_cfg: dict
+    outer: Config, name: str, folder: Path, number: int, seed: int, train_cfg: dict[str, Any]
 ) -> Config:
-    """The config of a Runner that works for round ``number`` in ``folder``."""
+    """The config of a Runner that works for one round.
+
+    Args:
+        outer: Config of the run.
+        name: Experiment name of the round.
+        folder: Folder of the round.
+        number: Number of the round, from 0.
+        seed: Seed of the run.
+        train_cfg: The round's own train_cfg.
+    """
     cfg = copy.deepcopy(outer)
     cfg.train_cfg = train_cfg
-    cfg.work_dir, cfg.experiment_name, cfg.resume, cfg.active_round = (
-        str(folder),
-        name,
-        False,
-        number,
-    )
-    cfg.randomness = dict(
-        cfg.get('randomness') or {}, seed=derive_seed(seed, f'train/{number}'), diff_rank_seed=False
-    )
-    if cfg.get('visualizer') is not None:  # visualizers are process-global by name
+    cfg.work_dir = str(folder)
+    cfg.experiment_name = name
+    cfg.resume = False
+    cfg.active_round = number
+    randomness = dict(cfg.get('randomness') or {})
+    randomness.update(seed=derive_seed(seed, f'train/{number}'), diff_rank_seed=False)
+    cfg.randomness = randomness
+    if cfg.get('visualizer') is not None:
+        # Visualizers are process-global by name.
         cfg.visualizer.name = name
         cfg.visualizer.pop('save_dir', None)
         cfg.visualizer.vis_backends = folder_backends(cfg.visualizer)
     return cfg
 
 
-def folder_backends(visualizer: dict) -> list[dict]:
+def folder_backends(visualizer: dict[str, Any]) -> list[dict[str, Any]]:
     """Those of a visualizer's backends that write into the folder they are given, and nothing else.
 
-    WandB, MLflow and their like have one run a process, that of the outer Runner; a round's own would end it.
+    WandB, MLflow and their like have one run per process, that of the outer Runner. A round's own would end it.
+
+    Args:
+        visualizer: Config of the visualizer.
     """
-    listed = visualizer.get('vis_backends') or []
-    types = [
-        (b, getattr(b['type'], '__name__', str(b['type'])).split('.')[-1])
-        for b in ([listed] if isinstance(listed, dict) else listed)
-    ]
-    return [b for b, kind in types if kind in ('LocalVisBackend', 'TensorboardVisBackend')]
+    backends = visualizer.get('vis_backends') or []
+    if isinstance(backends, dict):
+        backends = [backends]
+    kept = []
+    for backend in backends:
+        kind = backend['type']
+        type_name = getattr(kind, '__name__', str(kind)).split('.')[-1]
+        if type_name in _FOLDER_BACKENDS:
+            kept.append(backend)
+    return kept
 
 
-def _build(cfg: Config) -> Runner:
-    """A Runner that does not repeat environment and config in the log; the config lies in its folder."""
-    before = logging.root.manager.disable
+class RunnerModels:
+    """Makes the models of a run; see :class:`~mmal.engine.context.Models`.
+
+    Args:
+        runner: The outer Runner. Its own model is never trained.
+        inner: Config of the inner training loop.
+        data: Data side of the task.
+        seed: Seed of the run.
+    """
+
+    def __init__(self, runner: Runner, inner: dict[str, Any], data: DataAdapter, seed: int) -> None:
+        self._runner = runner
+        self._inner = inner
+        self._data = data
+        self._seed = seed
+
+    def round_model(self, paths: RoundPaths, labeled_file: Path) -> RunnerModel:
+        """The model of a round.
+
+        Args:
+            paths: Files of the round.
+            labeled_file: What the model is trained on.
+        """
+        name = f'{self._runner.experiment_name}_{paths.folder.name}'
+        cfg = round_cfg(self._runner.cfg, name, paths.folder, paths.number, self._seed, self._inner)
+        self._data.set_training_set(cfg, str(labeled_file))
+        return RunnerModel(cfg, paths.artifact('train'))
+
+    def untrained_adapter(self) -> ModelAdapter:
+        """The config's model before any training, to check settings with."""
+        return build_model_adapter(self._runner.model, self._runner.cfg)
+
+    def pretrained_adapter(self) -> ModelAdapter:
+        """The config's model with its pretrained weights, the same at every start."""
+        model = pretrained_model(self._runner, self._seed)
+        return build_model_adapter(model, self._runner.cfg)
+
+    def evaluation_dataset(self) -> Any | None:
+        """The dataset that models are evaluated on, or None. Its evaluator is built, too.
+
+        Raises:
+            FileNotFoundError: If a file that either is made from does not exist.
+        """
+        if self._runner.cfg.get('test_dataloader') is not None:
+            loop = self._runner.test_loop
+        else:
+            loop = self._runner.val_loop
+        return None if loop is None else loop.dataloader.dataset
+
+
+def pretrained_model(runner: Runner, seed: int) -> nn.Module:
+    """The config's model as it is before any training, the same at every start.
+
+    The Runner's own model has another seed at each start if the config names none, and with it other weights where it is
+    not pretrained.
+
+    Args:
+        runner: The outer Runner.
+        seed: Seed of the run.
+    """
+    cfg = copy.deepcopy(runner.cfg)
+    if cfg.get('data_preprocessor') is not None:
+        # As the Runner does.
+        cfg.model.setdefault('data_preprocessor', cfg.data_preprocessor)
+    with seeded_rng(seed):
+        model = runner.build_model(cfg.model)
+        if hasattr(model, 'init_weights'):
+            model.init_weights()
+    if cfg.get('load_from'):
+        load_checkpoint(model, cfg.load_from, map_location='cpu')
+    return model.to(next(runner.model.parameters()).device)
+
+
+class RunnerModel:
+    """The model of one round; see :class:`~mmal.engine.context.RoundModel`.
+
+    The Runner that holds the trained model is built when it is first needed.
+
+    Args:
+        cfg: Config from :func:`round_cfg`.
+        checkpoint: What :meth:`train` writes. It is read with an allow-list, never unpickled.
+    """
+
+    def __init__(self, cfg: Config, checkpoint: Path) -> None:
+        self._cfg = cfg
+        self._checkpoint = checkpoint
+
+    @property
+    def seed(self) -> int:
+        """Seed of its training."""
+        seed: int = self._cfg.randomness.seed
+        return seed
+
+    def train(self, checkpoint: Path) -> None:
+        """Train it, and write what tools/test.py can read: state_dict and meta, no optimizer.
+
+        An interrupted training continues from its last whole resume point. The points stay: the caller removes them
+        when it has recorded that the training is done.
+
+        Args:
+            checkpoint: Path of the checkpoint.
+
+        Raises:
+            FloatingPointError: If training left weights that are not finite.
+        """
+        with oserror_with_folder(self._cfg.work_dir):
+            runner = _build_runner(_resumable(self._cfg))
+            model = _unwrapped(runner.train())
+        metainfo = getattr(runner.train_dataloader.dataset, 'metainfo', {})
+        classes = tuple(map(str, metainfo.get('classes', ())))
+        content = dict(
+            meta=dict(dataset_meta=dict(classes=classes), round=self._cfg.active_round),
+            state_dict=weights_to_cpu(get_state_dict(model)),
+        )
+        # EMAHook puts the averaged weights in.
+        runner.call_hook('before_save_checkpoint', checkpoint=content)
+        _require_finite(content['state_dict'])
+        if is_main_process():
+            save_tensors(checkpoint, content)
+        close_global_state(runner)
+        del runner, model, content
+        free_memory()
+
+    @cached_property
+    def _runner(self) -> Runner:
+        cfg = copy.deepcopy(self._cfg)
+        cfg.load_from = None
+        cfg.experiment_name = f'{cfg.experiment_name}_trained'
+        if cfg.get('visualizer') is not None:
+            cfg.visualizer.name = cfg.experiment_name
+        with oserror_with_folder(cfg.work_dir):
+            runner = _build_runner(cfg)
+        model = _unwrapped(runner.model)
+        model.load_state_dict(load_tensors(self._checkpoint)['state_dict'])
+        return runner
+
+    @cached_property
+    def _adapter(self) -> ModelAdapter:
+        return build_model_adapter(self._runner.model, self._runner.cfg)
+
+    def evaluate(self) -> dict[str, float]:
+        """Metrics on the test set of the config, or on its validation set if it has no test set.
+
+        Returns:
+            The metrics by name; empty if the config has neither set.
+        """
+        metrics: dict[str, float] = {}
+        with torch.no_grad(), oserror_with_folder(self._cfg.work_dir):
+            if self._cfg.get('test_dataloader') is not None:
+                metrics = self._runner.test()
+            elif self._cfg.get('val_dataloader') is not None:
+                metrics = self._runner.val()
+        return metrics
+
+    def adapter(self) -> ModelAdapter:
+        """The trained model, as influence and samplers need it."""
+        return self._adapter
+
+    def release(self) -> None:
+        """Free the Runner and its memory."""
+        self.__dict__.pop('_adapter', None)
+        runner = self.__dict__.pop('_runner', None)
+        if runner is not None:
+            close_global_state(runner)
+        del runner
+        free_memory()
+
+
+def _unwrapped(model: nn.Module) -> nn.Module:
+    return model.module if is_model_wrapper(model) else model
+
+
+def _require_finite(state_dict: dict[str, torch.Tensor]) -> None:
+    for name, tensor in state_dict.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise FloatingPointError(
+                f'Training left weights that are not finite, first in {name}. '
+                'Lower optim_wrapper.optimizer.lr or set optim_wrapper.clip_grad.'
+            )
+
+
+def _build_runner(cfg: Config) -> Runner:
+    """A Runner that does not repeat environment and config in the log. The config lies in its folder."""
+    disabled_before = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:
         runner = Runner.from_cfg(cfg)
         runner.register_hook(CollectDirHook())
         return runner
     finally:
-        logging.disable(before)
+        logging.disable(disabled_before)
         logger = MMLogger.get_current_instance()
-        logger.setLevel(logger.level)  # makes it forget what was disabled
-
-
-def train(cfg: Config, path: Path) -> None:
-    """Train, and write what tools/test.py can read: state_dict and meta, no optimizer.
-
-    A training that was interrupted goes on from its last whole :class:`~mmal.engine.hooks.MidTrainingCheckpointHook`. The points stay: they
-    are the caller's to remove, when it has noted that the training is done.
-
-    Raises:
-        FloatingPointError: If training left weights that are not finite.
-    """
-    with oserror_with_folder(cfg.work_dir):
-        runner = _build(_resumable(cfg))
-        model = runner.train()
-    model = model.module if is_model_wrapper(model) else model
-    classes = tuple(
-        map(str, getattr(runner.train_dataloader.dataset, 'metainfo', {}).get('classes', ()))
-    )
-    checkpoint = dict(
-        meta=dict(dataset_meta=dict(classes=classes), round=cfg.active_round),
-        state_dict=weights_to_cpu(get_state_dict(model)),
-    )
-    runner.call_hook(
-        'before_save_checkpoint', checkpoint=checkpoint
-    )  # EMAHook puts the averaged weights in
-    bad = [
-        n
-        for n, t in checkpoint['state_dict'].items()
-        if t.is_floating_point() and not bool(t.isfinite().all())
-    ]
-    if bad:
-        raise FloatingPointError(
-            f'Training left weights that are not finite, first in {bad[0]}. '
-            'Lower optim_wrapper.optimizer.lr or set optim_wrapper.clip_grad.'
-        )
-    if is_main_process():
-        save_tensors(path, checkpoint)
-    close_global_state(runner)
-    del runner, model, checkpoint
-    free_memory()
+        # It forgets what was disabled when its level is set.
+        logger.setLevel(logger.level)
 
 
 def _resumable(cfg: Config) -> Config:
-    """A config whose training can be interrupted, and goes on if it was."""
-    cfg, logger = copy.deepcopy(cfg), MMLogger.get_current_instance()
+    """A config whose training can be interrupted, and that continues if it was."""
+    cfg = copy.deepcopy(cfg)
+    log = MMLogger.get_current_instance()
     cfg.train_dataloader = seeded_loader(cfg.train_dataloader, cfg.randomness.seed)
     hooks = list(cfg.get('custom_hooks') or [])
-    if not any(
-        h.get('type') == 'mmal.MidTrainingCheckpointHook' for h in hooks if isinstance(h, dict)
-    ):
+    types = [hook.get('type') for hook in hooks if isinstance(hook, dict)]
+    if 'mmal.MidTrainingCheckpointHook' not in types:
         cfg.custom_hooks = [*hooks, dict(type='mmal.MidTrainingCheckpointHook')]
-    point = run_on_rank_zero(lambda: last_point(cfg.work_dir, logger))
+    point = run_on_rank_zero(lambda: last_point(cfg.work_dir, log))
     if point is not None:
-        cfg.resume, cfg.load_from = True, str(point)
-        logger.info(f'The training goes on from {point}.')
+        cfg.resume = True
+        cfg.load_from = str(point)
+        log.info(f'The training goes on from {point}.')
     return cfg
 
 
 def close_global_state(runner: Runner) -> None:
-    """Empty what mmengine keeps by name as long as the process lives: log files, histories of scalars, a figure."""
-    for handler in [h for h in runner.logger.handlers if isinstance(h, logging.FileHandler)]:
-        runner.logger.removeHandler(handler)
-        handler.close()
+    """Empty what mmengine keeps by name as long as the process lives: log files, histories of scalars, a figure.
+
+    Args:
+        runner: A Runner that is no longer needed.
+    """
+    for handler in list(runner.logger.handlers):
+        if isinstance(handler, logging.FileHandler):
+            runner.logger.removeHandler(handler)
+            handler.close()
     runner.message_hub.log_scalars.clear()
     runner.message_hub.runtime_info.clear()
     for drawing in ('fig_save', 'fig_save_canvas', 'ax_save'):
@@ -160,48 +336,6 @@ def close_global_state(runner: Runner) -> None:
 
 
 def free_memory() -> None:
-    """A Runner is a cycle: without this its memory stays through the phases to come."""
+    """Collect garbage. A Runner is a cycle: without this its memory stays through the phases to come."""
     gc.collect()
     torch.cuda.empty_cache()
-
-
-class TrainedModel:
-    """The Runner that holds a round's trained model for evaluation, s_test and scoring; built when first needed.
-
-    Args:
-        cfg: From :func:`round_cfg`.
-        checkpoint: What :func:`train` wrote. It is read with an allow-list, never unpickled.
-    """
-
-    def __init__(self, cfg: Config, checkpoint: Path) -> None:
-        self._cfg, self._checkpoint, self._runner = cfg, checkpoint, None
-
-    @property
-    def runner(self) -> Runner:
-        if self._runner is None:
-            cfg = copy.deepcopy(self._cfg)
-            cfg.load_from, cfg.experiment_name = None, f'{cfg.experiment_name}_trained'
-            if cfg.get('visualizer') is not None:
-                cfg.visualizer.name = cfg.experiment_name
-            with oserror_with_folder(cfg.work_dir):
-                runner = _build(cfg)
-            model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-            model.load_state_dict(load_tensors(self._checkpoint)['state_dict'])
-            self._runner = runner
-        return self._runner
-
-    def evaluate(self) -> dict[str, float]:
-        """Metrics on the test set of the config; on its validation set if it has no test set."""
-        with torch.no_grad(), oserror_with_folder(self._cfg.work_dir):
-            if self._cfg.get('test_dataloader') is not None:
-                return self.runner.test()
-            if self._cfg.get('val_dataloader') is not None:
-                return self.runner.val()
-        return {}
-
-    def release(self) -> None:
-        """Let go of the Runner and its memory."""
-        if self._runner is not None:
-            close_global_state(self._runner)
-        self._runner = None
-        free_memory()

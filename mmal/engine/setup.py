@@ -1,282 +1,428 @@
-"""What a run begins with: its pool and initial set, drawn anew or taken over from another run of the same seed."""
+"""Open a run: begin it, adopt the beginning of another run of the same seed, or resume it."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from mmal.distributed.rank_zero import run_on_rank_zero
-from mmal.engine.phases.label import label_initial_set
 from mmal.errors import InputError
 from mmal.fileio.atomic import remove_partial_files
-from mmal.fileio.checksummed import read_checksummed, write_checksummed
 from mmal.fileio.text import write_json
+from mmal.pool.pool import Pool
 from mmal.run.annotation_manifest import annotation_digests
 from mmal.run.image_manifest import (
     require_others_unchanged,
     require_pool_unchanged,
-    write_others,
+    write_other_images,
     write_pool_images,
 )
-from mmal.run.layout import INITIAL
+from mmal.run.layout import RunPaths
 from mmal.run.lock import lock
-from mmal.run.manifest import NAME as RUN
 from mmal.run.manifest import (
+    Manifest,
     back_up_manifest,
+    build_manifest,
     check,
     differences,
     has_initial_labels,
     holds_run,
+    read_manifest,
     record_initial_labels,
+    save_updated_manifest,
     updated_manifest,
     write_manifest,
 )
 from mmal.run.recovery import roll_back, verify_run
 from mmal.run.round_state import RoundState, clear_unfinished
 from mmal.utils.collect_env import collect_env
-from mmal.utils.image_files import check_images, file_identity
+from mmal.utils.image_files import FileIdentity, ImageCheck, check_images, file_identity
 
-from .image_checks import check_pool_images, identify_readable
-from .initial_set import check_pool_size, draw_initial_set, first_images
-from .preflight import preflight
+from .context import RunContext
+from .image_checks import check_pool_images, identify_images, unreadable_reasons
+from .initial_set import (
+    check_pool_size,
+    choose_initial_set,
+    draw_initial_set,
+    label_initial_set,
+)
 
-OWN = ('train_cfg.sampler', 'train_cfg.start_from', 'custom_hooks')
-"""Config keys that may differ between runs whose first models are the same; of hooks, StestHook alone."""
+KEYS_A_METHOD_MAY_CHANGE = ('train_cfg.sampler', 'train_cfg.start_from', 'custom_hooks')
+"""Config keys that may differ between runs whose first models are the same. Of hooks, only StestHook may."""
+
+Identities = Mapping[str, Mapping[str, FileIdentity | None]]
 
 
-def open_run(loop) -> None:
-    """Open the work_dir of a loop: go on with the run in it, or begin one.
+class Opening(Enum):
+    """How a run is opened."""
+
+    BEGIN = 'begin'
+    """The work_dir holds no run."""
+    ADOPT = 'adopt'
+    """The work_dir holds no run, and the beginning of another run is taken over."""
+    RESUME = 'resume'
+    """The work_dir holds this very run."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run is opened with.
+
+    Attributes:
+        preflight: Checks the run and returns the datasets beside the pool, by what they are called. It is called again
+            once the initial set is labeled.
+        result_neutral: Patterns of config keys that a resumed run may change.
+    """
+
+    preflight: Callable[[], dict[str, Any]]
+    result_neutral: tuple[str, ...]
+
+
+def open_run(run: RunContext, inputs: Inputs) -> None:
+    """Open the work_dir, and have the initial set labeled if it is not. Every process calls it.
 
     Args:
-        loop: The :class:`~mmal.engine.active_loop.ActiveLoop`.
+        run: The run.
+        inputs: What it is opened with.
 
     Raises:
         InputError: If the run cannot work, or the work_dir is in use, damaged, or another run's.
+        LabelsPending: If people are to label the initial set.
     """
-    sets = preflight(loop)
-    others = _files(loop, sets)
-    record = (
-        loop.record()
-        | run_on_rank_zero(lambda: annotation_digests(loop, sets))
-        | dict(environment=collect_env())
-    )
-    resuming = run_on_rank_zero(lambda: _reopen(loop, record, others))
-    fresh = not resuming and loop.start_from is None
-    described = identify_readable(others, loop.runner.logger) if loop.check_images and fresh else {}
-    found = (
-        check_pool_images(loop.data, loop.runner.logger)
-        if loop.check_images and fresh
-        else ({}, {})
-    )
-
-    def begin() -> None:
-        if not resuming:
-            _begin(loop, *found, record)
-            write_manifest(loop.work_dir, record)
-        if loop.start_from is not None:
-            _adopt_model(loop, record)
-
-    run_on_rank_zero(begin)
-    if not run_on_rank_zero(lambda: has_initial_labels(loop.work_dir)):
-        ids, held = first_images(loop)
-        run_on_rank_zero(lambda: label_initial_set(loop, ids, held))
-        if loop.oracle.is_human:
-            sets = preflight(loop)  # what could wait until there were labels
-        _claim_first(loop, sets, described)
-    run_on_rank_zero(lambda: clear_unfinished(loop.work_dir / INITIAL))
+    sets = inputs.preflight()
+    files = image_files(run, sets)
+    manifest = current_manifest(run, inputs.result_neutral)
+    manifest['environment'] = collect_env()
+    digests = run_on_rank_zero(lambda: current_annotations(run, sets))
+    if digests:
+        manifest['annotations'] = digests
+    opening = run_on_rank_zero(lambda: _find_opening(run, manifest, files))
+    identities: Identities = {}
+    if opening is Opening.RESUME:
+        run_on_rank_zero(lambda: resume_run(run, manifest, files))
+    elif opening is Opening.ADOPT:
+        run_on_rank_zero(lambda: adopt_run(run, manifest))
+    else:
+        checks = {}
+        if run.settings.check_images:
+            identities = identify_images(files, run.log)
+            checks = check_pool_images(run.data, run.log)
+        run_on_rank_zero(lambda: begin_run(run, manifest, checks))
+    if run.settings.start_from is not None:
+        run_on_rank_zero(lambda: link_first_model(run, manifest))
+    if not run_on_rank_zero(lambda: has_initial_labels(run.paths.work_dir)):
+        chosen = choose_initial_set(run)
+        run_on_rank_zero(lambda: label_initial_set(run, chosen))
+        _record_what_is_labeled(run, inputs, sets, identities)
+    run_on_rank_zero(lambda: clear_unfinished(run.paths.initial_batch))
 
 
-def _claim_first(loop, sets: dict, described: dict[str, dict]) -> None:
-    """Note what the first model is trained on, and what the sets beside the pool are: all is labeled now.
+def image_files(run: RunContext, sets: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Image files of the sets beside the pool, by what they are called.
 
     Args:
-        loop: The :class:`~mmal.engine.active_loop.ActiveLoop`.
-        sets: The datasets beside the pool, by what they are called.
-        described: What was found of their images at the start, when some may have had no labels yet.
+        run: The run.
+        sets: The datasets by what they are called.
     """
-    others = _files(loop, sets)
-    if loop.check_images and any(
-        set(files) - set(described.get(name, ())) for name, files in others.items()
-    ):
-        described = identify_readable(others, loop.runner.logger)
-
-    def claim_all() -> None:
-        if described:
-            write_others(loop.work_dir, described)
-        record_initial_labels(
-            loop.work_dir, annotation_digests(loop, sets) if loop.oracle.is_human else None
-        )  # else noted before
-
-    run_on_rank_zero(claim_all)
+    files = {}
+    for name, dataset in sets.items():
+        names = run.data.files(dataset)
+        if names:
+            files[name] = names
+    return files
 
 
-def _files(loop, sets: dict) -> dict[str, list[str]]:
-    """Image files of the sets beside the pool, by what they are called."""
-    found = {name: loop.data.files(dataset) for name, dataset in sets.items()}
-    return {name: files for name, files in found.items() if files}
+def current_manifest(run: RunContext, result_neutral: tuple[str, ...]) -> Manifest:
+    """What makes this run this run.
+
+    Args:
+        run: The run.
+        result_neutral: Patterns of config keys that cannot change the result.
+    """
+    images = run.data.images
+    content = sorted((str(image['id']), image['file_name']) for image in images)
+    digest = Pool(run.pool_ids).digest(repr(content))
+    return build_manifest(run.cfg, run.settings.seed, digest, len(images), result_neutral)
 
 
-def _reopen(loop, record: dict, others: dict[str, list[str]]) -> bool:
-    """Whether the work_dir holds this very run, whole; what is not may be restored."""
-    work_dir, logger, resume = (
-        loop.work_dir,
-        loop.runner.logger,
-        loop.runner.cfg.get('resume', False),
-    )
-    lock(work_dir, logger.info)
+def current_annotations(run: RunContext, sets: Mapping[str, Any]) -> dict[str, str]:
+    """Checksums of the annotations that the run learns from and is judged by.
+
+    Args:
+        run: The run.
+        sets: The datasets beside the pool, by what they are called.
+
+    Returns:
+        The checksum by what a set is called; empty while people are still to label the initial set.
+    """
+    if run.oracle.is_human and not run.paths.initial.exists():
+        return {}
+    return annotation_digests(run.data, sets, run.cfg, pool_is_annotated=not run.oracle.is_human)
+
+
+def _find_opening(run: RunContext, manifest: Manifest, files: Mapping[str, list[str]]) -> Opening:
+    """Lock the work_dir, restore what is damaged if that is asked for, and see whether it holds this run."""
+    settings = run.settings
+    work_dir = run.paths.work_dir
+    lock(work_dir, run.log.info)
     for folder in (work_dir, *work_dir.glob('round_*')):
         remove_partial_files(folder)
-    if resume and loop.on_corruption == 'restore' and holds_run(work_dir, resume):
-        roll_back(work_dir, logger, lambda: _begin_again(loop, record, others))
-    if not check(
-        work_dir,
-        record,
-        resume,
-        loop.allow_config_change,
-        loop.data.pool_contents() if resume else None,
-    ):
-        return False
-    verify_run(work_dir, logger)
-    if loop.data.is_local:
-        require_pool_unchanged(
-            work_dir, {str(i['id']): loop.data.image_path(i['id']) for i in loop.data.images}
-        )
-    require_others_unchanged(work_dir, others)
-    new, changes, elsewhere = updated_manifest(work_dir, record)
-    for folder in (work_dir / INITIAL, *work_dir.glob('round_*')) if changes else ():
-        clear_unfinished(folder)  # the rest of a training or of a pass would be another's
-    if new != read_checksummed(work_dir / RUN):
-        write_checksummed(work_dir / RUN, new)
-    if changes:
-        logger.warning(
-            'Going on with other settings, as asked; they are noted in run.json: '
-            + '; '.join(changes)
-        )
-    if elsewhere:
-        logger.warning(
-            'Going on in another environment, in which the last digits of sums, and with them trainings, '
-            f'may differ; noted in run.json: {"; ".join(elsewhere)}. OMP_NUM_THREADS sets threads.'
-        )
-    return True
-
-
-def _begin_again(loop, record: dict, others: dict[str, list[str]]) -> None:
-    """Write what the run began with a second time."""
-    paths = {i['id']: loop.data.image_path(i['id']) for i in loop.data.images}
-    known = loop.check_images and loop.data.is_local
-    checks = check_images(paths, loop.runner.logger) if known else {}
-    reasons = {i: c.reason for i, c in checks.items() if c.reason}
-    descriptions = {i: c.identity for i, c in checks.items()}
-    described = (
-        {name: {f: file_identity(f) for f in files} for name, files in others.items()}
-        if known
-        else {}
+    may_restore = settings.resume and settings.on_corruption == 'restore'
+    if may_restore and holds_run(work_dir, settings.resume):
+        roll_back(work_dir, run.log, lambda: rebuild_initial_state(run, manifest, files))
+    pool_contents = run.data.pool_contents() if settings.resume else None
+    holds_this_run = check(
+        work_dir, manifest, settings.resume, settings.allow_config_change, pool_contents
     )
-    _begin(loop, reasons, descriptions, record)
-    if loop.start_from is None:
-        if described:
-            write_others(loop.work_dir, described)
-        label_initial_set(loop, *draw_initial_set(loop))
+    if holds_this_run:
+        return Opening.RESUME
+    return Opening.BEGIN if settings.start_from is None else Opening.ADOPT
 
 
-def _begin(loop, unreadable: dict, descriptions: dict, record: dict) -> None:
-    """Write what a new run begins with."""
-    if loop.start_from is None:
-        if descriptions:
-            write_pool_images(loop.work_dir, descriptions)
-        write_json(loop.work_dir / 'pool.json', loop.data.pool_contents(), indent=None)
-        loop.unreadable.write(unreadable)
-        check_pool_size(loop)
-        return
-    source = Path(loop.start_from)
-    _require_fit(loop, source, record)
-    for name in (
-        'pool.json',
-        'unreadable.json',
-        'initial.json',
-        'holdout.json',
-        'images.csv',
-        'other_images.csv',
-    ):
-        (loop.work_dir / name).unlink(missing_ok=True)
-        if (source / name).exists():
-            _link(source / name, loop.work_dir / name)
-    loop.runner.logger.info(f'Taken over from {source}: the initial set.')
+def begin_run(run: RunContext, manifest: Manifest, checks: Mapping[Any, ImageCheck]) -> None:
+    """Write what a new run begins with. Only rank 0 calls it.
+
+    Args:
+        run: The run.
+        manifest: Manifest of the run.
+        checks: Checks of the pool's images by id; empty if they were not checked.
+
+    Raises:
+        InputError: If fewer images can be read than the run begins with.
+    """
+    _write_pool(run, checks)
+    write_manifest(run.paths.work_dir, manifest)
 
 
-def _require_fit(loop, source: Path, record: dict) -> None:
-    """InputError if what the run in ``source`` began with is not what this run would begin with."""
-    if not (source / RUN).exists():
-        raise InputError(
-            f'train_cfg.start_from: {source} holds no run. Start that one first, or remove start_from.'
+def _write_pool(run: RunContext, checks: Mapping[Any, ImageCheck]) -> None:
+    if checks:
+        identities = {image_id: check.identity for image_id, check in checks.items()}
+        write_pool_images(run.paths.work_dir, identities)
+    write_json(run.paths.pool, run.data.pool_contents(), indent=None)
+    run.unreadable.write(unreadable_reasons(checks))
+    check_pool_size(run)
+
+
+def resume_run(run: RunContext, manifest: Manifest, files: Mapping[str, list[str]]) -> None:
+    """Check what a resumed run continues from, and note other settings. Only rank 0 calls it.
+
+    Args:
+        run: The run.
+        manifest: Manifest of the run with the settings of now.
+        files: Image files of the sets beside the pool, by what they are called.
+
+    Raises:
+        CorruptStateError: If a file that the run would continue from is damaged.
+        InputError: If the content of an image is another.
+    """
+    work_dir = run.paths.work_dir
+    verify_run(work_dir, run.log)
+    if run.data.is_local:
+        paths = {str(image_id): run.data.image_path(image_id) for image_id in run.pool_ids}
+        require_pool_unchanged(work_dir, paths)
+    require_others_unchanged(work_dir, files)
+    update = updated_manifest(work_dir, manifest)
+    if update.changes:
+        # The rest of an interrupted training or pass would be another's.
+        for batch in (run.paths.initial_batch, *run.paths.rounds()):
+            clear_unfinished(batch)
+    save_updated_manifest(work_dir, update.manifest)
+    if update.changes:
+        changes = '; '.join(update.changes)
+        run.log.warning(
+            f'Going on with other settings, as asked; they are noted in run.json: {changes}'
         )
-    if not has_initial_labels(source):
+    if update.environment_changes:
+        changes = '; '.join(update.environment_changes)
+        run.log.warning(
+            'Going on in another environment, in which the last digits of sums, and with them trainings, '
+            f'may differ; noted in run.json: {changes}. OMP_NUM_THREADS sets threads.'
+        )
+
+
+def rebuild_initial_state(
+    run: RunContext, manifest: Manifest, files: Mapping[str, list[str]]
+) -> None:
+    """Write what the run began with a second time. Only rank 0 calls it.
+
+    Args:
+        run: The run.
+        manifest: Manifest of the run.
+        files: Image files of the sets beside the pool, by what they are called.
+    """
+    if run.settings.start_from is not None:
+        _link_beginning(run, manifest)
+        return
+    checks: dict[Any, ImageCheck] = {}
+    identities: dict[str, dict[str, FileIdentity | None]] = {}
+    if run.settings.check_images and run.data.is_local:
+        paths = {image_id: run.data.image_path(image_id) for image_id in run.pool_ids}
+        checks = check_images(paths, run.log)
+        for name, names in files.items():
+            identities[name] = {file: file_identity(file) for file in names}
+    _write_pool(run, checks)
+    if identities:
+        write_other_images(run.paths.work_dir, identities)
+    label_initial_set(run, draw_initial_set(run))
+
+
+def adopt_run(run: RunContext, manifest: Manifest) -> None:
+    """Begin with the initial set of the run in ``start_from``. Only rank 0 calls it.
+
+    Args:
+        run: The run.
+        manifest: Manifest of the run.
+
+    Raises:
+        InputError: If what that run began with is not what this run would begin with.
+    """
+    _link_beginning(run, manifest)
+    write_manifest(run.paths.work_dir, manifest)
+
+
+def _link_beginning(run: RunContext, manifest: Manifest) -> None:
+    assert run.settings.start_from is not None
+    source = RunPaths(run.settings.start_from)
+    _require_same_beginning(run, source, manifest)
+    for file in (*source.beginning, source.unreadable):
+        target = run.paths.work_dir / file.name
+        target.unlink(missing_ok=True)
+        if file.exists():
+            _link(file, target)
+    run.log.info(f'Taken over from {source.work_dir}: the initial set.')
+
+
+def _require_same_beginning(run: RunContext, source: RunPaths, manifest: Manifest) -> None:
+    """Refuse a run in ``source`` that began with something else than this run would."""
+    folder = source.work_dir
+    if not source.manifest.exists():
         raise InputError(
-            f'train_cfg.start_from: {source} was ended before it had its first images. Go on with that '
+            f'train_cfg.start_from: {folder} holds no run. Start that one first, or remove start_from.'
+        )
+    if not has_initial_labels(folder):
+        raise InputError(
+            f'train_cfg.start_from: {folder} was ended before it had its first images. Go on with that '
             'one first, or remove start_from.'
         )
-    found = [len(loop.data.read_labeled(source / f'{n}.json')[0]) for n in ('initial', 'holdout')]
-    if found != [loop.initial - loop.holdout, loop.holdout]:
+    n_initial = len(run.data.read_labeled(source.initial)[0])
+    n_held_out = len(run.data.read_labeled(source.holdout)[0])
+    settings = run.settings
+    expected = (settings.initial - settings.holdout, settings.holdout)
+    if (n_initial, n_held_out) != expected:
         raise InputError(
-            f'train_cfg.start_from: {source} began with {found[0]} images and {found[1]} held out, this '
-            f'run would with {loop.initial - loop.holdout} and {loop.holdout}. Set train_cfg.initial and '
-            'holdout alike.'
+            f'train_cfg.start_from: {folder} began with {n_initial} images and {n_held_out} held out, '
+            f'this run would with {expected[0]} and {expected[1]}. Set train_cfg.initial and holdout '
+            'alike.'
         )
-    theirs = read_checksummed(source / RUN)
-    labels = [r.get('annotations', {}).get('pool') for r in (theirs, record)]
-    if None not in labels and labels[0] != labels[1]:
+    other = read_manifest(folder)
+    old_labels = other.get('annotations', {}).get('pool')
+    new_labels = manifest.get('annotations', {}).get('pool')
+    if None not in (old_labels, new_labels) and old_labels != new_labels:
         raise InputError(
-            f'train_cfg.start_from: the annotations of the pool have changed since {source} was begun '
-            f'(were {labels[0]}, are {labels[1]}). Put the old file back, or start that run anew.'
+            f'train_cfg.start_from: the annotations of the pool have changed since {folder} was begun '
+            f'(were {old_labels}, are {new_labels}). Put the old file back, or start that run anew.'
         )
-    if (theirs['seed'], theirs['pool']) != (record['seed'], record['pool']):
+    if (other['seed'], other['pool']) != (manifest['seed'], manifest['pool']):
         raise InputError(
-            f'train_cfg.start_from: {source} has another seed or pool ({theirs["seed"]}, '
-            f'{theirs["pool"]}) than this run ({record["seed"]}, {record["pool"]}).'
+            f'train_cfg.start_from: {folder} has another seed or pool ({other["seed"]}, {other["pool"]}) '
+            f'than this run ({manifest["seed"]}, {manifest["pool"]}).'
         )
 
 
-def _adopt_model(loop, record: dict) -> None:
-    """Link the first model of the run in ``start_from``, if its training was the same and ours is yet to come."""
-    first, target = RoundState(loop.start_from, 0), RoundState(loop.work_dir, 0)
-    theirs = read_checksummed(Path(loop.start_from) / RUN)
-    if (
-        target.record
-        or not first.done('evaluate')
-        or first.faults()
-        or not _same_training(theirs, record)
-    ):
+def link_first_model(run: RunContext, manifest: Manifest) -> None:
+    """Link the first model of the run in ``start_from``, if its training was the same and ours is yet to come.
+
+    Only rank 0 calls it.
+
+    Args:
+        run: The run.
+        manifest: Manifest of the run.
+    """
+    source = run.settings.start_from
+    assert source is not None
+    theirs = RoundState(source, 0)
+    ours = RoundState(run.paths.work_dir, 0)
+    if ours.record or not theirs.done('evaluate') or theirs.find_corruption():
         return
-    back_up_manifest(loop.work_dir, target.path)
-    target.create_record()
+    if not same_training(read_manifest(source), manifest):
+        return
+    back_up_manifest(run.paths.work_dir, ours.paths.folder)
+    ours.create_record()
     for phase in ('train', 'evaluate'):
-        _link(first.artifact(phase), target.artifact(phase))
-    target.record = {p: first.record[p] for p in ('train', 'evaluate')}
-    target.write()
-    loop.runner.logger.info(f'Taken over from {loop.start_from}: the first trained model.')
+        _link(theirs.artifact(phase), ours.artifact(phase))
+        ours.record[phase] = theirs.record[phase]
+    ours.write()
+    run.log.info(f'Taken over from {source}: the first trained model.')
 
 
-def _same_training(theirs: dict, ours: dict) -> bool:
-    lines = differences(theirs, ours)
-    return all(line.strip().startswith(OWN) for line in lines) and _hooks(theirs) == _hooks(ours)
+def same_training(theirs: Manifest, ours: Manifest) -> bool:
+    """Whether the first models of two runs are trained alike.
+
+    Args:
+        theirs: Manifest of the one run.
+        ours: Manifest of the other.
+    """
+    for line in differences(theirs, ours):
+        if not line.strip().startswith(KEYS_A_METHOD_MAY_CHANGE):
+            return False
+    return _training_hooks(theirs) == _training_hooks(ours)
 
 
-def _hooks(record: dict) -> list[list]:
+def _training_hooks(manifest: Manifest) -> list[list[tuple[str, str]]]:
     """Settings of the hooks that take part in training, whatever their number in the list."""
-    hooks: dict[str, dict] = {}
-    for key, value in record['config'].items():
+    hooks: dict[str, dict[str, str]] = {}
+    for key, value in manifest['config'].items():
         if key.startswith('custom_hooks.'):
             _, number, name = key.split('.', 2)
             hooks.setdefault(number, {})[name] = value
-    return sorted(sorted(h.items()) for h in hooks.values() if 'StestHook' not in h.get('type', ''))
+    settings = []
+    for hook in hooks.values():
+        if 'StestHook' not in hook.get('type', ''):
+            settings.append(sorted(hook.items()))
+    return sorted(settings)
 
 
 def _link(source: Path, target: Path) -> None:
-    """A hard link where the file system allows it: files are replaced, never written into."""
+    """Make a hard link where the file system allows it. Files are replaced, never written into."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     try:
         os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
+
+
+def _record_what_is_labeled(
+    run: RunContext, inputs: Inputs, sets: Mapping[str, Any], identities: Identities
+) -> None:
+    """Record what the first model is trained on, and what the sets beside the pool are: all is labeled now.
+
+    Args:
+        run: The run.
+        inputs: What the run is opened with.
+        sets: The datasets beside the pool, as they were before people labeled.
+        identities: Their images, as far as they were identified when the run began.
+    """
+    if run.oracle.is_human:
+        # What could wait until there were labels.
+        sets = inputs.preflight()
+    files = image_files(run, sets)
+    if run.settings.check_images:
+        for name, names in files.items():
+            if set(names) - set(identities.get(name, ())):
+                identities = identify_images(files, run.log)
+                break
+
+    def record() -> None:
+        if identities:
+            write_other_images(run.paths.work_dir, identities)
+        # Where nobody labels, the annotations were recorded when the run began.
+        digests = current_annotations(run, sets) if run.oracle.is_human else None
+        record_initial_labels(run.paths.work_dir, digests)
+
+    run_on_rank_zero(record)

@@ -378,9 +378,7 @@ def write_manifest(work_dir: str | Path, manifest: Manifest) -> None:
     _save(work_dir, Manifest(**{**manifest, 'files': _beginning_checksums(work_dir)}))
 
 
-def record_initial_labels(
-    work_dir: str | Path, annotations: dict[str, str] | None = None
-) -> None:
+def record_initial_labels(work_dir: str | Path, annotations: dict[str, str] | None = None) -> None:
     """Record the checksums again, now that the initial set is labeled, and those of the batch that people labeled.
 
     Args:

@@ -122,9 +122,7 @@ def _roll_back_to_round(
     log.warning(f'Round {number} goes on from before {phase}.')
 
 
-def _restore_beginning(
-    work_dir: Path, log: Logger, rebuild_beginning: Callable[[], None]
-) -> None:
+def _restore_beginning(work_dir: Path, log: Logger, rebuild_beginning: Callable[[], None]) -> None:
     manifest = read_manifest(work_dir)
     paths = RunPaths(work_dir)
     for name in (*manifest.get('files', {}), paths.unreadable.name):

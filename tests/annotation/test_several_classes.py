@@ -9,7 +9,7 @@ from mmal.annotation.formats import label_studio
 from mmal.annotation.importer import import_file
 from mmal.annotation.label_store import LabelStore
 from mmal.annotation.label_studio_client import config_differs
-from mmal.engine.phases.label import batch_for_annotators
+from mmal.engine.batches import batch_for_annotators
 from mmal.errors import InputError
 from mmengine.config import Config
 

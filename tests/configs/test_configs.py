@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pytest
 from mmal.datasets.svhn import SVHN
-from mmal.engine.dry_run import plan
+from mmal.engine.dry_run import dry_run
 from mmal.errors import InputError
 from mmengine.config import Config
 
@@ -27,7 +27,7 @@ def planned(name, monkeypatch, folder, **options):
     cfg = Config.fromfile(ROOT / 'configs' / name)
     cfg.launcher, cfg.resume, cfg.work_dir = 'none', False, str(folder / 'work')
     cfg.merge_from_dict(options)
-    text, problems = plan(cfg)
+    text, problems = dry_run(cfg)
     assert not (folder / 'work').exists(), 'a plan leaves the work_dir alone'
     return text, problems
 

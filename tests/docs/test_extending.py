@@ -54,7 +54,7 @@ def test_the_solver_divides_by_the_diagonal_and_fits_the_hook():
     assert set(Dense().solve(v, diagonal).report) <= set(found.report)
     from mmal.engine.hooks.stest_hook import StestHook
     hook = StestHook(solver=dict(type='mmal.DiagonalSolver', probes=7))
-    assert (hook.solver.probes, type(hook.solver).__name__) == (7, 'DiagonalSolver')
+    assert (hook.settings.solver.probes, type(hook.settings.solver).__name__) == (7, 'DiagonalSolver')
 
 
 def test_the_config_names_what_is_there(monkeypatch, tmp_path):

@@ -12,7 +12,7 @@ from mmal.fileio.tensors import load_tensors
 from mmal.fileio.text import read_csv, read_json
 from mmal.pool.order import shuffled
 from mmal.run.layout import PHASES
-from mmal.run.round_state import RoundState
+from mmal.engine.phase_runner import PhaseRunner
 from mmengine.runner import CheckpointLoader
 
 from tests.zoo_configs import config
@@ -64,22 +64,22 @@ def test_two_rounds_leave_what_the_design_lists(make_cfg, run, dataset):
 
 def test_resume_after_every_phase_gives_the_same_result(make_cfg, run, tmp_path, monkeypatch):
     straight = outcome(run(make_cfg(tmp_path / 'straight')))
-    original = RoundState.run
+    original = PhaseRunner.run_phase
     work_dir = tmp_path / 'stopped'
     stops = [(r, phase) for r in range(2) for phase in PHASES]
     for stop in stops:
 
-        def stopping(self, phase, work, logger, stop=stop):
-            original(self, phase, work, logger)
-            if (self.number, phase) == stop:
+        def stopping(self, phase, run, round_, stop=stop):
+            original(self, phase, run, round_)
+            if (round_.number, phase.name) == stop:
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(RoundState, 'run', stopping)
+        monkeypatch.setattr(PhaseRunner, 'run_phase', stopping)
         cfg = make_cfg(work_dir)
         cfg.resume = True
         with pytest.raises(KeyboardInterrupt):
             run(cfg)
-    monkeypatch.setattr(RoundState, 'run', original)
+    monkeypatch.setattr(PhaseRunner, 'run_phase', original)
     cfg = make_cfg(work_dir)
     cfg.resume = True
     assert outcome(run(cfg)) == straight

@@ -34,10 +34,10 @@ def label(folder, *ids):
     LabelStore.read(folder).merged_with(ValidatedLabels({str(i): dict(boxes=[]) for i in ids}), '').write(folder, asked)
 
 
-def loop_of(reference='holdout', oracle=None, **loaders):
+def pending(reference='holdout', **loaders):
+    """Batches without labels, of a config with these datasets."""
     cfg = Config({f'{name}_dataloader': dict(dataset=dataset) for name, dataset in loaders.items()})
-    return SimpleNamespace(runner=SimpleNamespace(cfg=cfg), sampler=SimpleNamespace(needs_s_test=True),
-                           stest_hook=SimpleNamespace(reference=reference), oracle=oracle)
+    return unlabeled_batches(cfg, True, SimpleNamespace(reference=reference))
 
 
 @pytest.fixture
@@ -50,26 +50,26 @@ def test_batches_are_found_wherever_the_config_has_them(folder, tmp_path):
     mine, other = {EVALUATION: [folder]}, dict(ann_file='elsewhere.json')
     plain, rooted = dict(ann_file=str(folder / FILE)), dict(data_root=str(tmp_path), ann_file=f'evaluation/{FILE}')
     for dataset in (plain, rooted, dict(type='PoolSubset', dataset=other, **plain), dict(datasets=[other, rooted])):
-        assert unlabeled_batches(loop_of(test=dataset, val=other)) == mine
-        assert unlabeled_batches(loop_of(val=dataset)) == mine
-        assert unlabeled_batches(loop_of(test=other, val=dataset)) == {}
-        assert unlabeled_batches(loop_of('val', test=other, val=dataset)) == {REFERENCE: [folder]}
-        assert unlabeled_batches(loop_of(dataset, test=other)) == {REFERENCE: [folder]}
-    assert unlabeled_batches(loop_of(test=dict(ann_file=str(folder / 'mine.json')))) == {}
-    assert unlabeled_batches(loop_of()) == {}
+        assert pending(test=dataset, val=other) == mine
+        assert pending(val=dataset) == mine
+        assert pending(test=other, val=dataset) == {}
+        assert pending('val', test=other, val=dataset) == {REFERENCE: [folder]}
+        assert pending(dataset, test=other) == {REFERENCE: [folder]}
+    assert pending(test=dict(ann_file=str(folder / 'mine.json'))) == {}
+    assert pending() == {}
 
 
 def test_a_batch_is_asked_for_until_all_of_it_is_labeled_or_skipped(folder):
-    loop = loop_of(test=dict(ann_file=str(folder / FILE)))
+    test = dict(ann_file=str(folder / FILE))
     label(folder, 202)
-    assert unlabeled_batches(loop) == {EVALUATION: [folder]}
+    assert pending(test=test) == {EVALUATION: [folder]}
     LabelStore.read(folder).merged_with(ValidatedLabels(skipped=['201']), '').write(folder, Batch.read(folder))
-    assert unlabeled_batches(loop) == {}
+    assert pending(test=test) == {}
 
 
 def test_an_annotation_file_of_ones_own_is_left_as_it_is(folder):
     (folder / FILE).write_text('{}')
-    assert unlabeled_batches(loop_of(test=dict(ann_file=str(folder / FILE)))) == {}
+    assert pending(test=dict(ann_file=str(folder / FILE))) == {}
 
 
 @pytest.fixture
@@ -85,8 +85,9 @@ def server(monkeypatch):
 def ask(folder, tmp_path):
     """Ask for a first batch beside the evaluation batch."""
     def go(**options):
-        loop = loop_of(oracle=AnnotationServer(Data(), **options), test=dict(ann_file=str(folder / FILE)))
-        return label_with_auxiliary_sets(loop, Request([3, 1], tmp_path / 'run' / 'initial', lambda: batch('initial', 3, 1)))
+        first = Request([3, 1], tmp_path / 'run' / 'initial', lambda: batch('initial', 3, 1))
+        return label_with_auxiliary_sets(AnnotationServer(Data(), **options), first,
+                                         pending(test=dict(ann_file=str(folder / FILE))))
     return go
 
 

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from mmal.engine.initial_set import pretrained
+from mmal.engine.round_runner import pretrained_model
 from mmengine.runner import Runner
 
 
@@ -11,7 +11,8 @@ def weights(make_cfg, tmp_path):
         cfg = make_cfg(tmp_path / f'run_{start}')
         cfg.pop('randomness', None)
         cfg.load_from = load_from
-        return pretrained(Runner.from_cfg(cfg).train_loop).state_dict()
+        runner = Runner.from_cfg(cfg)
+        return pretrained_model(runner, runner.train_loop.settings.seed).state_dict()
     return go
 
 

@@ -27,13 +27,13 @@ def states(run, tmp_path, monkeypatch, sampler, rounds):
     cfg.train_cfg.update(initial=24, query=16, rounds=rounds, max_iters=2, val_interval=2, sampler=dict(type=sampler))
     cfg.param_scheduler = [dict(type='ConstantLR', factor=1.0)]
     cfg.work_dir, cfg.launcher, cfg.visualizer.name = str(tmp_path / 'run'), 'none', str(tmp_path)
-    original, found = ActiveLoop._round, []
+    original, found = ActiveLoop.run_round, []
 
     def measured(self, *args):
         original(self, *args)
         found.append(state())
 
-    monkeypatch.setattr(ActiveLoop, '_round', measured)
+    monkeypatch.setattr(ActiveLoop, 'run_round', measured)
     run(cfg)
     return found
 

@@ -79,7 +79,7 @@ def test_an_image_beside_the_pool_that_is_another_on_resume_is_named(make_cfg, r
 
 
 def test_hooks_that_take_part_in_training_count_with_their_settings():
-    from mmal.engine.setup import _same_training
+    from mmal.engine.setup import same_training
 
     def record(*hooks):
         flat = {f'custom_hooks.{n}.{k}': repr(v) for n, hook in enumerate(hooks) for k, v in hook.items()}
@@ -87,7 +87,7 @@ def test_hooks_that_take_part_in_training_count_with_their_settings():
 
     ema = {'type': 'EMAHook', 'momentum': 0.1}
     stest = {'type': 'mmal.StestHook', 'solver.type': 'mmal.CG'}
-    assert _same_training(record(ema, stest), record({'type': 'mmal.StestHook', 'solver.type': 'mmal.LiSSA'}, ema))
-    assert _same_training(record(ema), record(ema, stest))
-    assert not _same_training(record(ema), record(dict(ema, momentum=0.2)))
-    assert not _same_training(record(ema), record())
+    assert same_training(record(ema, stest), record({'type': 'mmal.StestHook', 'solver.type': 'mmal.LiSSA'}, ema))
+    assert same_training(record(ema), record(ema, stest))
+    assert not same_training(record(ema), record(dict(ema, momentum=0.2)))
+    assert not same_training(record(ema), record())

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from mmal.errors import InputError
-from mmal.run.image_manifest import require_others_unchanged, require_pool_unchanged, write_others, write_pool_images
+from mmal.run.image_manifest import require_others_unchanged, require_pool_unchanged, write_other_images, write_pool_images
 from mmal.utils.image_files import file_identity
 
 
@@ -44,7 +44,7 @@ def sets(tmp_path, paths):
     more = str(tmp_path / 'more' / '0.png')
     shutil.copy(paths['0'], more)
     found = {'reference set': [paths['0'], more], 'evaluation set': [paths['0'], paths['1'], paths['0']]}
-    write_others(tmp_path, {name: {p: file_identity(p) for p in files} for name, files in found.items()})
+    write_other_images(tmp_path, {name: {p: file_identity(p) for p in files} for name, files in found.items()})
     return found
 
 

@@ -46,10 +46,12 @@ def work_dir(tmp_path):
     record_initial_labels(tmp_path)
     for number, phases in ((0, list(PHASES)), (1, list(PHASES)), (2, list(PHASES)[:3])):
         folder = RoundState(tmp_path, number)
-        back_up_manifest(tmp_path, folder.path)
-        label(folder.path)
+        back_up_manifest(tmp_path, folder.paths.folder)
+        label(folder.paths.folder)
+        folder.create_record()
         for phase in phases:
-            folder.run(phase, lambda path, n=number, p=phase: write_json(path, [n, p]), LOG)
+            write_json(folder.artifact(phase), [number, phase])
+            folder.finish(phase, 1.0)
     return tmp_path
 
 

@@ -7,7 +7,7 @@ import os
 import pytest
 import torch
 from mmal.engine.hooks.resume_hook import MidTrainingCheckpointHook
-from mmal.engine.round_runner import round_cfg, train
+from mmal.engine.round_runner import RunnerModel, round_cfg
 from mmal.fileio.tensors import load_tensors, to_plain
 from mmal.run.resume_points import INDEX_FILE, last_point
 
@@ -48,7 +48,7 @@ def go(request, make_cfg, dataset, tmp_path):
 
         MidTrainingCheckpointHook.before_train_iter = stopping
         try:
-            train(cfg, folder / 'checkpoint.pth')
+            RunnerModel(cfg, folder / 'checkpoint.pth').train(folder / 'checkpoint.pth')
         except Killed:
             return None
         finally:

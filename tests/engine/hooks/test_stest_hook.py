@@ -7,6 +7,8 @@ from mmal.adapters import build_data_adapter, build_model_adapter
 from mmal.distributed.group import Group
 from mmal.engine.hooks.stest_hook import StestHook
 from mmal.engine.mean_gradient import MeanGradient
+from mmal.engine.s_test import (choose_parameters, labeled_batches, open_reference_set, reference_gradient, save_s_test,
+                                solve_s_test)
 from mmal.errors import InputError
 from mmal.fileio.tensors import load_tensors
 from mmal.fileio.text import read_json
@@ -44,12 +46,33 @@ def test_an_ordinary_training_ends_with_s_test_and_its_report(runner, tmp_path):
     assert report['s_test_norm'] == pytest.approx(float(flatten(s_test).norm()), rel=1e-5)
 
 
-def parts(runner, labeled_file=None):
-    """What compute() works with: hook, task, data, parameters, and a Finite of each set."""
-    hook, data, task = StestHook.from_runner(runner), build_data_adapter(runner.cfg), build_model_adapter(runner.model, runner.cfg)
-    labeled = data.labeled_dataset(labeled_file)
-    params = hook.select(task, [labeled[0]])
-    return hook, data, task, labeled, params, lambda: MeanGradient(task, params, 'set', 0.1, runner.logger, Group())
+def parts(runner):
+    """What s_test is made from: settings, task, data, labeled set, parameters, and a MeanGradient of each set."""
+    settings = StestHook.from_runner(runner).settings
+    data, task = build_data_adapter(runner.cfg), build_model_adapter(runner.model, runner.cfg)
+    labeled = data.labeled_dataset(None)
+    params = choose_parameters(settings, task, [labeled[0]])
+    return settings, data, task, labeled, params, lambda: MeanGradient(task, params, 'set', 0.1, runner.logger, Group())
+
+
+def compute(runner, settings, path):
+    """Solve s_test of a Runner's model, and write it."""
+    data = build_data_adapter(runner.cfg)
+    save_s_test(solve_s_test(settings, build_model_adapter(runner.model, runner.cfg),
+                             open_reference_set(settings.reference, data, None, None), data.labeled_dataset(None),
+                             runner.seed, runner.cfg.get('val_dataloader') or {}, runner.logger), path)
+
+
+def gradient_of(runner, settings, task, params, data):
+    return reference_gradient(settings, task, params, data.reference_dataset('val'), {}, runner.logger, Group())
+
+
+def batches_of(runner, settings, finite, labeled):
+    return labeled_batches(settings, finite, labeled, runner.seed, {}, runner.logger, Group())
+
+
+def select(hook, task, items):
+    return choose_parameters(hook.settings, task, items)
 
 
 def test_v_is_the_mean_over_the_reference_set_whatever_the_batch(runner):
@@ -58,17 +81,17 @@ def test_v_is_the_mean_over_the_reference_set_whatever_the_batch(runner):
     with task.loss_mode(), restrict_grad(task.model, params):
         expected = sum(gradient(task.losses([reference[i]])[0], params) for i in range(4)) / 4
         for hook.batch_size in (1, 3):
-            v = hook._reference_gradient(runner, finite(), Group(), reference, 0)
+            v = gradient_of(runner, hook, task, params, data)
             torch.testing.assert_close(v, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_s_test_follows_the_recursion_on_the_models_own_losses(runner, tmp_path):
     """The file equals Algorithm 3 written out by double backward on the same mini-batches, and is no multiple of v."""
     hook, data, task, labeled, params, finite = parts(runner)
-    hook.compute(runner, data, None, tmp_path / 's_test.pth')
+    compute(runner, hook, tmp_path / 's_test.pth')
     with task.loss_mode(), restrict_grad(task.model, params):
-        v = hook._reference_gradient(runner, finite(), Group(), data.reference_dataset('val'), 0)
-        batches = list(hook._labeled_batches(runner, finite(), Group(), labeled, 0, hook.solver))
+        v = gradient_of(runner, hook, task, params, data)
+        batches = list(batches_of(runner, hook, finite(), labeled))
         runs = []
         for repeat in range(2):
             h = v
@@ -85,9 +108,9 @@ def test_s_test_follows_the_recursion_on_the_models_own_losses(runner, tmp_path)
 
 def test_default_solver_solves_the_damped_gauss_newton_system(runner, tmp_path):
     runner.cfg.custom_hooks = None
-    hook = StestHook()
-    data, task = build_data_adapter(runner.cfg), build_model_adapter(runner.model, runner.cfg)
-    hook.compute(runner, data, None, tmp_path / 's_test.pth')
+    hook = StestHook().settings
+    task = build_model_adapter(runner.model, runner.cfg)
+    compute(runner, hook, tmp_path / 's_test.pth')
     report = read_json(tmp_path / 's_test.json')
     assert (report['solver'], report['curvature']) == ('CG', 'ggn')
     assert report['converged']
@@ -100,10 +123,10 @@ def test_default_solver_solves_the_damped_gauss_newton_system(runner, tmp_path):
 def test_hessian_images_and_memory_bound_what_is_kept(runner, tmp_path, caplog):
     hook, data, *_ = parts(runner)
     hook.hessian_images = 5
-    hook.compute(runner, data, None, tmp_path / 's_test.pth')
+    compute(runner, hook, tmp_path / 's_test.pth')
     few = load_tensors(tmp_path / 's_test.pth')
     hook.hessian_images, hook.memory_gb = 1000, 1e-9
-    hook.compute(runner, data, None, tmp_path / 's_test.pth')
+    compute(runner, hook, tmp_path / 's_test.pth')
     assert not all(torch.equal(few[n], t) for n, t in load_tensors(tmp_path / 's_test.pth').items())
     log = next((tmp_path / 'run').glob('*/*.log')).read_text()
     assert 'from the first 1 mini-batches' in log
@@ -113,7 +136,7 @@ def test_labeled_batches_are_random_but_the_same_each_time(runner):
     hook, _, task, labeled, params, finite = parts(runner)
     with task.loss_mode(), restrict_grad(task.model, params):
         order = [[it['data_samples'].img_id for it in b] for _ in range(2)
-                 for b in hook._labeled_batches(runner, finite(), Group(), labeled, 0, hook.solver)]
+                 for b in batches_of(runner, hook, finite(), labeled)]
     assert order[:7] == order[7:]
     assert sorted(i for b in order[:7] for i in b) == list(range(1, 15))
     assert order[0] != [1, 2]
@@ -142,7 +165,7 @@ def test_a_model_that_is_not_finite_stops_the_run(runner, tmp_path):
     hook, data, *_ = parts(runner)
     runner.model.bbox_head.conv_cls.weight.data[0, 0, 0, 0] = torch.nan
     with pytest.raises(FloatingPointError, match=r'4 of 4 images of the reference set.*training diverged'):
-        hook.compute(runner, data, None, tmp_path / 's_test.pth')
+        compute(runner, hook, tmp_path / 's_test.pth')
     assert not (tmp_path / 's_test.pth').exists()
 
 
@@ -150,43 +173,43 @@ def test_frozen_and_unused_layers_are_refused_early(runner):
     hook, data, task, labeled, *_ = parts(runner)
     runner.model.bbox_head.conv_reg.requires_grad_(False)
     with pytest.raises(InputError, match='conv_reg.*frozen'):
-        hook.select(task, [labeled[0]])
+        choose_parameters(hook, task, [labeled[0]])
     runner.model.bbox_head.conv_reg.requires_grad_(True)
     runner.model.bbox_head.spare = torch.nn.Conv2d(1, 1, 1)
     hook.params = ['bbox_head.conv_cls', 'bbox_head.spare']
     with pytest.raises(InputError, match='bbox_head.spare.*loss depends on'):
-        hook.select(task, [labeled[0]])
+        choose_parameters(hook, task, [labeled[0]])
 
 
 def test_biases_can_be_left_out(runner):
     _, _, task, labeled, *_ = parts(runner)
-    assert list(StestHook(params=PARAMS, biases=False).select(task, [labeled[0]])) == [f'{p}.weight' for p in PARAMS]
+    assert list(select(StestHook(params=PARAMS, biases=False), task, [labeled[0]])) == [f'{p}.weight' for p in PARAMS]
 
 
 @pytest.mark.parametrize(('reference', 'n'), [('labeled', 14), ('val', 4)])
 def test_reference_sets_of_an_ordinary_training(runner, reference, n):
     hook = StestHook(reference=reference)
-    assert len(hook.reference_dataset(build_data_adapter(runner.cfg), None, None)) == n
+    assert len(open_reference_set(hook.settings.reference, build_data_adapter(runner.cfg), None, None)) == n
 
 
 def test_reference_sets_of_a_run_need_one(runner):
     data = build_data_adapter(runner.cfg)
     with pytest.raises(InputError, match='needs an mmal.ActiveLoop'):
-        StestHook(reference='holdout').reference_dataset(data, None, None)
+        open_reference_set(StestHook(reference='holdout').settings.reference, data, None, None)
     with pytest.raises(InputError, match="expected reference='val', 'initial', 'labeled', 'holdout'"):
-        StestHook(reference='test').reference_dataset(data, None, None)
+        open_reference_set(StestHook(reference='test').settings.reference, data, None, None)
 
 
 def test_unknown_pattern_and_solver_settings_are_input_errors(runner):
     _, _, task, labeled, *_ = parts(runner)
     with pytest.raises(InputError, match='Nearest names: bbox_head.conv_reg'):
-        StestHook(params='bbox_head.conv_regs').select(task, [labeled[0]])
+        select(StestHook(params='bbox_head.conv_regs'), task, [labeled[0]])
     with pytest.raises(InputError, match='scale'):
         StestHook(params=PARAMS, solver=dict(type='mmal.LiSSA', scale=-1))
 
 
 def test_an_ordinary_training_is_refused_before_it_begins(runner):
-    StestHook.from_runner(runner).params = ['bbox_head.nothing']
+    StestHook.from_runner(runner).settings.params = ['bbox_head.nothing']
     with pytest.raises(InputError, match='matches no parameter'):
         runner.train()
     assert runner.iter == 0
@@ -205,13 +228,13 @@ def test_any_number_of_processes_finds_the_same_s_test(runner, tmp_path, solver)
     found, reports = {}, {}
     for world in (1, 2, 4):
         path = tmp_path / f's_test_{world}.pth'
-        hook = StestHook(solver=solver, batch_size=1)
+        settings = StestHook(solver=solver, batch_size=1).settings
 
-        def compute(hook=hook, path=path):
+        def solve(settings=settings, path=path):
             runner._seed += dist.get_rank()  # as randomness.diff_rank_seed has it
-            hook.compute(runner, build_data_adapter(runner.cfg), None, path)
+            compute(runner, settings, path)
 
-        together(world, tmp_path / f'group_{world}', compute)
+        together(world, tmp_path / f'group_{world}', solve)
         found[world], reports[world] = flatten(load_tensors(path)), read_json(path.with_suffix('.json'))
     for world in (2, 4):
         torch.testing.assert_close(found[world], found[1], rtol=1e-6, atol=0)

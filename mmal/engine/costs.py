@@ -1,0 +1,96 @@
+"""What labels cost a run, in the unit of its budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from pathlib import Path
+
+from mmal.annotation.records import by_image
+from mmal.errors import InputError
+from mmal.oracles.base import OracleResponse
+from mmal.pool.budget import BudgetUnit, images_within_budget
+from mmal.run.costs import cost_model, cost_rows
+from mmal.run.history import CurvePoint
+
+from .context import RunContext
+
+
+def cost_predictor(run: RunContext, number: int) -> Callable[[int | None], float]:
+    """Predicts the cost of labeling an image, in boxes or seconds, as far as a round can know it.
+
+    Args:
+        run: The run.
+        number: Number of the round.
+
+    Returns:
+        A function from the number of an image's pseudo-boxes, or None if it is not known, to the cost.
+
+    Raises:
+        InputError: If seconds are asked for and no labeling time is known.
+    """
+    model = cost_model(run.paths.work_dir, number)
+    if run.settings.unit is not BudgetUnit.SECOND:
+        return model.boxes
+    if model.seconds_fit is None:
+        raise InputError(
+            "train_cfg.unit='second': no labeling time is known. Bring labels that have it (Label "
+            "Studio's JSON export, or a CSV column `seconds`), or count in images or boxes."
+        )
+
+    def seconds(pseudo_boxes: int | None) -> float:
+        predicted = model.seconds(pseudo_boxes)
+        assert predicted is not None  # a labeling time is known
+        return predicted
+
+    return seconds
+
+
+def expected_query_images(run: RunContext, number: int, labeled_file: Path) -> int:
+    """About how many images a query will take, if they cost as much as those labeled so far.
+
+    Args:
+        run: The run.
+        number: Number of the round.
+        labeled_file: What is labeled so far.
+    """
+    query = run.settings.query
+    if run.settings.unit is BudgetUnit.IMAGE:
+        return query
+    if run.settings.unit is BudgetUnit.BOX:
+        ids, annotations = run.data.read_labeled(labeled_file)
+        return images_within_budget(query, len(ids), len(annotations))
+    cost_of_typical_image = cost_predictor(run, number)(None)
+    return max(1, round(query / cost_of_typical_image))
+
+
+def spent_so_far(run: RunContext, point: CurvePoint) -> float:
+    """What the labels behind a point of the curve have cost, in the run's unit. Unknown seconds are predicted.
+
+    Args:
+        run: The run.
+        point: The point.
+    """
+    if run.settings.unit is BudgetUnit.IMAGE:
+        return point['images']
+    if run.settings.unit is BudgetUnit.BOX:
+        return point['boxes']
+    model = cost_model(run.paths.work_dir, point['round'])
+    total = 0.0
+    for rows in cost_rows(run.paths.work_dir, point['round']):
+        for row in rows:
+            predicted = model.seconds_for(float(row['boxes']))
+            total += float(row['seconds'] or predicted or 0)
+    return total
+
+
+def label_counts(run: RunContext, response: OracleResponse) -> dict[Hashable, int]:
+    """True number of boxes by image id; 1 per image where whole images have classes.
+
+    Args:
+        run: The run.
+        response: The labels.
+    """
+    if not run.data.has_boxes:
+        return dict.fromkeys(response.ids, 1)
+    annotations = by_image(response.annotations)
+    return {image_id: len(annotations.get(image_id, ())) for image_id in response.ids}

@@ -1,0 +1,45 @@
+"""Evaluate the round's model."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import ClassVar
+
+from mmengine.dist import is_main_process
+
+from mmal.fileio.text import write_json
+
+from ..context import Round, RunContext
+
+
+class Evaluate:
+    """Writes ``metrics.json``: the metrics, and the number of images and boxes that were labeled for the model."""
+
+    name: ClassVar[str] = 'evaluate'
+    collective: ClassVar[bool] = True
+
+    def enabled(self, run: RunContext) -> bool:
+        """Every run has this phase. Without an evaluation set it counts the labels alone."""
+        return True
+
+    def execute(self, run: RunContext, round_: Round, artifact: Path) -> None:
+        """Evaluate the model.
+
+        Args:
+            run: The run.
+            round_: The round.
+            artifact: Path of ``metrics.json``.
+        """
+        metrics = {name: float(value) for name, value in round_.model.evaluate().items()}
+        metrics['unreadable_images'] = len(run.unreadable.read())
+        finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+        trained_on = run.data.read_labeled(round_.labeled_file)
+        held_out = run.data.read_labeled(run.paths.holdout)
+        if is_main_process():
+            content = dict(
+                images=len(trained_on[0]) + len(held_out[0]),
+                boxes=len(trained_on[1]) + len(held_out[1]),
+                metrics=finite,
+            )
+            write_json(artifact, content)

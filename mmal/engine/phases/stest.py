@@ -1,0 +1,46 @@
+"""Solve s_test for the round's model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from ..context import Round, RunContext
+from ..s_test import StestSettings, open_reference_set, save_s_test, solve_s_test
+
+
+class SolveStest:
+    """Writes ``s_test.pth`` and, beside it, ``s_test.json`` about how it was solved."""
+
+    name: ClassVar[str] = 's_test'
+    collective: ClassVar[bool] = True
+
+    def enabled(self, run: RunContext) -> bool:
+        """Whether the sampler needs s_test."""
+        return run.sampler.needs_s_test
+
+    def execute(self, run: RunContext, round_: Round, artifact: Path) -> None:
+        """Solve s_test.
+
+        Args:
+            run: The run.
+            round_: The round.
+            artifact: Path of ``s_test.pth``.
+
+        Raises:
+            FloatingPointError: If v or s_test is not finite, or too many images are not.
+        """
+        assert run.stest is not None  # preflight has refused a sampler that lacks its hook
+        settings: StestSettings = run.stest
+        solution = solve_s_test(
+            settings.with_solver(run.sampler.solver),
+            round_.model.adapter(),
+            reference=open_reference_set(
+                settings.reference, run.data, round_.labeled_file, run.paths
+            ),
+            labeled=run.data.labeled_dataset(str(round_.labeled_file)),
+            seed=round_.model.seed,
+            loader=run.cfg.get('val_dataloader') or {},
+            log=run.log,
+        )
+        save_s_test(solution, artifact)

@@ -1,0 +1,32 @@
+"""Train the round's model on what is labeled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from ..context import Round, RunContext
+
+
+class Train:
+    """Writes ``checkpoint.pth``, which mmdet's and mmpretrain's own tools read."""
+
+    name: ClassVar[str] = 'train'
+    collective: ClassVar[bool] = True
+
+    def enabled(self, run: RunContext) -> bool:
+        """Every run has this phase."""
+        return True
+
+    def execute(self, run: RunContext, round_: Round, artifact: Path) -> None:
+        """Train the model, or continue an interrupted training.
+
+        Args:
+            run: The run.
+            round_: The round.
+            artifact: Path of the checkpoint.
+
+        Raises:
+            FloatingPointError: If training left weights that are not finite.
+        """
+        round_.model.train(artifact)

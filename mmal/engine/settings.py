@@ -1,0 +1,74 @@
+"""The numbers and switches of ``train_cfg``, validated once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmal.errors import InputError
+from mmal.pool.budget import BudgetUnit
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """What a run is told beside its components. Equal settings are the same protocol.
+
+    Attributes:
+        initial: Number of images of the initial labeled set, those held out included.
+        query: What one query may spend, in ``unit``.
+        rounds: Number of trainings in all.
+        unit: What a query is paid in.
+        holdout: Number of the initial images that no model is trained on.
+        seed: Seed of the initial set, the queries and the trainings.
+        check_images: Whether every image is decoded once at the start.
+        start_from: Work directory of another run whose initial set and first model are taken over; None for none.
+        resume: Whether a run that is in the work_dir is to go on.
+        on_corruption: 'refuse' to go on with damaged state, or 'restore' the last state that is whole.
+        allow_config_change: Whether to go on although settings that can change the result differ.
+    """
+
+    initial: int
+    query: int
+    rounds: int
+    unit: BudgetUnit = BudgetUnit.IMAGE
+    holdout: int = 0
+    seed: int = 0
+    check_images: bool = True
+    start_from: Path | None = None
+    resume: bool = False
+    on_corruption: str = 'refuse'
+    allow_config_change: bool = False
+
+    @property
+    def query_images(self) -> int:
+        """The least number of images that a query takes."""
+        return self.query if self.unit is BudgetUnit.IMAGE else 1
+
+
+def check_arguments(
+    numbers: dict[str, int], unit: str, on_corruption: str, holdout: float | None
+) -> None:
+    """Check arguments of an :class:`~mmal.engine.active_loop.ActiveLoop` that can be judged by themselves.
+
+    Args:
+        numbers: Arguments that must be whole numbers of at least 1, by name.
+        unit: The argument ``unit``.
+        on_corruption: The argument ``on_corruption``.
+        holdout: The argument ``holdout``.
+
+    Raises:
+        InputError: If a number is not positive, a word unknown or the share out of range.
+    """
+    for name, value in numbers.items():
+        if not isinstance(value, int) or value < 1:
+            raise InputError(
+                f'train_cfg.{name}: expected a whole number of at least 1, got {value!r}.'
+            )
+    if unit not in ('image', 'box', 'second'):
+        raise InputError(f"train_cfg.unit: expected 'image', 'box' or 'second', got {unit!r}.")
+    if on_corruption not in ('refuse', 'restore'):
+        raise InputError(
+            f"train_cfg.on_corruption: expected 'refuse' or 'restore', got {on_corruption!r}."
+        )
+    if holdout is not None and not 0 <= holdout < 1:
+        raise InputError(f'train_cfg.holdout: expected a share from 0 to below 1, got {holdout!r}.')
