@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PIL import Image, ImageDraw
+
+BOX_COLOUR = (255, 200, 0)
+"""Colour of boxes and of their labels, RGB."""
+
+CAPTION_HEIGHT = 16
+"""Height of the line under a picture, in pixels."""
+
+GAP = 6
+"""Pixels between two tiles, and around the sheet."""
+
+HEADING_HEIGHT = 16
+"""Height of the line above a row of tiles, in pixels."""
 
 
 def tile(
@@ -14,50 +26,64 @@ def tile(
     caption: str,
     size: int = 160,
 ) -> Image.Image:
-    """One image, shrunk or enlarged into a square of ``size`` pixels, with its boxes and a line under it.
+    """One image in a square, with its boxes and a line of text under it.
 
     Args:
-        image: Any mode.
-        boxes: x, y, width and height in pixels of the image, and a label.
-        caption: Under the picture.
-        size: Side of the square.
+        image: The image, of any mode. It is shrunk or enlarged to fit.
+        boxes: x, y, width and height of each box in pixels of the image, and its label.
+        caption: Text under the picture.
+        size: Side of the square in pixels. Defaults to 160.
+
+    Returns:
+        An RGB image, ``size`` wide and ``size + 16`` high.
     """
     scale = size / max(image.size)
-    small = image.convert('RGB').resize([max(1, round(side * scale)) for side in image.size])
-    draw = ImageDraw.Draw(small)
-    for x, y, w, h, label in boxes:
-        corners = [v * scale for v in (x, y, x + w, y + h)]
-        draw.rectangle(corners, outline=(255, 200, 0), width=2)
+    width = max(1, round(image.width * scale))
+    height = max(1, round(image.height * scale))
+    picture = image.convert('RGB').resize((width, height))
+    draw = ImageDraw.Draw(picture)
+    for x, y, box_width, box_height, label in boxes:
+        left = x * scale
+        top = y * scale
+        right = (x + box_width) * scale
+        bottom = (y + box_height) * scale
+        draw.rectangle((left, top, right, bottom), outline=BOX_COLOUR, width=2)
         draw.text(
-            (corners[0] + 3, corners[1] + 1),
-            label,
-            fill=(255, 200, 0),
-            stroke_width=1,
-            stroke_fill=(0, 0, 0),
+            (left + 3, top + 1), label, fill=BOX_COLOUR, stroke_width=1, stroke_fill=(0, 0, 0)
         )
-    square = Image.new('RGB', (size, size + 16), 'white')
-    square.paste(small, ((size - small.width) // 2, (size - small.height) // 2))
+    square = Image.new('RGB', (size, size + CAPTION_HEIGHT), 'white')
+    square.paste(picture, ((size - width) // 2, (size - height) // 2))
     ImageDraw.Draw(square).text((2, size + 2), caption, fill='black')
     return square
 
 
-def contact_sheet(rows: dict[str, list[Image.Image]]) -> bytes:
-    """PNG with a row of tiles for each name.
+def contact_sheet(rows: Mapping[str, Sequence[Image.Image]]) -> bytes:
+    """A PNG with one row of tiles for each name.
 
     Args:
-        rows: Tiles of one size by name, e.g. of a method; every row may have its own number.
+        rows: Tiles by the name of their row, for instance of a method. All tiles have one size, and
+            each row may have its own number of them.
     """
-    width = max((len(tiles) for tiles in rows.values()), default=0)
-    first = next((t for tiles in rows.values() for t in tiles), Image.new('RGB', (160, 176)))
-    step = (first.width + 6, first.height + 22)
-    sheet = Image.new(
-        'RGB', (max(width, 1) * step[0] + 6, max(len(rows), 1) * step[1] + 6), 'white'
-    )
+    columns = max((len(tiles) for tiles in rows.values()), default=0)
+    tile_width, tile_height = _tile_size(rows)
+    step_x = tile_width + GAP
+    step_y = tile_height + HEADING_HEIGHT + GAP
+    sheet_size = (max(columns, 1) * step_x + GAP, max(len(rows), 1) * step_y + GAP)
+    sheet = Image.new('RGB', sheet_size, 'white')
     draw = ImageDraw.Draw(sheet)
-    for n, (name, tiles) in enumerate(rows.items()):
-        draw.text((6, n * step[1] + 4), name, fill='black')
-        for m, one in enumerate(tiles):
-            sheet.paste(one, (6 + m * step[0], n * step[1] + 20))
+    for row, (name, tiles) in enumerate(rows.items()):
+        top = row * step_y
+        draw.text((GAP, top + 4), name, fill='black')
+        for column, picture in enumerate(tiles):
+            sheet.paste(picture, (GAP + column * step_x, top + 20))
     buffer = io.BytesIO()
     sheet.save(buffer, format='PNG')
     return buffer.getvalue()
+
+
+def _tile_size(rows: Mapping[str, Sequence[Image.Image]]) -> tuple[int, int]:
+    """Width and height of the tiles; of default ones if there are none."""
+    for tiles in rows.values():
+        if tiles:
+            return tiles[0].size
+    return 160, 160 + CAPTION_HEIGHT

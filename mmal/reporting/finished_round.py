@@ -1,68 +1,86 @@
-"""Look at a finished round: the chosen images as pictures, the pool's features by the round's model."""
+"""A finished round with its data: what it chose, what labeling revealed, images as pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from PIL import Image, ImageOps
 
-from mmal.adapters import build_data_adapter, build_model_adapter
-from mmal.adapters.loading import Unreadable, batches
+from mmal.adapters import build_data_adapter
 from mmal.annotation.records import by_image
-from mmal.engine.round_runner import TrainedModel, round_cfg
 from mmal.errors import InputError
 from mmal.fileio.text import read_json
+from mmal.run.layout import RunPaths
 from mmal.run.round_state import RoundState
 from mmal.run.saved_run import load_run_config
-from mmal.utils.progress import track
+
+if TYPE_CHECKING:
+    from mmal.adapters.base import DataAdapter
 
 
-def run_data(cfg: Config):
-    """The data of a run, by its config.
+def run_data(cfg: Config) -> DataAdapter:
+    """The data of a run.
+
+    Args:
+        cfg: Config of the run.
 
     Raises:
-        InputError: If a file it names is missing.
+        InputError: If a file that the config names is missing.
     """
     init_default_scope(cfg.get('default_scope', 'mmengine'))
-    return build_data_adapter(cfg)
+    data: DataAdapter = build_data_adapter(cfg)
+    return data
 
 
-def load_image(data, image_id, pool: Callable) -> Image.Image:
+def load_image(data: DataAdapter, image_id: Hashable, pool: Callable[[], Any]) -> Image.Image:
     """A pool image as a picture, from its file or from memory.
 
     Args:
-        data: The :class:`~mmal.adapters.base.DataAdapter` of the run.
-        image_id: Of the image.
-        pool: Gives the pool's dataset, and is asked only for images that are no files.
+        data: Data of the run.
+        image_id: Id of the image.
+        pool: Returns the pool's dataset. It is called only for an image that is no file.
+
+    Returns:
+        The picture in RGB, turned as EXIF asks for: so it was trained on, and so its boxes are.
+
+    Raises:
+        OSError: If the file cannot be read.
+        KeyError: If the image is not in the pool.
     """
     path = data.image_path(image_id)
     if path:
         with Image.open(path) as image:
-            return ImageOps.exif_transpose(image).convert(
-                'RGB'
-            )  # as it was trained on, and its boxes are
+            return ImageOps.exif_transpose(image).convert('RGB')
     dataset = pool()
-    info = dataset.get_data_info(data.row_index(dataset)[image_id])
-    return Image.fromarray(np.asarray(info['img'], dtype=np.uint8))
+    row = data.row_index(dataset)[image_id]
+    pixels = dataset.get_data_info(row)['img']
+    return Image.fromarray(np.asarray(pixels, dtype=np.uint8))
 
 
 class SavedRound:
-    """A round of a run, with its data.
+    """A complete round of a run, with its data.
 
     Args:
-        work_dir: Of the run; its config lies there.
-        number: Of the round.
-        cfg: Its config; by default what lies in the work_dir.
-        data: Its data; by default built from the config.
-        options: Settings of the config to override, as by ``--cfg-options``.
+        work_dir: Work directory of the run, where its config lies.
+        number: Number of the round, from 0.
+        cfg: Config of the run. Defaults to None: the one in the work_dir.
+        data: Data of the run. Defaults to None: built from the config.
+        options: Settings of the config to override, as by ``--cfg-options``. Defaults to None.
+
+    Attributes:
+        work_dir: Work directory of the run.
+        paths: Files of the round.
+        cfg: Config of the run.
+        data: Data of the run.
 
     Raises:
-        InputError: If there is no config or the round is not closed.
+        InputError: If there is no config or the round is not complete.
     """
 
     def __init__(
@@ -70,94 +88,79 @@ class SavedRound:
         work_dir: str | Path,
         number: int,
         cfg: Config | None = None,
-        data=None,
-        options: dict | None = None,
+        data: DataAdapter | None = None,
+        options: dict[str, Any] | None = None,
     ) -> None:
-        self.work_dir, self.folder = Path(work_dir), RoundState(work_dir, number)
+        self.work_dir = Path(work_dir)
+        self.paths = RunPaths(self.work_dir).round(number)
         self.cfg = load_run_config(work_dir) if cfg is None else cfg
         if options:
             self.cfg.merge_from_dict(options)
-        if not self.folder.complete:
+        if not RoundState(work_dir, number).complete:
             raise InputError(f'Round {number} of {work_dir} is not finished.')
         self.data = run_data(self.cfg) if data is None else data
 
     @cached_property
-    def pool(self):
+    def pool(self) -> Any:
         """The pool's dataset without annotations."""
-        return self.data.pool_dataset(str(self.work_dir / 'pool.json'))
+        return self.data.pool_dataset(str(RunPaths(self.work_dir).pool))
 
     @property
-    def selected(self) -> list:
+    def selected(self) -> list[Hashable]:
         """Ids chosen in this round, best first."""
-        return read_json(self.folder.artifact('select'))
+        ids: list[Hashable] = read_json(self.paths.artifact('select'))
+        return ids
 
     @cached_property
-    def _labels(self) -> dict:
+    def _labels(self) -> dict[Hashable, list[Any]]:
         """Annotations by image."""
-        return by_image(self.data.read_labeled(self.folder.artifact('label'))[1])
+        _, annotations = self.data.read_labeled(self.paths.artifact('label'))
+        return by_image(annotations)
 
-    def ground_truth(self, image_id) -> list[dict]:
-        """What labeling the image revealed."""
-        return self._labels.get(image_id, [])
-
-    def picture(self, image_id) -> Image.Image:
-        """The image as a picture, from its file or from memory."""
-        return load_image(self.data, image_id, lambda: self.pool)
-
-    def boxes(self, image_id) -> list[tuple]:
-        """x, y, w, h and class name of its revealed boxes; none for classification."""
-        names = {c['id']: c['name'] for c in getattr(self.data, 'categories', [])}
-        return [
-            (*a['bbox'], names[a['category_id']])
-            for a in self.ground_truth(image_id)
-            if 'bbox' in a
-        ]
-
-    def caption(self, image_id) -> str:
-        """Its id and, for classification, its revealed label."""
-        labels = [a['label'] for a in self.ground_truth(image_id) if 'label' in a]
-        return ' '.join([str(image_id)[:16], *(f'label {label}' for label in labels)])
-
-    def features(self, layers: list[str] | None, logger) -> tuple[list, np.ndarray, list]:
-        """Ids of the whole pool, their features of shape (N, D) by the round's model, and the class it predicts most.
+    def ground_truth(self, image_id: Hashable) -> list[Any]:
+        """What labeling an image revealed.
 
         Args:
-            layers: Modules whose outputs are taken. None: what goes into the last layers.
-            logger: For the progress.
-        """
-        cfg = round_cfg(
-            self.cfg,
-            f'look_{self.work_dir.name}',
-            self.work_dir / 'look',
-            self.folder.number,
-            0,
-            dict(type='EpochBasedTrainLoop', max_epochs=1),
-        )
-        cfg.launcher = 'none'
-        self.data.set_training_set(cfg, self.folder.artifact('label'))
-        task = build_model_adapter(
-            TrainedModel(cfg, self.folder.artifact('train')).runner.model, cfg
-        )
-        pool = self.pool
-        ids, features, classes = list(self.data.row_index(pool)), [], []
-        kept = []
-        stream = batches(pool, range(len(ids)), 32)
-        for batch in track(stream, -(-len(ids) // 32), 'features', logger):
-            good = [(row, item) for row, item in batch if not isinstance(item, Unreadable)]
-            items = [item for _, item in good]
-            features += list(task.features(items, layers).cpu().numpy()) if items else []
-            classes += [self._top_class(task, item) for item in items]
-            kept += [ids[row] for row, _ in good]
-        return kept, np.stack(features), classes
+            image_id: Id of the image.
 
-    def _top_class(self, task, item) -> str:
-        """Name of the class the model is surest of; 'nothing' where a detector finds nothing."""
-        if not hasattr(task, 'detect'):
-            p = task.probabilities([item])[0]
-            return str(self.data.classes[int((p[:, 0] if task.multi_label else p[0]).argmax())])
-        found = task.detect([item])[0]
-        return (
-            str(self.data.classes[int(found.labels[found.scores.argmax()])])
-            if len(found)
-            else 'nothing'
-        )
+        Returns:
+            :class:`~mmal.annotation.records.CocoAnnotation` or
+            :class:`~mmal.annotation.records.ImageLabel` entries.
+        """
+        return self._labels.get(image_id, [])
+
+    def picture(self, image_id: Hashable) -> Image.Image:
+        """An image as a picture; see :func:`load_image`.
+
+        Args:
+            image_id: Id of the image.
+        """
+        return load_image(self.data, image_id, lambda: self.pool)
+
+    def boxes(self, image_id: Hashable) -> list[tuple[float, float, float, float, str]]:
+        """x, y, width, height and class name of the revealed boxes of an image.
+
+        There are none in classification.
+
+        Args:
+            image_id: Id of the image.
+        """
+        names = {category['id']: category['name'] for category in self.data.categories}
+        boxes = []
+        for annotation in self.ground_truth(image_id):
+            if 'bbox' in annotation:
+                x, y, width, height = annotation['bbox']
+                boxes.append((x, y, width, height, names[annotation['category_id']]))
+        return boxes
+
+    def caption(self, image_id: Hashable) -> str:
+        """The beginning of an image's id and, for classification, its revealed label.
+
+        Args:
+            image_id: Id of the image.
+        """
+        words = [str(image_id)[:16]]
+        for annotation in self.ground_truth(image_id):
+            if 'label' in annotation:
+                words.append(f'label {annotation["label"]}')
+        return ' '.join(words)

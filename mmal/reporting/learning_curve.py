@@ -2,86 +2,134 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
-from itertools import accumulate
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from matplotlib import rc_context
+from matplotlib.ticker import MaxNLocator
 
 from mmal.fileio.atomic import write_bytes
 from mmal.fileio.text import write_csv, write_json
-from mmal.run.history import main_metric, read_points
-from mmal.run.layout import PHASES
+from mmal.run.history import CurvePoint, main_metric, read_points
+from mmal.run.layout import PHASES, RunPaths
+
+from .style import MARKERS, SERIES, STYLE, legend_label, new_panels, png_bytes
+
+MODEL_PHASES = ('train', 'evaluate')
+"""Phases that make a point of the curve. The later ones are the query's."""
 
 
-def write_curve(work_dir: str | Path, title: str) -> list[dict]:
-    """Renew the three files from what the rounds left, and return the points."""
-    curve, work_dir = read_points(work_dir), Path(work_dir)
-    write_json(work_dir / 'curve.json', curve)
-    metrics = list(dict.fromkeys(name for p in curve for name in p['metrics']))
-    phases = [phase for phase in PHASES if any(phase in p['seconds'] for p in curve)]
-    rows = [
-        [
-            p['round'],
-            p['images'],
-            p['boxes'],
-            *(p['metrics'].get(m, '') for m in metrics),
-            *(p['seconds'].get(s, '') for s in phases),
-        ]
-        for p in curve
-    ]
-    write_csv(
-        work_dir / 'curve.csv',
-        ['round', 'images', 'boxes', *metrics, *(f'{s}_seconds' for s in phases)],
-        rows,
-    )
+def write_curve(work_dir: str | Path, title: str) -> list[CurvePoint]:
+    """Renew the three files from what the rounds left.
+
+    There is no picture if no round has a metric.
+
+    Args:
+        work_dir: Work directory of the run.
+        title: Name of the curve in the picture.
+
+    Returns:
+        The points of the curve.
+    """
+    paths = RunPaths(Path(work_dir))
+    curve = read_points(work_dir)
+    write_json(paths.curve, curve)
+    columns, rows = _table(curve)
+    write_csv(paths.curve_table, columns, rows)
     metric = main_metric(curve)
     if metric is not None:
-        write_bytes(work_dir / 'curve.png', draw_learning_curves({title: curve}, metric))
+        write_bytes(paths.curve_chart, draw_learning_curves({title: curve}, metric))
     return curve
 
 
+def _table(curve: Sequence[CurvePoint]) -> tuple[list[str], list[list[object]]]:
+    """Columns and rows of ``curve.csv``, one row per point; '' where a point lacks a value."""
+    metrics: dict[str, None] = {}
+    for point in curve:
+        metrics.update(dict.fromkeys(point['metrics']))
+    phases = []
+    for phase in PHASES:
+        if any(phase in point['seconds'] for point in curve):
+            phases.append(phase)
+    columns = ['round', 'images', 'boxes', *metrics]
+    columns += [f'{phase}_seconds' for phase in phases]
+    rows = []
+    for point in curve:
+        row: list[object] = [point['round'], point['images'], point['boxes']]
+        row += [point['metrics'].get(name, '') for name in metrics]
+        row += [point['seconds'].get(phase, '') for phase in phases]
+        rows.append(row)
+    return columns, rows
+
+
 def draw_learning_curves(
-    curves: dict[str, list[dict]], metric: str, units: Sequence[str] = ('images', 'boxes')
+    curves: Mapping[str, Sequence[CurvePoint]],
+    metric: str,
+    units: Sequence[str] = ('images', 'boxes'),
 ) -> bytes:
-    """PNG of one metric, a panel for each unit it is drawn over.
+    """A PNG of one metric, with one panel for each unit it is drawn over.
 
     Args:
-        curves: Points by the name of the run.
-        metric: Its name in the points.
+        curves: Points of each run, by the name of the run in the legend.
+        metric: Name of the metric in the points.
         units: 'images' or 'boxes' that are labeled, or 'seconds' of computing up to the point.
+            Defaults to images and boxes.
+
+    Raises:
+        ValueError: If a unit is none of these.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    figure = Figure(figsize=(max(4.5 * len(units), 6), 3.6), layout='constrained')
-    FigureCanvasAgg(figure)
-    for axis, unit in zip(
-        figure.subplots(1, len(units), sharey=True, squeeze=False)[0], units, strict=True
-    ):
-        for name, curve in curves.items():
-            axis.plot(
-                _over(curve, unit),
-                [p['metrics'].get(metric) for p in curve],
-                marker='o',
-                label=name,
-            )
-        axis.set_xlabel('seconds of computing' if unit == 'seconds' else f'labeled {unit}')
-        axis.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-        axis.grid(alpha=0.3)
-        axis.label_outer()
-    figure.axes[0].set_ylabel(metric)
-    figure.axes[0].legend()
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format='png', dpi=120)
-    return buffer.getvalue()
+    with rc_context(STYLE):
+        figure, panels = new_panels(max(4.5 * len(units), 6), 3.6, len(units))
+        for panel, unit in zip(panels, units, strict=True):
+            for place, (name, curve) in enumerate(curves.items()):
+                panel.plot(
+                    budgets(curve, unit),
+                    [point['metrics'].get(metric, math.nan) for point in curve],
+                    color=SERIES[place % len(SERIES)],
+                    marker=MARKERS[place % len(MARKERS)],
+                    label=legend_label(name),
+                )
+            xlabel = 'seconds of computing' if unit == 'seconds' else f'labeled {unit}'
+            panel.set_xlabel(xlabel)
+            panel.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+            panel.label_outer()
+        panels[0].set_ylabel(metric)
+        panels[0].legend()
+        return png_bytes(figure)
 
 
-def _over(curve: list[dict], unit: str) -> list[float]:
-    if unit != 'seconds':
-        return [p[unit] for p in curve]
-    before = [0.0, *accumulate(sum(p['seconds'].values()) for p in curve)]  # of whole rounds
-    return [
-        b + sum(s for phase, s in p['seconds'].items() if phase in ('train', 'evaluate'))
-        for b, p in zip(before[:-1], curve, strict=True)
-    ]
+def budgets(curve: Sequence[CurvePoint], unit: str) -> list[float]:
+    """What each point of a curve cost, in one unit.
+
+    Args:
+        curve: Points of a run.
+        unit: 'images', 'boxes' or 'seconds'; see :func:`draw_learning_curves`.
+
+    Raises:
+        ValueError: If the unit is none of these.
+    """
+    if unit == 'images':
+        return [point['images'] for point in curve]
+    if unit == 'boxes':
+        return [point['boxes'] for point in curve]
+    if unit == 'seconds':
+        return computing_seconds(curve)
+    raise ValueError(f"expected unit 'images', 'boxes' or 'seconds', got {unit!r}.")
+
+
+def computing_seconds(curve: Sequence[CurvePoint]) -> list[float]:
+    """Seconds of computing up to the evaluation of each point's model.
+
+    All phases of the rounds before count, and of the round itself training and evaluation.
+
+    Args:
+        curve: Points of a run.
+    """
+    seconds = []
+    earlier_rounds = 0.0
+    for point in curve:
+        of_model = sum(point['seconds'].get(phase, 0) for phase in MODEL_PHASES)
+        seconds.append(earlier_rounds + of_model)
+        earlier_rounds += sum(point['seconds'].values())
+    return seconds

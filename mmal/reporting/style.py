@@ -1,19 +1,40 @@
-"""Charts of a comparison, as PNG and SVG; the same data gives the same bytes."""
+"""The look of all charts, and their bytes as PNG and SVG; the same data gives the same bytes."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-INK, GRID, PAPER = '#1f2328', '#d0d7de', '#ffffff'
+INK = '#1f2328'
+"""Colour of text and axes."""
+GRID = '#d0d7de'
+"""Colour of the grid."""
+PAPER = '#ffffff'
+"""Colour of the background."""
+
 SERIES = ('#0072b2', '#d55e00', '#00805c', '#b0508a', '#8a6d00', '#2a8fc4', '#555555')
-"""Okabe and Ito's palette for colour-blind readers, darkened where it has less than 3:1 contrast on white."""
+"""Okabe and Ito's palette for colour-blind readers.
+
+Colours with less than 3:1 contrast on white are darkened.
+"""
+
+DARK = ('#58b0ec', '#ff9a57', '#3ccfa2', '#e6a3c8', '#e6d24a', '#a8dbff', '#b8b8b8')
+"""The charts' colours in dark mode, in the order of :data:`SERIES`."""
+
 MARKERS = 'osD^vPX*'
-STYLE = {
+"""Marks of the points of a line, one per series."""
+
+DPI = 120
+"""Resolution of a PNG, in pixels per inch of the figure."""
+
+# Any, because matplotlib types the keys by a list of all literals.
+STYLE: dict[Any, Any] = {
     'svg.fonttype': 'none',
     'svg.hashsalt': 'mmal',
     'text.parse_math': False,
@@ -31,6 +52,7 @@ STYLE = {
     'axes.spines.right': False,
     'legend.frameon': False,
 }
+"""Settings of matplotlib that charts are drawn and rendered with, by ``rc_context(STYLE)``."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +61,7 @@ class Drawing:
 
     Attributes:
         png: PNG bytes.
-        svg: SVG bytes; text stays text.
+        svg: SVG bytes, in which text stays text.
     """
 
     png: bytes
@@ -47,39 +69,84 @@ class Drawing:
 
 
 def colour_of(method: str, methods: Sequence[str]) -> str:
-    return SERIES[list(methods).index(method) % len(SERIES)]
+    """The colour of a method, which it keeps through all charts.
+
+    Args:
+        method: One of the methods.
+        methods: All methods, in the order of the colours.
+    """
+    place = list(methods).index(method)
+    return SERIES[place % len(SERIES)]
 
 
-def _label(text) -> str:
-    """A legend leaves out labels that begin with an underscore."""
-    return f' {text}' if str(text).startswith('_') else str(text)
+def legend_label(text: object) -> str:
+    """The text as a label that the legend shows.
+
+    Matplotlib's legend leaves out labels that begin with an underscore. These get a space first.
+
+    Args:
+        text: Name of a line or bar.
+    """
+    label = str(text)
+    if label.startswith('_'):
+        return f' {label}'
+    return label
 
 
-def new_figure(width: float, height: float):
-    """A figure in the style of all charts, and its axis."""
+def new_panels(width: float, height: float, panels: int) -> tuple[Figure, list[Axes]]:
+    """A figure in the style of all charts, with panels side by side that share the y axis.
+
+    Args:
+        width: Width of the figure in inches.
+        height: Height of the figure in inches.
+        panels: Number of panels.
+    """
     figure = Figure(figsize=(width, height), layout='constrained')
     FigureCanvasAgg(figure)
-    axis = figure.subplots()
-    axis.grid(alpha=0.6)
-    axis.set_axisbelow(True)
-    return figure, axis
+    axes: list[Axes] = list(figure.subplots(1, panels, sharey=True, squeeze=False)[0])
+    for axis in axes:
+        axis.grid(alpha=0.6)
+        axis.set_axisbelow(True)
+    return figure, axes
 
 
-def add_legend(figure: Figure, handles: list) -> None:
-    """A legend beside the chart, if there is something to say."""
+def new_figure(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure in the style of all charts, with one panel.
+
+    Args:
+        width: Width of the figure in inches.
+        height: Height of the figure in inches.
+    """
+    figure, axes = new_panels(width, height, 1)
+    return figure, axes[0]
+
+
+def add_legend(figure: Figure, handles: list[Any]) -> None:
+    """Put a legend beside the chart, unless it would be empty.
+
+    Args:
+        figure: Figure of the chart.
+        handles: Lines and patches to be named, each with a label.
+    """
     if handles:
         figure.legend(handles=handles, loc='outside right upper', fontsize=9)
 
 
+def png_bytes(figure: Figure) -> bytes:
+    """The figure as PNG, :data:`DPI` pixels per inch."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format='png', dpi=DPI, metadata=dict(Software=None))
+    return buffer.getvalue()
+
+
+def svg_bytes(figure: Figure) -> bytes:
+    """The figure as SVG, without the date and the program that drew it."""
+    buffer = io.BytesIO()
+    nothing = dict(Date=None, Creator=None, Format=None, Type=None)
+    figure.savefig(buffer, format='svg', metadata=nothing)
+    return buffer.getvalue()
+
+
 def render(figure: Figure) -> Drawing:
     """The figure as PNG and SVG."""
-    out = {kind: io.BytesIO() for kind in ('png', 'svg')}
-    figure.savefig(out['png'], format='png', dpi=120, metadata=dict(Software=None))
-    figure.savefig(
-        out['svg'], format='svg', metadata=dict(Date=None, Creator=None, Format=None, Type=None)
-    )
-    return Drawing(out['png'].getvalue(), out['svg'].getvalue())
-
-
-DARK = ('#58b0ec', '#ff9a57', '#3ccfa2', '#e6a3c8', '#e6d24a', '#a8dbff', '#b8b8b8')
-"""The charts' colours in dark mode, in the order of SERIES."""
+    return Drawing(png_bytes(figure), svg_bytes(figure))

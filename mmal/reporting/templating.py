@@ -1,3 +1,5 @@
+"""The jinja2 environment that renders the HTML pages."""
+
 from __future__ import annotations
 
 import functools
@@ -8,7 +10,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 @functools.cache
 def template_environment() -> Environment:
-    """Where the templates of pages are found."""
+    """The environment of the templates in ``templates/``.
+
+    Whatever a template inserts is escaped, and a name that the template is not given is an error.
+    """
     return Environment(
         loader=FileSystemLoader(Path(__file__).with_name('templates')),
         autoescape=True,

@@ -1,11 +1,16 @@
-"""What rounds give to the trackers in ``vis_backends``: the curve, and what was chosen as picture and table."""
+"""What rounds give to the trackers in ``vis_backends``.
+
+A tracker gets the curve, and what was chosen as a picture and a table.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from mmengine.visualization import (
@@ -15,236 +20,330 @@ from mmengine.visualization import (
     TensorboardVisBackend,
     WandbVisBackend,
 )
+from numpy.typing import NDArray
 from PIL import Image
 
 from mmal.fileio.checksummed import digest_bytes
 from mmal.fileio.text import csv_bytes, json_bytes, read_json, write_json
 from mmal.pool.score_table import selected_scores
+from mmal.run.history import CurvePoint
+from mmal.run.layout import RunPaths
 from mmal.run.round_state import RoundState
 
+from .components import markdown_grid
 from .contact_sheet import contact_sheet, tile
 from .finished_round import SavedRound
+from .learning_curve import MODEL_PHASES
 
-RECORD = 'published.json'
-"""In the work_dir, {backend: {part of a round: digest of the point}}: a run that goes on does not log a round twice."""
+if TYPE_CHECKING:
+    from mmengine.runner import Runner
 
-MODEL = 'train', 'evaluate'
-"""Phases whose seconds are part of a point; the others are the query's."""
+    from mmal.adapters.base import DataAdapter
 
-PICTURES, A_ROW = 32, 8
-"""Chosen images drawn at most, and how many side by side."""
+LoggedParts = dict[str, dict[str, str]]
+"""Contents of ``published.json``: digest of the point by part of a round, by backend.
+
+A part is named for instance '3 point' or '3 query'. A resumed run does not log it twice.
+"""
+
+Row = tuple[int, Hashable, float]
+"""Rank, id and score of a chosen image."""
+
+Pixels = NDArray[np.uint8]
+"""A picture, RGB, shape (height, width, 3)."""
+
+MAX_PICTURES = 32
+"""Chosen images drawn at most."""
+
+TILES_PER_ROW = 8
+"""Chosen images drawn side by side."""
 
 TABLE_ROWS = 1000
 """Chosen images listed at most where a table is part of a page; MLflow has a file of all."""
 
 
-def log_to_trackers(runner, data, curve: list[dict]) -> None:
-    """Give each backend of the Runner's visualizer the rounds it has not had. Rank 0 calls it.
+def log_to_trackers(runner: Runner, data: DataAdapter, curve: Iterable[CurvePoint]) -> None:
+    """Give each backend of the Runner's visualizer the rounds it lacks. Only rank 0 calls it.
 
-    A backend that fails is named in the log and asked again after the next round: days of work do not hang on it.
+    A backend that fails is named in the log and tried again after the next round: days of work do
+    not depend on it.
 
     Args:
         runner: The outer Runner.
-        data: The :class:`~mmal.adapters.base.DataAdapter` of the run.
-        curve: Points of :func:`~mmal.run.history.read_points`. Of a round that is not closed, the query comes later.
+        data: Data of the run.
+        curve: Points of the run. A round that is not complete gives its query later.
     """
-    record = _record(Path(runner.work_dir) / RECORD)
-    rounds = [TrackerPayload(runner, data, point) for point in curve]
-    parts = [
-        (f'{one.number} {give.__name__[1:]}', give, one)
-        for one in rounds
-        for give in ((_point, _query) if one.complete else (_point,))
-    ]
+    file = RunPaths(Path(runner.work_dir)).tracked
+    logged_by_backend = _read_logged(file)
+    parts = _parts(TrackerPayload(runner, data, point) for point in curve)
     for name, backend in _backends(runner).items():
-        had = record.setdefault(name, {})
+        logged = logged_by_backend.setdefault(name, {})
+        number = 0
         try:
-            for part, give, one in parts:
-                if had.get(part) != one.digest:
-                    give(backend, one)
-                    had[part] = one.digest
+            for part in parts:
+                number = part.payload.number
+                if logged.get(part.name) != part.payload.digest:
+                    part.write(backend, part.payload)
+                    logged[part.name] = part.payload.digest
         except Exception as e:  # noqa: BLE001  what clients of foreign servers raise has no common base
             runner.logger.warning(
-                f'{name} of vis_backends failed and lacks round {one.number}; the run goes on, and '
+                f'{name} of vis_backends failed and lacks round {number}; the run goes on, and '
                 f'it is tried again after the next round. {type(e).__name__}: {e}'
             )
-    write_json(Path(runner.work_dir) / RECORD, record)
+    write_json(file, logged_by_backend)
 
 
-def _record(path: Path) -> dict:
+def _read_logged(file: Path) -> LoggedParts:
+    """What was logged so far. A lost or damaged record costs no more than a repetition."""
     try:
-        found = read_json(path)
-    except (FileNotFoundError, ValueError):  # a lost record costs no more than a repetition
+        content = read_json(file)
+    except (FileNotFoundError, ValueError):
         return {}
-    return (
-        {k: v for k, v in found.items() if isinstance(v, dict)} if isinstance(found, dict) else {}
-    )
+    if not isinstance(content, dict):
+        return {}
+    return {name: parts for name, parts in content.items() if isinstance(parts, dict)}
 
 
-def _backends(runner) -> dict[str, BaseVisBackend]:
-    """Backends by name. mmengine gives them by name alone; the names are in the config."""
-    listed = (runner.cfg.get('visualizer') or {}).get('vis_backends') or [
-        dict(type='LocalVisBackend')
-    ]
-    names = [_name(b) for b in ([listed] if isinstance(listed, dict) else listed)]
-    found = {name: runner.visualizer.get_backend(name) for name in names}
-    return {name: backend for name, backend in found.items() if backend is not None}
+def _backends(runner: Runner) -> dict[str, BaseVisBackend]:
+    """Backends by name. mmengine returns them by name alone; the names are in the config."""
+    visualizer = runner.cfg.get('visualizer') or {}
+    listed = visualizer.get('vis_backends') or [dict(type='LocalVisBackend')]
+    if isinstance(listed, dict):
+        listed = [listed]
+    backends = {}
+    for entry in listed:
+        name = _name(entry)
+        backend = runner.visualizer.get_backend(name)
+        if backend is not None:
+            backends[name] = backend
+    return backends
 
 
-def _name(backend) -> str:
+def _name(backend: Any) -> str:
+    """Name that mmengine keeps a backend under.
+
+    Args:
+        backend: Config of the backend, or the backend itself.
+    """
     if not isinstance(backend, dict):
         return type(backend).__name__
+    name: str | None = backend.get('name')
+    if name:
+        return name
     kind = backend['type']
-    return backend.get('name') or getattr(kind, '__name__', str(kind)).split('.')[-1]
+    path = getattr(kind, '__name__', str(kind))
+    return path.split('.')[-1]
 
 
 class TrackerPayload:
-    """What there is to show of a closed round; pictures are drawn when a backend asks first.
+    """What there is to show of an evaluated round.
+
+    Pictures are drawn when the first backend asks for them.
 
     Args:
         runner: The outer Runner.
-        data: The data of the run.
-        point: Of the curve.
+        data: Data of the run.
+        point: Point of the round.
+
+    Attributes:
+        number: Number of the round, from 0.
+        complete: Whether what the round chose is labeled.
+        digest: Checksum of the point without its seconds.
     """
 
-    def __init__(self, runner, data, point: dict) -> None:
-        self._runner, self._data, self._point = runner, data, point
-        self.work_dir, self.number = Path(runner.work_dir), point['round']
-        self.complete = RoundState(self.work_dir, self.number).complete
-        self.digest = digest_bytes(json_bytes({k: v for k, v in point.items() if k != 'seconds'}))
+    def __init__(self, runner: Runner, data: DataAdapter, point: CurvePoint) -> None:
+        self._runner = runner
+        self._data = data
+        self._point = point
+        self._work_dir = Path(runner.work_dir)
+        self.number = point['round']
+        self.complete = RoundState(self._work_dir, self.number).complete
+        result = {key: value for key, value in point.items() if key != 'seconds'}
+        self.digest = digest_bytes(json_bytes(result))
 
     @property
     def point(self) -> dict[str, float]:
         """The point of the curve, flat and grouped under ``al/``."""
-        p = self._point
-        return {
-            'al/round': p['round'],
-            'al/images': p['images'],
-            'al/boxes': p['boxes'],
-            **{f'al/{name}': value for name, value in p['metrics'].items()},
-            **self._seconds(MODEL),
+        scalars: dict[str, float] = {
+            'al/round': self._point['round'],
+            'al/images': self._point['images'],
+            'al/boxes': self._point['boxes'],
         }
+        for name, value in self._point['metrics'].items():
+            scalars[f'al/{name}'] = value
+        for phase in MODEL_PHASES:
+            if phase in self._point['seconds']:
+                scalars[f'al/seconds/{phase}'] = self._point['seconds'][phase]
+        return scalars
 
     @property
     def query_seconds(self) -> dict[str, float]:
         """Seconds of the phases that follow the model's."""
-        return {
-            'al/round': self.number,
-            **self._seconds([p for p in self._point['seconds'] if p not in MODEL]),
-        }
-
-    def _seconds(self, phases: Iterable[str]) -> dict[str, float]:
-        return {
-            f'al/seconds/{p}': self._point['seconds'][p]
-            for p in phases
-            if p in self._point['seconds']
-        }
+        scalars: dict[str, float] = {'al/round': self.number}
+        for phase, seconds in self._point['seconds'].items():
+            if phase not in MODEL_PHASES:
+                scalars[f'al/seconds/{phase}'] = seconds
+        return scalars
 
     @property
-    def curve(self) -> np.ndarray | None:
-        """The learning curve so far, RGB; None if there is no metric to draw."""
-        file = self.work_dir / 'curve.png'
-        return _pixels(file.read_bytes()) if file.exists() else None
+    def curve(self) -> Pixels | None:
+        """The learning curve so far; None if there is no metric to draw."""
+        file = RunPaths(self._work_dir).curve_chart
+        if not file.exists():
+            return None
+        return _pixels(file.read_bytes())
 
     @cached_property
-    def table(self) -> tuple[list[str], list[tuple]]:
-        """Columns and rows: rank, id and score of what was chosen, best first."""
-        name, scores = selected_scores(self._finished.folder.artifact('score'))
-        return ['rank', 'id', name], [
-            (n, i, scores.get(str(i), float('nan'))) for n, i in enumerate(self._finished.selected)
-        ]
+    def table(self) -> tuple[list[str], list[Row]]:
+        """Columns and rows of what was chosen, best first."""
+        score_name, scores = selected_scores(self._round.paths.artifact('score'))
+        rows = []
+        for rank, image_id in enumerate(self._round.selected):
+            rows.append((rank, image_id, scores.get(str(image_id), float('nan'))))
+        return ['rank', 'id', score_name], rows
 
     @cached_property
-    def chosen(self) -> np.ndarray | None:
-        """The best of what was chosen, RGB, with the boxes that labeling revealed; None if there is nothing to draw."""
+    def chosen(self) -> Pixels | None:
+        """The best of what was chosen, with the boxes that labeling revealed.
+
+        None if nothing was chosen, or if an image cannot be read, because it is in a remote store
+        or was moved since.
+        """
+        columns, rows = self.table
+        if not rows:
+            return None
         try:
-            return _pixels(self._sheet()) if self.table[1] else None
-        except OSError as e:  # images of a remote store, or moved since
+            return _pixels(self._sheet(columns[2], rows))
+        except OSError as e:
             self._runner.logger.warning(
                 f'Round {self.number}: no picture of the chosen images for vis_backends. {e}'
             )
             return None
 
     @cached_property
-    def _finished(self) -> SavedRound:
-        return SavedRound(self.work_dir, self.number, self._runner.cfg, self._data)
+    def _round(self) -> SavedRound:
+        return SavedRound(self._work_dir, self.number, self._runner.cfg, self._data)
 
-    def _sheet(self) -> bytes:
-        look, (_, rows) = self._finished, self.table
-        tiles = [
-            tile(look.picture(i), look.boxes(i), f'{score:.3g}  {look.caption(i)}')
-            for _, i, score in rows[:PICTURES]
-        ]
-        return contact_sheet(
-            {
-                f'round {self.number}, rank {n} to {n + len(tiles[n : n + A_ROW]) - 1} of {len(rows)}: '
-                f'{self.table[0][2]}  id': tiles[n : n + A_ROW]
-                for n in range(0, len(tiles), A_ROW)
-            }
-        )
+    def _sheet(self, score_name: str, rows: Sequence[Row]) -> bytes:
+        """PNG of the best images, :data:`TILES_PER_ROW` side by side."""
+        sheet = {}
+        shown = rows[:MAX_PICTURES]
+        for first in range(0, len(shown), TILES_PER_ROW):
+            tiles = [self._tile(row) for row in shown[first : first + TILES_PER_ROW]]
+            last = first + len(tiles) - 1
+            heading = (
+                f'round {self.number}, rank {first} to {last} of {len(rows)}: {score_name}  id'
+            )
+            sheet[heading] = tiles
+        return contact_sheet(sheet)
+
+    def _tile(self, row: Row) -> Image.Image:
+        _, image_id, score = row
+        caption = f'{score:.3g}  {self._round.caption(image_id)}'
+        return tile(self._round.picture(image_id), self._round.boxes(image_id), caption)
 
 
-def _pixels(png: bytes) -> np.ndarray:
+def _pixels(png: bytes) -> Pixels:
     return np.asarray(Image.open(io.BytesIO(png)).convert('RGB'))
 
 
-# --- what each backend makes of it ------------------------------------------------------------------------------------
+# --- what each backend makes of it --------------------------------------------------------------
 
 
-def _point(backend: BaseVisBackend, one: TrackerPayload) -> None:
-    backend.add_scalars(one.point, one.number)
-    _picture(backend, 'al/curve', one.curve, one.number)
+@dataclass(frozen=True)
+class _Part:
+    """One part of a round that a backend gets.
+
+    Attributes:
+        name: Name in the record of what was logged.
+        payload: The round.
+        write: Gives the part to a backend.
+    """
+
+    name: str
+    payload: TrackerPayload
+    write: Callable[[BaseVisBackend, TrackerPayload], None]
+
+
+def _parts(payloads: Iterable[TrackerPayload]) -> list[_Part]:
+    """The parts of rounds, in order: the point of each and, if it is complete, its query."""
+    parts = []
+    for payload in payloads:
+        parts.append(_Part(f'{payload.number} point', payload, _write_point))
+        if payload.complete:
+            parts.append(_Part(f'{payload.number} query', payload, _write_query))
+    return parts
+
+
+def _write_point(backend: BaseVisBackend, payload: TrackerPayload) -> None:
+    backend.add_scalars(payload.point, payload.number)
+    _write_picture(backend, 'al/curve', payload.curve, payload.number)
     _flush(backend)
 
 
-def _query(backend: BaseVisBackend, one: TrackerPayload) -> None:
-    backend.add_scalars(one.query_seconds, one.number)
-    _picture(backend, 'al/chosen', one.chosen, one.number)
-    _table(backend, *one.table, one.number)
+def _write_query(backend: BaseVisBackend, payload: TrackerPayload) -> None:
+    columns, rows = payload.table
+    backend.add_scalars(payload.query_seconds, payload.number)
+    _write_picture(backend, 'al/chosen', payload.chosen, payload.number)
+    _write_table(backend, columns, rows, payload.number)
     _flush(backend)
 
 
 def _flush(backend: BaseVisBackend) -> None:
+    """Write what TensorBoard buffers; a killed run would lose what the record lists as logged."""
     if isinstance(backend, TensorboardVisBackend):
-        backend.experiment.flush()  # a killed run would lose what the record says it has
+        backend.experiment.flush()
 
 
-def _picture(backend: BaseVisBackend, name: str, image: np.ndarray | None, number: int) -> None:
+def _write_picture(
+    backend: BaseVisBackend, name: str, image: Pixels | None, round_number: int
+) -> None:
     if image is None:
         return
-    if isinstance(backend, MLflowVisBackend):  # a file each, whose ending is needed
-        name = f'{name}/round_{number:02d}.png'
-    elif isinstance(backend, LocalVisBackend):  # makes no folders
+    if isinstance(backend, MLflowVisBackend):
+        # One file per picture, which needs its ending.
+        name = f'{name}/round_{round_number:02d}.png'
+    elif isinstance(backend, LocalVisBackend):
+        # It makes no folders.
         name = name.replace('/', '_')
-    backend.add_image(name, image, number)
+    backend.add_image(name, image, round_number)
 
 
-def _table(backend: BaseVisBackend, columns: list[str], rows: list[tuple], number: int) -> None:
-    """A table through ``experiment``, mmengine's way to what its backends have beyond scalars and pictures."""
+def _write_table(
+    backend: BaseVisBackend, columns: list[str], rows: Sequence[Row], round_number: int
+) -> None:
+    """Write a table through ``experiment``.
+
+    That is mmengine's way to what its backends have beyond scalars and pictures.
+    """
     if isinstance(backend, TensorboardVisBackend):
-        backend.experiment.add_text('al/chosen', _markdown(columns, rows), number)
+        backend.experiment.add_text('al/chosen', _markdown(columns, rows), round_number)
     elif isinstance(backend, MLflowVisBackend):
-        text = csv_bytes(columns, rows).decode(errors='replace')
-        backend.experiment.log_text(text, f'al/chosen/round_{number:02d}.csv')
+        text = csv_bytes(columns, [list(row) for row in rows]).decode(errors='replace')
+        backend.experiment.log_text(text, f'al/chosen/round_{round_number:02d}.csv')
     elif isinstance(backend, WandbVisBackend):
         wandb = backend.experiment
-        shown = [
-            [n, str(i).encode(errors='replace').decode(), score]
-            for n, i, score in rows[:TABLE_ROWS]
-        ]
-        wandb.log({'al/chosen_table': wandb.Table(columns=columns, data=shown)})
+        table = wandb.Table(columns=columns, data=_shown_cells(rows))
+        wandb.log({'al/chosen_table': table})
 
 
-def _markdown(columns: list[str], rows: list[tuple]) -> str:
-    def line(cells: Iterable) -> str:  # a file name may be no UTF-8
-        return (
-            '| '
-            + ' | '.join(str(c).replace('|', '\\|') for c in cells)
-            .encode(errors='replace')
-            .decode()
-            + ' |'
-        )
+def _markdown(columns: Sequence[str], rows: Sequence[Row]) -> str:
+    """The first :data:`TABLE_ROWS` rows as Markdown, and the number of the others."""
+    alignment = ['---'] * len(columns)
+    lines = markdown_grid(columns, alignment, _shown_cells(rows))
+    if len(rows) > TABLE_ROWS:
+        lines.append(f'\nand {len(rows) - TABLE_ROWS} more')
+    return '\n'.join(lines)
 
-    more = [f'\nand {len(rows) - TABLE_ROWS} more'] if len(rows) > TABLE_ROWS else []
-    return '\n'.join(
-        [line(columns), line('---' for _ in columns), *map(line, rows[:TABLE_ROWS]), *more]
-    )
+
+def _shown_cells(rows: Sequence[Row]) -> list[list[object]]:
+    """Cells of the rows that are listed where a table is part of a page."""
+    cells: list[list[object]] = []
+    for rank, image_id, score in rows[:TABLE_ROWS]:
+        cells.append([rank, _utf8(image_id), score])
+    return cells
+
+
+def _utf8(image_id: Hashable) -> str:
+    """An id as text that UTF-8 can write; a file name may hold other bytes."""
+    return str(image_id).encode(errors='replace').decode()

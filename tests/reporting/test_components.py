@@ -1,4 +1,4 @@
-from mmal.reporting.components import ReportTable, markdown, number, signed
+from mmal.reporting.components import ReportTable, decimals_for, markdown, markdown_grid, number, signed
 
 
 def test_numbers():
@@ -13,3 +13,14 @@ def test_markdown():
     text = markdown(table)
     assert text == ('**Cap**\n\n| a\\|b | c |\n| :-- | --: |\n| x | 1 |\n| &lt;b> y | 2 |\n\n'
                     '- Missing: ISAL, seed 1: failed\n- Note.\n')
+
+
+def test_fractions_have_four_decimals_and_per_cent_two():
+    assert decimals_for([0.5, -1.5, float('nan')]) == 4
+    assert decimals_for([0.5, 93.25]) == 2
+    assert decimals_for([]) == 4
+
+
+def test_cells_of_a_grid_may_be_anything_and_stay_on_one_line():
+    lines = markdown_grid(['a', 'b'], ['---', '---'], [(1, 'x |\n\\')])
+    assert lines == ['| a | b |', '| --- | --- |', '| 1 | x \\| \\\\ |']

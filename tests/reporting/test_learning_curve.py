@@ -1,6 +1,7 @@
 import pytest
+from matplotlib.axes import Axes
 from mmal.fileio.text import read_csv, read_json, write_json
-from mmal.reporting.learning_curve import write_curve
+from mmal.reporting.learning_curve import budgets, draw_learning_curves, write_curve
 from mmal.run.history import main_metric, markdown_table, read_points
 from mmal.run.layout import PHASES
 
@@ -36,3 +37,19 @@ def test_a_round_that_detected_nothing_has_no_value(rounds):
     assert main_metric(curve) == 'coco/bbox_mAP'
     assert 'coco/bbox_mAP' in markdown_table(curve)
     assert '0.3000' in markdown_table(curve).splitlines()[-1]
+
+
+def test_seconds_are_counted_up_to_the_evaluation():
+    curve = [dict(seconds=dict(train=5.0, evaluate=1.0, score=2.0)), dict(seconds=dict(train=7.0, evaluate=1.0))]
+    assert budgets(curve, 'seconds') == [6.0, 16.0]
+
+
+def test_the_picture_names_every_run_and_is_the_same_each_time(rounds, monkeypatch):
+    labels = []
+    monkeypatch.setattr(Axes, 'legend', lambda self: labels.append(self.get_legend_handles_labels()[1]))
+    curve = read_points(rounds)
+    pictures = [draw_learning_curves({'_ISAL': curve, 'random': curve}, 'coco/bbox_mAP') for _ in range(2)]
+    assert labels == [[' _ISAL', 'random']] * 2
+    assert pictures[0] == pictures[1]
+    with pytest.raises(ValueError, match="got 'hours'"):
+        draw_learning_curves(dict(a=curve), 'coco/bbox_mAP', ['hours'])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from mmal.fileio.text import read_csv, read_json
 from mmal.reporting.trackers import TABLE_ROWS, _markdown
+from mmal.run.layout import RunPaths
 from mmengine.registry import VISBACKENDS
 from mmengine.visualization import LocalVisBackend
 from PIL import Image
@@ -112,14 +113,14 @@ def test_a_backend_that_fails_is_named_and_asked_again(random_cfg, run, caplog, 
 
 
 def test_a_damaged_record_pictures_that_are_away_and_a_round_that_waits(random_cfg, run, dataset):
-    from mmal.reporting.trackers import RECORD, log_to_trackers
+    from mmal.reporting.trackers import log_to_trackers
     from mmengine.config import ConfigDict
 
     class Outer:
         logger, given = logging.getLogger('outer'), []
 
     work_dir = run(random_cfg(dict(type='LocalVisBackend'), rounds=1))
-    (work_dir / RECORD).write_text('[1')
+    RunPaths(work_dir).tracked.write_text('[1')
     from mmal.reporting.finished_round import SavedRound
     finished = SavedRound(work_dir, 0, cfg=random_cfg(dict(type='LocalVisBackend')))
     for path in dataset.glob('*.png'):
@@ -141,7 +142,7 @@ def test_a_damaged_record_pictures_that_are_away_and_a_round_that_waits(random_c
     assert [g if isinstance(g, str) else g.get('al/images', g) for g in Outer.given] == [
         6, 'al_curve', {'al/round': 0, **{f'al/seconds/{p}': first['seconds'][p] for p in first['seconds']
                                           if p not in ('train', 'evaluate')}}, 9, 'al_curve']
-    assert list(read_json(work_dir / RECORD)) == ['LocalVisBackend']
+    assert list(read_json(RunPaths(work_dir).tracked)) == ['LocalVisBackend']
 
 
 def test_a_long_table_is_cut_and_names_with_bars_are_kept():

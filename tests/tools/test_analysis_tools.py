@@ -94,12 +94,6 @@ def test_curves_of_runs(call, tmp_path):
     assert 'holds no finished round' in str(call('plot_curves', tmp_path)[0])
 
 
-def test_seconds_are_counted_up_to_the_evaluation():
-    from mmal.reporting.learning_curve import _over
-    curve = [dict(seconds=dict(train=5.0, evaluate=1.0, score=2.0)), dict(seconds=dict(train=7.0, evaluate=1.0))]
-    assert _over(curve, 'seconds') == [6.0, 16.0]
-
-
 def test_print_config(call, tmp_path, monkeypatch):
     config = ROOT / 'configs' / 'resnet_digits_isal.py'
     status, said = call('print_config', config, '--cfg-options', 'train_cfg.query=7', '--save-path', tmp_path / 'c.py')

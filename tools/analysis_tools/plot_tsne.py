@@ -29,19 +29,20 @@ def parse_args():
 def main():
     args = parse_args()
     logging.basicConfig(level=logging.INFO, format='%(message)s')
+    from mmal.engine.pool_features import pool_features
     from mmal.fileio.atomic import write_bytes
     from mmal.reporting.finished_round import SavedRound
     from mmal.reporting.tsne import draw_tsne, embed
 
     with explained('plot_tsne.py'):
         finished = SavedRound(args.work_dir, args.round)
-        ids, features, classes = finished.features(args.layers, logging.getLogger())
+        ids, features, classes = pool_features(finished, args.layers, logging.getLogger())
     selected = set(finished.selected)
     chosen = [i in selected for i in ids]
     rows, places = embed(
         features, most=args.most, kept=[row for row, is_chosen in enumerate(chosen) if is_chosen]
     )
-    out = Path(args.out or finished.folder.path / 'tsne.png')
+    out = Path(args.out or finished.paths.folder / 'tsne.png')
     write_bytes(
         out,
         draw_tsne(

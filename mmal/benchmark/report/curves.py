@@ -15,9 +15,9 @@ from mmal.reporting.style import (
     MARKERS,
     STYLE,
     Drawing,
-    _label,
     add_legend,
     colour_of,
+    legend_label,
     new_figure,
     render,
 )
@@ -66,7 +66,7 @@ def draw_curves(
                 marker=marker,
                 ms=5,
                 lw=2,
-                label=_label(f'{method} (n = {_span(part["n"])})'),
+                label=legend_label(f'{method} (n = {_span(part["n"])})'),
             )
         handles += _published(axis, published or {}, unit, methods)
         handles += _key(banded=bool((means['n'] >= 2).any()))
@@ -112,7 +112,7 @@ def _published(
             [p[unit] for p in curve],
             [p['value'] for p in curve],
             lw=1.2,
-            label=_label(label),
+            label=legend_label(label),
             color=colour_of(same, methods) if same else INK,
             alpha=1 if same else 0.6,
             ls=('--', '-.', ':', (0, (6, 1)), (0, (1, 2, 5, 2)))[i % 5],

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib import rc_context
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
+from mmal.reporting.charts import WIDTH
 from mmal.reporting.style import (
     GRID,
     INK,
@@ -18,69 +19,68 @@ from mmal.reporting.style import (
     Drawing,
     add_legend,
     new_figure,
+    new_panels,
     render,
 )
 
 
-def draw_progress(points: Sequence[dict], metric: str, axes: Mapping[str, str]) -> Drawing:
+def draw_progress(
+    points: Sequence[Mapping[str, Any]], metric: str, axes: Mapping[str, str]
+) -> Drawing:
     """A metric over each of several budgets, side by side.
 
     Args:
-        points: Dicts of ``metric`` (None where the round lacks it) and each budget.
-        metric: Its name.
-        axes: What to write under it, by the budget's key in the points.
+        points: Values of each round: ``metric`` (None where the round lacks it) and each budget.
+        metric: Name of the metric.
+        axes: Label of each x axis, by the budget's key in the points.
     """
+    evaluated = [point for point in points if point['metric'] is not None]
+    values = [point['metric'] for point in evaluated]
     with rc_context(STYLE):
-        figure = Figure(figsize=(9, 3.4), layout='constrained')
-        FigureCanvasAgg(figure)
-        panels = figure.subplots(1, len(axes), sharey=True, squeeze=False)[0]
-        some = [p for p in points if p['metric'] is not None]
-        for n, (panel, (key, label)) in enumerate(zip(panels, axes.items(), strict=True)):
-            panel.plot(
-                [p[key] for p in some],
-                [p['metric'] for p in some],
-                color=SERIES[n],
-                marker=MARKERS[n],
-                lw=2,
-            )
+        figure, panels = new_panels(9, 3.4, len(axes))
+        for n, (key, label) in enumerate(axes.items()):
+            panel = panels[n]
+            budgets = [point[key] for point in evaluated]
+            panel.plot(budgets, values, color=SERIES[n], marker=MARKERS[n], lw=2)
             panel.set_xlabel(label)
             panel.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=key != 'minutes'))
-            panel.grid(alpha=0.6)
-            panel.set_axisbelow(True)
             panel.label_outer()
         panels[0].set_ylabel(metric)
         return render(figure)
 
 
 def draw_traces(traces: Mapping[str, Sequence[float]], ylabel: str) -> Drawing:
-    """A solver's trace by iteration, on a log axis; the last is thick.
+    """A solver's trace by iteration, on a log axis; the last round's is thick.
 
     Args:
-        traces: Values by the name of the round; what is not above 0 is left out.
+        traces: Values by the name of the round. Values that are not above 0 are left out.
         ylabel: What the values are.
     """
     with rc_context(STYLE):
-        figure, axis = new_figure(8.4, 3.6)
-        for n, (name, trace) in enumerate(traces.items()):
-            last = n == len(traces) - 1
-            steps = [(k, v) for k, v in enumerate(trace, 1) if v > 0]
-            axis.plot(
-                [k for k, _ in steps],
-                [v for _, v in steps],
-                color=SERIES[0] if last else INK,
-                lw=2 if last else 0.8,
-                alpha=1 if last else 0.45,
-                label=name if last else None,
-            )
-        if len(traces) > 1:
+        figure, axis = new_figure(WIDTH, 3.6)
+        *earlier, latest = traces
+        for name in earlier:
+            _plot_trace(axis, traces[name], color=INK, lw=0.8, alpha=0.45)
+        _plot_trace(axis, traces[latest], color=SERIES[0], lw=2, alpha=1, label=latest)
+        if earlier:
             axis.plot([], [], color=INK, lw=0.8, alpha=0.6, label='earlier rounds')
         axis.set_yscale('log')
-        axis.yaxis.set_major_formatter(
-            '{x:g}'
-        )  # the default is mathematics, which no chart here typesets
+        # The default formatter writes mathematics, which no chart here typesets.
+        axis.yaxis.set_major_formatter('{x:g}')
         axis.yaxis.set_minor_formatter(NullFormatter())
         axis.grid(color=GRID)
         axis.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
         axis.set(xlabel='iteration', ylabel=ylabel)
         add_legend(figure, axis.get_legend_handles_labels()[0])
         return render(figure)
+
+
+def _plot_trace(axis: Axes, trace: Sequence[float], **line: Any) -> None:
+    """Plot the positive values of a trace over the iterations, from 1; ``line`` is its look."""
+    iterations = []
+    values = []
+    for iteration, value in enumerate(trace, 1):
+        if value > 0:
+            iterations.append(iteration)
+            values.append(value)
+    axis.plot(iterations, values, **line)

@@ -2,62 +2,81 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+
 from mmal.fileio.text import read_csv
-from mmal.pool.cost_model import COSTS_FILE
-from mmal.reporting.components import ReportTable, Section, number
+from mmal.reporting.components import DASH, ReportTable, Section, number
 
 from .run_files import RunFiles
 
 UNITS = ('boxes', 'seconds')
+"""Columns of ``costs.csv`` that have a prediction beside them."""
+
+CostRow = Mapping[str, str]
+"""One image in ``costs.csv``; '' where a value is not known."""
 
 
-def cost(run: RunFiles) -> Section | None:
-    """Boxes and seconds of each labeled batch; None where neither was predicted and counted."""
-    files = {f.parent.name: f for f in sorted(run.work_dir.glob(f'*/{COSTS_FILE}'))}
-    batches = {name: read_csv(f) for name, f in files.items()}
-    known = [
-        u
-        for u in UNITS
-        if any(row[u] and row[f'predicted_{u}'] for rows in batches.values() for row in rows)
-    ]
-    if not run.data.has_boxes:
-        known = [u for u in known if u != 'boxes']  # one label an image: nothing is predicted
-    if not known:
+def cost_section(run: RunFiles) -> Section | None:
+    """Boxes and seconds of each labeled batch; None where neither was predicted and counted.
+
+    Args:
+        run: The run.
+    """
+    batches: dict[str, list[dict[str, str]]] = {}
+    for paths in (run.paths.initial_batch, *run.paths.rounds()):
+        if paths.costs.exists():
+            batches[paths.folder.name] = read_csv(paths.costs)
+    units = _known_units(batches.values(), run.data.has_boxes)
+    if not units:
         return None
-    rows = [
-        [name, number(len(batch)), *(cell for unit in known for cell in _sums(batch, unit))]
-        for name, batch in batches.items()
-    ]
-    columns = [
-        'batch',
-        'images',
-        *(
-            f'{unit} {what}'
-            for unit in known
-            for what in ('predicted', 'in truth', 'apart an image')
-        ),
-    ]
+    columns = ['batch', 'images']
+    for unit in units:
+        columns += [f'{unit} predicted', f'{unit} in truth', f'{unit} apart an image']
+    rows = []
+    for name, batch in batches.items():
+        row = [name, number(len(batch))]
+        for unit in units:
+            row += _sums(batch, unit)
+        rows.append(row)
     return Section(
         'cost',
         'Cost of labels',
         [
-            'Predicted when the images were chosen, from their pseudo-boxes: by their number until two rounds are labeled, '
-            'then by a line fitted to what was labeled so far. Apart an image: mean absolute difference.'
+            'Predicted when the images were chosen, from their pseudo-boxes: by their number until '
+            'two rounds are labeled, then by a line fitted to what was labeled so far. Apart an '
+            'image: mean absolute difference.'
         ],
-        [],
-        [ReportTable('Cost of each batch', columns, rows)],
+        tables=[ReportTable('Cost of each batch', columns, rows)],
     )
 
 
-def _sums(batch: list[dict], unit: str) -> list[str]:
+def _known_units(batches: Iterable[Sequence[CostRow]], has_boxes: bool) -> list[str]:
+    """Units in which some image has both a prediction and a true value."""
+    rows = [row for batch in batches for row in batch]
+    units = []
+    for unit in UNITS:
+        # With one label an image there is nothing to predict.
+        if unit == 'boxes' and not has_boxes:
+            continue
+        if any(_is_known(row, unit) for row in rows):
+            units.append(unit)
+    return units
+
+
+def _is_known(row: CostRow, unit: str) -> bool:
+    return bool(row[unit] and row[f'predicted_{unit}'])
+
+
+def _sums(batch: Sequence[CostRow], unit: str) -> list[str]:
     """Predicted and true sum and mean absolute difference, over images where both are known."""
-    known = [row for row in batch if row[unit] and row[f'predicted_{unit}']]
-    pairs = [(float(row[f'predicted_{unit}']), float(row[unit])) for row in known]
-    if not pairs:
-        return ['\N{EN DASH}'] * 3
-    apart = sum(abs(said - true) for said, true in pairs) / len(pairs)
+    known = [row for row in batch if _is_known(row, unit)]
+    if not known:
+        return [DASH] * 3
+    predicted = [float(row[f'predicted_{unit}']) for row in known]
+    true = [float(row[unit]) for row in known]
+    differences = [abs(p - t) for p, t in zip(predicted, true, strict=True)]
     return [
-        number(sum(said for said, _ in pairs), 1),
-        number(sum(true for _, true in pairs), 1),
-        number(apart, 2),
+        number(sum(predicted), 1),
+        number(sum(true), 1),
+        number(sum(differences) / len(known), 2),
     ]

@@ -2,135 +2,198 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict
 
 from markupsafe import Markup
 
 from mmal.fileio.atomic import write_bytes
-from mmal.reporting.components import ReportTable
-from mmal.reporting.run_page import sections
+from mmal.reporting.components import ReportTable, Section
 from mmal.reporting.style import DARK, SERIES
 from mmal.reporting.svg import inline
 from mmal.reporting.templating import template_environment
+from mmal.run.layout import RunPaths
 from mmal.utils.collect_env import package_versions
 
 from .cards import gallery
-from .cost_section import cost
+from .cost_section import cost_section
 from .run_files import RunFiles
+from .sections import contents_section, curve_section, s_test_section, seconds_section
 
-NAME = 'report.html'
+if TYPE_CHECKING:
+    from mmal.adapters.base import DataAdapter
 
-LATEST, EARLIER = dict(most=24, side=320, nearest=True), dict(most=6, side=160, nearest=False)
-"""Pictures of the latest round and of each earlier one: a page of twenty rounds stays below a few megabytes."""
+
+class GalleryOptions(TypedDict):
+    """How much of a query is shown; see :func:`~mmal.reporting.run_page.cards.gallery`.
+
+    Attributes:
+        max_cards: Number of cards at most.
+        thumbnail_px: Longest side of a picture in pixels.
+        nearest: Whether the nearest labeled images are shown.
+    """
+
+    max_cards: int
+    thumbnail_px: int
+    nearest: bool
+
+
+LATEST = GalleryOptions(max_cards=24, thumbnail_px=320, nearest=True)
+"""Pictures of the latest round."""
+
+EARLIER = GalleryOptions(max_cards=6, thumbnail_px=160, nearest=False)
+"""Pictures of each earlier round: a page of twenty rounds stays below a few megabytes."""
 
 MAIN = ('train_cfg.', 'custom_hooks.', 'optim_wrapper.optimizer.', 'load_from')
 """Beginnings of the settings that are shown first."""
 
 
-def renew_report(work_dir: str | Path, data, logger) -> None:
-    """Write the page if a round has come further since; a page that fails is a warning. Rank 0 calls it.
+def renew_report(work_dir: str | Path, data: DataAdapter, logger: logging.Logger) -> None:
+    """Write the page if a round has come further since. Only rank 0 calls it.
+
+    A page that fails is a warning.
 
     Args:
-        work_dir: Of the run.
-        data: The :class:`~mmal.adapters.base.DataAdapter` of the run.
-        logger: For the warning.
+        work_dir: Work directory of the run.
+        data: Data of the run.
+        logger: Receives the warning.
     """
-    if _is_new(Path(work_dir)):
+    paths = RunPaths(Path(work_dir))
+    if _is_up_to_date(paths):
         return
     try:
         write_report(work_dir, data)
     except Exception as e:  # noqa: BLE001  days of training do not hang on a page, and what draws it raises anything
         logger.warning(
-            f'{work_dir}/{NAME} was not renewed; the run goes on. {type(e).__name__}: {e}. '
+            f'{paths.report} was not renewed; the run goes on. {type(e).__name__}: {e}. '
             'tools/al_report.py draws it again.'
         )
 
 
-def _is_new(work_dir: Path) -> bool:
-    """Whether the page was written after every phase, as it was when a run that goes on passes its closed rounds."""
-    page = work_dir / NAME
-    return page.exists() and all(
-        f.stat().st_mtime_ns <= page.stat().st_mtime_ns
-        for f in work_dir.glob('round_*/phases.json')
-    )
+def _is_up_to_date(paths: RunPaths) -> bool:
+    """Whether the page was written after every phase.
+
+    It was when a resumed run passes its complete rounds.
+    """
+    if not paths.report.exists():
+        return False
+    written = paths.report.stat().st_mtime_ns
+    for round_paths in paths.rounds():
+        record = round_paths.record
+        if record.exists() and record.stat().st_mtime_ns > written:
+            return False
+    return True
 
 
-def write_report(work_dir: str | Path, data) -> Path:
-    """Write the page from what is there, and return its path.
+def write_report(work_dir: str | Path, data: DataAdapter) -> Path:
+    """Write the page from what the run has left so far.
 
     Args:
-        work_dir: Of a run, which may be going on.
-        data: The :class:`~mmal.adapters.base.DataAdapter` of the run.
+        work_dir: Work directory of a run, which may be going on.
+        data: Data of the run.
+
+    Returns:
+        Path of the page.
 
     Raises:
         CorruptStateError: If the record of a round is not what was written.
     """
-    path = Path(work_dir) / NAME
-    write_bytes(path, report(RunFiles(work_dir, data)).encode(errors='replace'))
-    return path
+    run = RunFiles(work_dir, data)
+    write_bytes(run.paths.report, render_page(run).encode(errors='replace'))
+    return run.paths.report
 
 
-def report(run: RunFiles) -> str:
-    """HTML of the page. Everything from the run is escaped."""
-    parts = [
-        s
-        for s in (
-            sections.curve(run),
-            sections.classes_and_sizes(run),
-            sections.s_test(run),
-            cost(run),
-            sections.seconds(run),
-        )
-        if s
-    ]
-    queries, (main, other) = run.queries, settings(run.record.get('config', {}))
-    return (
-        template_environment()
-        .get_template('report.html.j2')
-        .render(
-            name=run.work_dir.resolve().name,
-            work_dir=run.work_dir.resolve(),
-            summary=summary(run),
-            sections=parts,
-            charts={
-                f.name: Markup(inline(f.drawing.svg, f.name, f.alt))
-                for s in parts
-                for f in s.figures
-            },
-            latest=gallery(run, queries[-1], **LATEST) if queries else None,
-            earlier=[gallery(run, query, **EARLIER) for query in reversed(queries[:-1])],
-            seed=run.record.get('seed'),
-            versions=package_versions(),
-            main_settings=main,
-            other_settings=other,
-            light=dict(enumerate(SERIES)),
-            dark=dict(enumerate(DARK)),
-        )
+def render_page(run: RunFiles) -> str:
+    """HTML of the page. Everything from the run is escaped.
+
+    Args:
+        run: The run.
+
+    Raises:
+        CorruptStateError: If the record of a round is not what was written.
+    """
+    sections = _sections(run)
+    queries = run.queries
+    latest = gallery(run, queries[-1], **LATEST) if queries else None
+    earlier = [gallery(run, query, **EARLIER) for query in reversed(queries[:-1])]
+    main_settings, other_settings = settings(run.record.get('config', {}))
+    template = template_environment().get_template('report.html.j2')
+    return template.render(
+        name=run.work_dir.resolve().name,
+        work_dir=run.work_dir.resolve(),
+        summary=summary(run),
+        sections=sections,
+        charts=_charts(sections),
+        latest=latest,
+        earlier=earlier,
+        seed=run.record.get('seed'),
+        versions=package_versions(),
+        main_settings=main_settings,
+        other_settings=other_settings,
+        light=dict(enumerate(SERIES)),
+        dark=dict(enumerate(DARK)),
     )
+
+
+def _sections(run: RunFiles) -> list[Section]:
+    """The sections that there is something to show in, in their order."""
+    sections = [
+        curve_section(run),
+        contents_section(run),
+        s_test_section(run),
+        cost_section(run),
+        seconds_section(run),
+    ]
+    return [section for section in sections if section is not None]
+
+
+def _charts(sections: Sequence[Section]) -> dict[str, Markup]:
+    """The ``<svg>`` element of each figure, by its name."""
+    charts = {}
+    for section in sections:
+        for figure in section.figures:
+            charts[figure.name] = Markup(inline(figure.drawing.svg, figure.name, figure.alt))
+    return charts
 
 
 def summary(run: RunFiles) -> str:
-    """How far the run has come, in a sentence or two."""
-    rounds, images = run.rounds, len(run.data.images)
-    closed = sum(r.complete for r in rounds)
-    said = (
-        f'{closed} {"round is" if closed == 1 else "rounds are"} closed; {len(run.labels):,} of {images:,} images '
-        'are labeled.'
+    """How far the run has come, in a sentence or two.
+
+    Args:
+        run: The run.
+    """
+    n_complete = sum(run_round.complete for run_round in run.rounds)
+    rounds = 'round is' if n_complete == 1 else 'rounds are'
+    text = (
+        f'{n_complete} {rounds} closed; {len(run.labels):,} of {len(run.data.images):,} images are '
+        'labeled.'
     )
-    last = rounds[-1] if rounds else None
-    if last and not last.complete:
-        said += (
-            f' Round {last.number} has chosen {len(last.chosen)} images, which are not labeled yet.'
-            if last.chosen
-            else f' Round {last.number} has begun.'
-        )
-    return said
+    if not run.rounds or run.rounds[-1].complete:
+        return text
+    last = run.rounds[-1]
+    if not last.chosen:
+        return f'{text} Round {last.number} has begun.'
+    return (
+        f'{text} Round {last.number} has chosen {len(last.chosen)} images, which are not labeled '
+        'yet.'
+    )
 
 
-def settings(config: dict[str, str]) -> tuple[ReportTable, ReportTable]:
-    """The settings that say most of the run, and all others."""
-    tables = []
-    for title, main in (('Main settings', True), ('All other settings', False)):
-        rows = [[key, value] for key, value in config.items() if key.startswith(MAIN) == main]
-        tables.append(ReportTable(title, ['setting', 'value'], rows))
-    return tables[0], tables[1]
+def settings(config: Mapping[str, str]) -> tuple[ReportTable, ReportTable]:
+    """The settings that say most of the run, and all others.
+
+    Args:
+        config: Settings as text, by their dotted names.
+    """
+    main: list[list[str]] = []
+    other: list[list[str]] = []
+    for key, value in config.items():
+        rows = main if key.startswith(MAIN) else other
+        rows.append([key, value])
+    columns = ['setting', 'value']
+    return (
+        ReportTable('Main settings', columns, main),
+        ReportTable('All other settings', columns, other),
+    )

@@ -1,16 +1,11 @@
 """A small run on disk, made of files alone; and a real browser."""
 
-import json
-import logging
-
 import pytest
 from mmal.adapters.detection.data import DetectionDataAdapter
+from mmal.fileio.checksummed import write_checksummed
 from mmal.fileio.text import write_csv, write_json
-from mmal.run.layout import PHASES
-from mmal.run.round_state import RoundState
+from mmal.run.layout import PHASES, RunPaths
 from PIL import Image
-
-LOG = logging.getLogger()
 
 
 class Data:
@@ -36,7 +31,11 @@ def labeled(ids):
         dict(id=i, image_id=i, category_id=9 if i % 2 else 7, bbox=[10, 5, 30, 20]) for i in ids])
 
 
-def chosen(ids):
+def chosen(ids, lost=False):
+    """``chosen.json`` of images; of lost ones, which can no longer be read, only the scores are known."""
+    if lost:
+        return dict(images=[dict(id=i, rank=rank, score=rank - 5.0, predictions=[], parts=None, nearest=None)
+                            for rank, i in enumerate(ids)])
     return dict(images=[dict(
         id=i, rank=rank, score=rank - 5.0, predictions=[dict(bbox=[12, 6, 30, 20], label=1, score=0.876)],
         parts=dict(layers={'conv_cls': -4.0, 'conv_reg': -1.0}, classes={'dog': 0.5, '<cat>': -4.5}),
@@ -50,29 +49,30 @@ def data(tmp_path):
 
 @pytest.fixture
 def run_dir(tmp_path):
-    """Makes a run of rounds that chose the given ids; the last may be left after a phase, or be of an old version."""
-    def make(*queries, upto='label', old=False):
+    """Makes a run of rounds that chose the given ids; the last may be left after a phase."""
+    def make(*queries, upto='label', lost=False):
         work_dir = tmp_path / 'run <1>'
         work_dir.mkdir()
-        write_json(work_dir / 'initial.json', labeled([0]))
+        run = RunPaths(work_dir)
+        write_json(run.initial, labeled([0]))
         known = [0]
         for number, ids in enumerate(queries):
             known = known + ids
             files = dict(train=1, evaluate=dict(images=len(known) - len(ids), boxes=2 * number + 2, metrics={
                 'coco/bbox_mAP': 0.1 + number / 10, 'unreadable_images': 1.0}), s_test=1, select=ids,
-                describe=chosen(ids), label=labeled(known))
-            folder = RoundState(work_dir, number)
-            write_json(folder.path / 's_test.json', dict(
+                describe=chosen(ids, lost), label=labeled(known))
+            paths = run.round(number)
+            write_json(paths.s_test_report, dict(
                 solver='CG', trace=[1.0, 0.1 / (number + 1)], iterations=2, residual=0.01, converged=True, n_params=10,
                 n_reference=3, cos_s_test_v=0.5, total_seconds=1.0))
             phases = list(PHASES)[:list(PHASES).index(upto) + 1] if number == len(queries) - 1 else list(PHASES)
             for phase in phases:
                 if phase == 'score':
                     rows = [[i, rank - 5.0, 1, rank, 1] for rank, i in enumerate(ids)] + [[99, 3, 1, 9, 0]]
-                    folder.run(phase, lambda path, r=rows: write_csv(
-                        path, ['id', 'influence', 'pseudo_boxes', 'rank', 'selected'], r), LOG)
-                elif not (old and phase == 'describe'):
-                    folder.run(phase, lambda path, f=files[phase]: path.write_text(json.dumps(f)), LOG)
+                    write_csv(paths.artifact(phase), ['id', 'influence', 'pseudo_boxes', 'rank', 'selected'], rows)
+                else:
+                    write_json(paths.artifact(phase), files[phase])
+            write_checksummed(paths.record, {phase: dict(seconds=1.0) for phase in phases})
         return work_dir
 
     return make

@@ -33,6 +33,6 @@ def test_before_labeling_nothing_is_revealed_and_small_galleries_have_no_neighbo
 
 
 def test_a_labeled_image_without_a_box_holds_nothing(run_dir, data):
-    run = RunFiles(run_dir([1], old=True), data)
+    run = RunFiles(run_dir([1], lost=True), data)
     run.labels[1] = []
     assert gallery(run, run.rounds[0], 9, 160, True).cards[0].facts == dict(influence='−5', revealed='nothing')

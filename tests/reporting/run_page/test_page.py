@@ -1,12 +1,13 @@
 import logging
 import os
 import re
+import shutil
 
 import pytest
 from mmal.fileio.checksummed import write_checksummed
 from mmal.fileio.text import write_json
 from mmal.reporting.run_page.page import EARLIER, LATEST, renew_report, write_report
-from mmal.run.manifest import NAME as RUN
+from mmal.run.layout import RunPaths
 
 from tests.benchmark.report.test_page import Page
 
@@ -15,7 +16,8 @@ LOG = logging.getLogger()
 
 def test_a_whole_page_is_well_formed_escaped_and_links_to_nothing(run_dir, data):
     work_dir = run_dir([1, 2], [3, 5])
-    write_checksummed(work_dir / RUN, dict(seed=3, config={'train_cfg.query': "'<2>'", 'model.type': "'FCOS'"}))
+    config = {'train_cfg.query': "'<2>'", 'model.type': "'FCOS'"}
+    write_checksummed(RunPaths(work_dir).manifest, dict(seed=3, config=config))
     text = write_report(work_dir, data).read_text()
     page = Page(text)
     assert page.stack == []
@@ -43,14 +45,14 @@ def test_what_waits_for_labels_is_shown(run_dir, data):
     assert 'Chosen in round 1' in text
 
 
-def test_a_run_that_has_just_begun_and_one_of_before(run_dir, data, tmp_path):
+def test_a_run_that_has_just_begun_and_one_whose_images_were_lost(run_dir, data, tmp_path):
     assert 'No model of the run is evaluated yet.' in write_report(tmp_path, data).read_text()
-    assert 'Ranked by its influence of −5' in write_report(run_dir([1, 2], old=True), data).read_text()
+    assert 'Ranked by its influence of −5' in write_report(run_dir([1, 2], lost=True), data).read_text()
 
 
 def test_pictures_are_few(run_dir, data, monkeypatch):
-    monkeypatch.setitem(LATEST, 'most', 2)
-    monkeypatch.setitem(EARLIER, 'most', 1)
+    monkeypatch.setitem(LATEST, 'max_cards', 2)
+    monkeypatch.setitem(EARLIER, 'max_cards', 1)
     text = write_report(run_dir([1, 2], [3, 4, 5]), data).read_text()
     assert '1 more image is not shown' in text
     assert text.count('data:image/png') + text.count('data:image/jpeg') == 2 * 2 + 1
@@ -66,6 +68,10 @@ def test_it_is_drawn_again_only_where_a_round_came_further(run_dir, data, monkey
     renew_report(work_dir, data, LOG)
     assert len(drawn) == 1
     later = (work_dir / 'report.html').stat().st_mtime_ns + 10**9
+    shutil.copytree(work_dir / 'round_00', work_dir / 'round_00_bak')
+    os.utime(work_dir / 'round_00_bak' / 'phases.json', ns=(later, later))
+    renew_report(work_dir, data, LOG)
+    assert len(drawn) == 1, 'a copied folder is no round'
     os.utime(work_dir / 'round_00' / 'phases.json', ns=(later, later))
     renew_report(work_dir, data, LOG)
     assert len(drawn) == 2

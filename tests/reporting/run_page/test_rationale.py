@@ -17,7 +17,9 @@ def test_a_positive_influence_is_said_to_harm():
 
 
 def test_without_parts_the_score_is_all_there_is():
-    assert selection_rationale(dict(score=-0.12345, parts=None), 'score') == 'Ranked by its score of −0.123, lower first.'
+    ranked = selection_rationale(dict(score=-0.12345, parts=None), 'score')
+    assert ranked == 'Ranked by its score of −0.123, lower first.'
     assert selection_rationale(dict(score=None, parts=None), 'score') == 'No score is known.'
     nothing = dict(score=0.0, parts=dict(layers={'a': 0.0}, classes={}))
-    assert selection_rationale(nothing, 'influence') == 'Training on it would hardly change the reference loss, to first order.'
+    text = selection_rationale(nothing, 'influence')
+    assert text == 'Training on it would hardly change the reference loss, to first order.'

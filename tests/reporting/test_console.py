@@ -1,0 +1,28 @@
+import logging
+
+from mmal.fileio.checksummed import write_checksummed
+from mmal.fileio.text import write_json
+from mmal.reporting.console import log_run_summary
+from mmal.run.layout import RunPaths
+
+
+def test_the_last_lines_name_curve_reason_and_page(tmp_path, caplog):
+    paths = RunPaths(tmp_path)
+    write_json(paths.round(0).artifact('evaluate'), dict(images=10, boxes=30, metrics={'coco/bbox_mAP': 0.25}))
+    write_checksummed(paths.round(0).record, dict(evaluate=dict(seconds=2.0)))
+    paths.report.write_text('')
+    with caplog.at_level(logging.INFO):
+        log_run_summary(tmp_path, logging.getLogger(), 'Stopped early: enough.')
+    curve, files, reason, page = caplog.messages
+    assert curve.startswith('The learning curve:\n')
+    assert '0.2500' in curve
+    assert files.startswith(f'Curve: {tmp_path}/curve.png, .csv and .json. Every round: {tmp_path}/round_XX/ with ')
+    assert reason == 'Stopped early: enough.'
+    assert page == f'Report: {tmp_path}/report.html, all of it on one page.'
+
+
+def test_a_run_that_came_nowhere_has_its_reason_alone(tmp_path, caplog):
+    with caplog.at_level(logging.INFO):
+        log_run_summary(tmp_path, logging.getLogger(), 'Waiting for labels.')
+        log_run_summary(tmp_path, logging.getLogger())
+    assert caplog.messages == ['Waiting for labels.']
