@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmal.adapters import build_model_adapter
-from mmal.adapters.base import DetectorAdapter
+from mmal.adapters.base import DetectorAdapter, ModelAdapter
 from mmal.adapters.loading import Unreadable, batches
-from mmal.engine.round_runner import TrainedModel, round_cfg
 from mmal.utils.progress import track
+
+from .round_runner import RunnerModel, round_cfg
 
 if TYPE_CHECKING:
     from mmal.reporting.finished_round import SavedRound
@@ -58,7 +58,7 @@ def pool_features(
     return kept, np.stack(features), classes
 
 
-def _model_adapter(saved_round: SavedRound) -> Any:
+def _model_adapter(saved_round: SavedRound) -> ModelAdapter:
     """The trained model of the round, in a Runner of its own."""
     cfg = round_cfg(
         saved_round.cfg,
@@ -69,9 +69,8 @@ def _model_adapter(saved_round: SavedRound) -> Any:
         dict(type='EpochBasedTrainLoop', max_epochs=1),
     )
     cfg.launcher = 'none'
-    saved_round.data.set_training_set(cfg, saved_round.paths.artifact('label'))
-    trained = TrainedModel(cfg, saved_round.paths.artifact('train'))
-    return build_model_adapter(trained.runner.model, cfg)
+    saved_round.data.set_training_set(cfg, str(saved_round.paths.artifact('label')))
+    return RunnerModel(cfg, saved_round.paths.artifact('train')).adapter()
 
 
 def _surest_class(adapter: Any, item: Any, classes: Sequence[str]) -> str:
