@@ -4,7 +4,7 @@ import pytest
 from mmal.engine.dry_run import dry_run
 from mmal.engine.setup import open_run
 from mmal.errors import InputError
-from mmal.fileio.checksummed import read_checksummed, write_checksummed
+from mmal.fileio.checksummed import read_checksummed
 from mmal.fileio.text import read_json, write_json
 from mmal.oracles.base import LabelsPending
 from mmal.run.lock import unlock

@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 from mmal.errors import InputError
-from mmal.run.image_manifest import require_others_unchanged, require_pool_unchanged, write_other_images, write_pool_images
+from mmal.run.image_manifest import (
+    require_others_unchanged,
+    require_pool_unchanged,
+    write_other_images,
+    write_pool_images,
+)
 from mmal.utils.image_files import file_identity
 
 

@@ -7,8 +7,14 @@ from mmal.adapters import build_data_adapter, build_model_adapter
 from mmal.distributed.group import Group
 from mmal.engine.hooks.stest_hook import StestHook
 from mmal.engine.mean_gradient import MeanGradient
-from mmal.engine.s_test import (choose_parameters, labeled_batches, open_reference_set, reference_gradient, save_s_test,
-                                solve_s_test)
+from mmal.engine.s_test import (
+    choose_parameters,
+    labeled_batches,
+    open_reference_set,
+    reference_gradient,
+    save_s_test,
+    solve_s_test,
+)
 from mmal.errors import InputError
 from mmal.fileio.tensors import load_tensors
 from mmal.fileio.text import read_json
