@@ -105,7 +105,7 @@ def setup(top_k):
 def test_expected_gradient_of_the_top_k_classes(top_k, method):
     """K = 1 is Algorithm 1, without weight; K > 1 is equation 3."""
     model, task, rule, params, s = setup(top_k)
-    task.method = method
+    task.selector.settle(method)
     with task.loss_mode(), restrict_grad(model, params):
         values, counts = task.pseudo_derivative([item(5), item(6)], [5, 6], params, s, rule)
         for value, it in zip(values, (item(5), item(6)), strict=True):
@@ -214,9 +214,9 @@ def test_a_first_image_that_tells_nothing_is_no_proof():
     nan['inputs'] = nan['inputs'].float() * torch.nan
     with task.loss_mode(), restrict_grad(model, params):
         task.pseudo_derivative([nan], [5], params, s, rule)
-        assert task._checks > 0
+        assert not task.selector.settled
         task.pseudo_derivative([item(6), item(7)], [6, 7], params, s, rule)
-    assert task._checks == 0
+    assert task.selector.settled
     assert task.method == 'forward'
 
 
