@@ -20,7 +20,7 @@ def preserve_rng_state() -> Iterator[None]:
     """
     python_state = random.getstate()
     numpy_state = np.random.get_state()
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    devices = range(torch.cuda.device_count()) if _uses_cuda() else ()
     try:
         with torch.random.fork_rng(devices=devices):
             yield
@@ -86,8 +86,13 @@ def seed_all(seed: int) -> None:
         seed: Seed of every generator, at most 32 bits.
     """
     _seed_cpu(seed)
-    if torch.cuda.is_initialized():
+    if _uses_cuda():
         torch.cuda.manual_seed_all(seed)
+
+
+def _uses_cuda() -> bool:
+    # torch leaves this function untyped.
+    return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
 
 
 def _seed_cpu(seed: int) -> None:
