@@ -155,10 +155,9 @@ class Features:
         """
         of_inputs = layers is None
         names = layers or _modules_of(self.output_layers(items))
+        groups = [[row] for row in range(len(items))]
         if self._batched:
             groups = group_by_shape(items)
-        else:
-            groups = [[row] for row in range(len(items))]
         vectors: dict[int, Tensor] = {}
         with torch.no_grad(), self._mode(self._model):
             for group in groups:
