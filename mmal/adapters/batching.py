@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
+from .base import Item
 
-def group_by_shape(items: Sequence[dict[str, Any]]) -> list[list[int]]:
+T = TypeVar('T')
+
+
+def group_by_shape(items: Sequence[Item]) -> list[list[int]]:
     """Group dataset items by the shape of their images: padding to a common size changes the loss.
 
     Args:
@@ -23,6 +27,28 @@ def group_by_shape(items: Sequence[dict[str, Any]]) -> list[list[int]]:
     for row, item in enumerate(items):
         groups.setdefault(tuple(item['inputs'].shape), []).append(row)
     return list(groups.values())
+
+
+def batches_by_shape(items: Sequence[Item]) -> Iterator[tuple[list[int], list[Item]]]:
+    """Cut dataset items into batches of one shape.
+
+    Args:
+        items: Dataset items.
+
+    Yields:
+        Row numbers and items of each batch, see :func:`group_by_shape`.
+    """
+    for rows in group_by_shape(items):
+        yield rows, [items[row] for row in rows]
+
+
+def in_row_order(values: Mapping[int, T]) -> list[T]:
+    """Return values in the order of their rows.
+
+    Args:
+        values: Values by row number.
+    """
+    return [values[row] for row in sorted(values)]
 
 
 def unbatch(outputs: Any, n: int) -> list[Any]:

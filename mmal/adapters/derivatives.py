@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mmal.influence.method_selection import Rejection, Selection
 
 from .base import ImageId, Item, PseudoLabels
-from .batching import group_by_shape
+from .batching import batches_by_shape
 
 MAX_CHECKED_BATCHES = 5
 """Largest number of batches on which methods are compared with plain autograd."""
@@ -92,13 +92,13 @@ def derivatives_by_shape(
     """
     values = torch.zeros(len(items), device=direction.device)
     counts = [0] * len(items)
-    for group in group_by_shape(items):
-        inputs, samples = prepare([items[row] for row in group])
-        ids = [image_ids[row] for row in group]
+    for rows, batch_items in batches_by_shape(items):
+        inputs, samples = prepare(batch_items)
+        ids = [image_ids[row] for row in rows]
         batch = DerivativeBatch(inputs, samples, ids, params, direction, pseudo_labels)
-        group_values, group_counts = compute(batch)
-        values[group] = group_values.to(values)
-        for row, count in zip(group, group_counts, strict=True):
+        batch_values, batch_counts = compute(batch)
+        values[rows] = batch_values.to(values)
+        for row, count in zip(rows, batch_counts, strict=True):
             counts[row] = count
     return values, counts
 

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 from mmal.errors import InputError
 from mmal.influence.last_layers import find_last_layers
 
-from .batching import group_by_shape, to_channels_last_on_cpu
+from .batching import group_by_shape, in_row_order, to_channels_last_on_cpu
 from .model_modes import eval_mode
 
 
@@ -165,7 +165,7 @@ class Features:
                     self._forward([items[row] for row in group])
                 for row, vector in zip(group, pooled(record, len(group), of_inputs), strict=True):
                     vectors[row] = vector
-        return torch.stack([vectors[row] for row in range(len(items))])
+        return torch.stack(in_row_order(vectors))
 
     def _sum_of_outputs(self, items: Sequence[Any]) -> Tensor:
         total: Any = 0

@@ -1,5 +1,5 @@
 import torch
-from mmal.adapters.batching import group_by_shape, to_channels_last_on_cpu, unbatch
+from mmal.adapters.batching import batches_by_shape, group_by_shape, in_row_order, to_channels_last_on_cpu, unbatch
 
 
 def test_rows_are_grouped_by_shape_in_order_of_the_first():
@@ -23,3 +23,12 @@ def test_images_get_channels_last_and_other_tensors_stay():
     assert laid_out.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(laid_out, images)
     assert to_channels_last_on_cpu(rows) is rows
+
+
+def test_batches_of_one_shape_and_values_back_in_row_order():
+    items = [dict(inputs=torch.zeros(3, size, 4), name=name) for name, size in (('a', 4), ('b', 8), ('c', 4))]
+    names = {}
+    for rows, batch in batches_by_shape(items):
+        names.update(zip(rows, [item['name'] for item in batch], strict=True))
+    assert list(names) == [0, 2, 1]
+    assert in_row_order(names) == ['a', 'b', 'c']

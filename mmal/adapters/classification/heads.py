@@ -1,4 +1,4 @@
-"""What the config of a classifier tells of its labels, before any model is built."""
+"""How many labels an image may have, from the config of a classifier."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmal.adapters.base import ImageId, Item, PseudoLabels
-from mmal.adapters.batching import group_by_shape, unbatch
+from mmal.adapters.batching import batches_by_shape, in_row_order, unbatch
 from mmal.adapters.derivatives import Log, derivatives_by_shape, log_to_current_logger
 from mmal.adapters.features import Features
 from mmal.adapters.model_modes import eval_mode, loss_evaluation_mode, unwrapped
@@ -26,9 +26,10 @@ from .head_losses import ClassifierHead
 class ClassificationAdapter:
     """Model side of classification; see :class:`~mmal.adapters.base.ModelAdapter`.
 
-    What the pseudo-labels are is told by
-    :meth:`~mmal.adapters.classification.head_losses.ClassifierHead.pseudo_choices`; how derivatives
-    are computed, by :class:`~mmal.adapters.classification.derivative.ClassifierDerivative`.
+    Pseudo-labels are chosen by
+    :meth:`~mmal.adapters.classification.head_losses.ClassifierHead.pseudo_choices`. Derivatives are
+    computed by a :class:`~mmal.adapters.classification.derivative.ClassifierDerivative`, which
+    chooses the method.
 
     Attributes:
         model: The classifier, not wrapped.
@@ -99,11 +100,11 @@ class ClassificationAdapter:
             Losses of shape (N,) with a graph.
         """
         losses: dict[int, Tensor] = {}
-        for group in group_by_shape(items):
-            inputs, samples = self._prepare([items[row] for row in group])
-            group_losses = self._losses_of_one_shape(inputs, samples)
-            losses.update(zip(group, group_losses, strict=True))
-        return torch.stack([losses[row] for row in range(len(items))])
+        for rows, batch_items in batches_by_shape(items):
+            inputs, samples = self._prepare(batch_items)
+            batch_losses = self._losses_of_one_shape(inputs, samples)
+            losses.update(zip(rows, batch_losses, strict=True))
+        return torch.stack(in_row_order(losses))
 
     def pseudo_derivative(
         self,
@@ -154,13 +155,13 @@ class ClassificationAdapter:
             Gradients of shape (N, P).
         """
         gradients: dict[int, Tensor] = {}
-        for group in group_by_shape(items):
-            inputs, _ = self._prepare([items[row] for row in group])
+        for rows, batch_items in batches_by_shape(items):
+            inputs, _ = self._prepare(batch_items)
             feats = self.model.extract_feat(inputs)
-            for row, image_feats in zip(group, unbatch(feats, len(group)), strict=True):
+            for row, image_feats in zip(rows, unbatch(feats, len(rows)), strict=True):
                 choices = self.head.choices_from_features(image_feats, pseudo_labels)
                 gradients[row] = self.head.weighted_gradient(image_feats, choices, params)
-        return torch.stack([gradients[row] for row in range(len(items))])
+        return torch.stack(in_row_order(gradients))
 
     def probabilities(self, items: Sequence[Item], score_thr: float = 0.05) -> list[Tensor]:
         """Predict distributions over classes.
@@ -175,13 +176,13 @@ class ClassificationAdapter:
         """
         probabilities: dict[int, Tensor] = {}
         with torch.no_grad(), eval_mode(self.model):
-            for group in group_by_shape(items):
-                inputs, _ = self._prepare([items[row] for row in group])
+            for rows, batch_items in batches_by_shape(items):
+                inputs, _ = self._prepare(batch_items)
                 scores = self.model(inputs, mode='tensor')
-                for row, prediction in zip(group, self.head.predictions(scores), strict=True):
+                for row, prediction in zip(rows, self.head.predictions(scores), strict=True):
                     p = prediction.pred_score
                     probabilities[row] = torch.stack([p, 1 - p], 1) if self.multi_label else p[None]
-        return [probabilities[row] for row in range(len(items))]
+        return in_row_order(probabilities)
 
     def predictions(self, items: Sequence[Item], score_thr: float = 0.3) -> list[list[Prediction]]:
         """Predict the five classes the model is surest of, the most confident first.

@@ -11,7 +11,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from mmal.adapters.base import ImageId, Item, PseudoLabels
-from mmal.adapters.batching import group_by_shape, unbatch
+from mmal.adapters.batching import batches_by_shape, in_row_order, unbatch
 from mmal.adapters.derivatives import Log, derivatives_by_shape, log_to_current_logger
 from mmal.adapters.features import Features
 from mmal.adapters.model_modes import unwrapped
@@ -32,8 +32,8 @@ from .predict import detect
 class DetectionAdapter:
     """Model side of detection; see :class:`~mmal.adapters.base.ModelAdapter`.
 
-    Pseudo-labels are boxes. How derivatives are computed, and how the method is chosen, is told by
-    :class:`~mmal.adapters.detection.derivative.DetectorDerivative`.
+    Pseudo-labels are boxes. Derivatives are computed by a
+    :class:`~mmal.adapters.detection.derivative.DetectorDerivative`, which chooses the method.
 
     Attributes:
         model: The detector, not wrapped.
@@ -105,11 +105,11 @@ class DetectionAdapter:
             Losses of shape (N,) with a graph.
         """
         losses: dict[int, Tensor] = {}
-        for group in group_by_shape(items):
-            inputs, samples = self._prepare([items[row] for row in group])
-            group_losses = self._losses_of_one_shape(inputs, samples)
-            losses.update(zip(group, group_losses, strict=True))
-        return torch.stack([losses[row] for row in range(len(items))])
+        for rows, batch_items in batches_by_shape(items):
+            inputs, samples = self._prepare(batch_items)
+            batch_losses = self._losses_of_one_shape(inputs, samples)
+            losses.update(zip(rows, batch_losses, strict=True))
+        return torch.stack(in_row_order(losses))
 
     def pseudo_derivative(
         self,

@@ -12,7 +12,7 @@ from torch import Tensor
 from torchvision.ops import roi_align
 
 from mmal.adapters.base import Item
-from mmal.adapters.batching import group_by_shape, to_channels_last_on_cpu
+from mmal.adapters.batching import batches_by_shape, in_row_order, to_channels_last_on_cpu
 from mmal.adapters.model_modes import stub_method
 
 from .modes import prediction_mode
@@ -40,21 +40,21 @@ def detect(
     Returns:
         Instances of each item.
     """
-    instances: list[Any] = [None] * len(items)
+    instances: dict[int, InstanceData] = {}
     with torch.no_grad(), prediction_mode(model):
-        for group in group_by_shape(items):
-            inputs, samples = prepare([items[row] for row in group])
+        for rows, batch_items in batches_by_shape(items):
+            inputs, samples = prepare(batch_items)
             feats = model.extract_feat(to_channels_last_on_cpu(inputs))
             with stub_method(model, 'extract_feat', feats):
                 predicted = model.predict(inputs, copy.deepcopy(samples), rescale=False)
-            for position, row in enumerate(group):
-                found = predicted[position].pred_instances
-                found = found[found.scores >= score_thr]
+            for position, row in enumerate(rows):
+                predictions = predicted[position].pred_instances
+                confident = predictions[predictions.scores >= score_thr]
                 if with_features:
                     maps = [level[position : position + 1] for level in feats]
-                    found.features = box_features(maps, found.bboxes, inputs.shape[-1])
-                instances[row] = found
-    return instances
+                    confident.features = box_features(maps, confident.bboxes, inputs.shape[-1])
+                instances[row] = confident
+    return in_row_order(instances)
 
 
 def box_features(maps: Sequence[Tensor], boxes: Tensor, width: int) -> Tensor:
