@@ -86,6 +86,7 @@ def _setup(task, params_of, items):
 
 def detector(name: str, config: str, target: str, n: int) -> list[dict]:
     """Records of one detector."""
+    from mmal.adapters.detection.losses import pseudo_targets
     from mmal.adapters.detection.model import DetectionAdapter
 
     model = _detector(config)
@@ -100,7 +101,7 @@ def detector(name: str, config: str, target: str, n: int) -> list[dict]:
             return model.predict(data['inputs'], data['data_samples'], rescale=False)
 
     def labeled(inputs, samples):
-        return task._public_targets(inputs, samples, PseudoLabels())
+        return pseudo_targets(model, inputs, samples, PseudoLabels())
 
     ways = _ways(task, items, params, direction, PseudoLabels(), predict, labeled)
     found = sum(int((f.pred_instances.scores > 0.1).sum()) for f in predict()) / len(items)

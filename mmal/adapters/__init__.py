@@ -1,49 +1,84 @@
-"""The only place that knows mmdet and mmpretrain: everything a loop, hook or sampler asks of it goes through here."""
+"""The only place that knows mmdet and mmpretrain.
+
+Whatever a loop, hook or sampler needs of a host library goes through the adapters built here. Only
+the host library that a config asks for is imported.
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mmal.errors import InputError
 
+if TYPE_CHECKING:
+    from mmengine.config import Config
+    from torch import nn
 
-def _is_classification(cfg) -> bool:
+    from .base import DataAdapter, ModelAdapter
+
+__all__ = ['build_data_adapter', 'build_model_adapter', 'several_labels']
+
+
+def build_data_adapter(cfg: Config) -> DataAdapter:
+    """Build the data side of the task that a config describes.
+
+    Args:
+        cfg: The whole config.
+
+    Raises:
+        InputError: If the config's default_scope is not 'mmdet' or 'mmpretrain', or its training
+            set cannot be read.
+    """
+    if _is_classification(cfg):
+        from .classification.data import ClassificationDataAdapter
+
+        return ClassificationDataAdapter(cfg)
+    from .detection.data import DetectionDataAdapter
+
+    return DetectionDataAdapter(cfg)
+
+
+def build_model_adapter(model: nn.Module, cfg: Config) -> ModelAdapter:
+    """Build the model side of the task that a config describes.
+
+    Args:
+        model: The built model, wrapped (DDP) or not.
+        cfg: The whole config.
+
+    Raises:
+        InputError: If the config's default_scope is not 'mmdet' or 'mmpretrain', or the model is
+            of a kind that is not supported.
+    """
+    if _is_classification(cfg):
+        from .classification.model import ClassificationAdapter
+
+        return ClassificationAdapter(model)
+    from .detection.model import DetectionAdapter
+
+    return DetectionAdapter(model)
+
+
+def several_labels(cfg: Config) -> bool:
+    """Whether an image may have several labels, by the head of a config's classifier.
+
+    Args:
+        cfg: The whole config. For a detector the answer is False.
+
+    Raises:
+        InputError: If the config's default_scope is not 'mmdet' or 'mmpretrain'.
+    """
+    if not _is_classification(cfg):
+        return False
+    from .classification.heads import head_takes_several
+
+    return head_takes_several(cfg)
+
+
+def _is_classification(cfg: Config) -> bool:
     scope = cfg.get('default_scope', 'mmengine')
     if scope not in ('mmdet', 'mmpretrain'):
         raise InputError(
             f"mmal knows the tasks of default_scope 'mmdet' and 'mmpretrain', but this config has "
             f'{scope!r}. Inherit from a config of mmdet or mmpretrain, or set default_scope.'
         )
-    return scope == 'mmpretrain'
-
-
-def build_data_adapter(cfg):
-    """The data side of the task a config describes; see :class:`~mmal.adapters.base.DataAdapter`."""
-    if _is_classification(cfg):
-        from mmal.adapters.classification.data import ClassificationDataAdapter
-
-        return ClassificationDataAdapter(cfg)
-    from mmal.adapters.detection.data import DetectionDataAdapter
-
-    return DetectionDataAdapter(cfg)
-
-
-def build_model_adapter(model, cfg):
-    """The model side of the task a config describes; see :class:`~mmal.adapters.base.ModelAdapter`."""
-    if _is_classification(cfg):
-        from mmal.adapters.classification.model import ClassificationAdapter
-
-        return ClassificationAdapter(model)
-    from mmal.adapters.detection.model import DetectionAdapter
-
-    return DetectionAdapter(model)
-
-
-def several_labels(cfg) -> bool:
-    """Whether an image may have several labels, as the head of a config's classifier has it; never of detectors."""
-    if not _is_classification(cfg):
-        return False
-    from mmal.adapters.classification.heads import head_takes_several
-
-    return head_takes_several(cfg)
-
-
-__all__ = ['build_data', 'build_task', 'several_labels']
+    return bool(scope == 'mmpretrain')

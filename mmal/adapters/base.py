@@ -1,13 +1,47 @@
-"""What the rest of mmal needs from a kind of model (detector, classifier)."""
+"""The contract between mmal and a kind of model: what a data adapter and a model adapter offer.
+
+The rest of mmal speaks to detectors and classifiers through these protocols alone.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, TypedDict, runtime_checkable
 
 from torch import Tensor, nn
-from torch.utils.data import Dataset
+
+from mmal.annotation.records import CocoAnnotation, ImageLabel, Prediction
+
+ImageId: TypeAlias = Hashable
+"""Identifies an image for good: the number in a COCO file, or the file's name below its folder."""
+
+Item: TypeAlias = dict[str, Any]
+"""What a dataset of either host returns: ``inputs`` (C, H, W) and ``data_samples``."""
+
+Annotation: TypeAlias = CocoAnnotation | ImageLabel
+"""One annotation of either task."""
+
+Size: TypeAlias = tuple[int, int]
+"""Width and height in pixels."""
+
+
+class PoolImage(TypedDict, total=False):
+    """An image of the pool. A COCO file's own keys come on top.
+
+    Attributes:
+        id: Id of the image; always there.
+        file_name: Name of its file below the image root.
+        width: Width in pixels, if known.
+        height: Height in pixels, if known.
+    """
+
+    id: ImageId
+    file_name: str
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)
@@ -15,167 +49,345 @@ class PseudoLabels:
     """Which of a model's own predictions stand for the labels of an unlabeled image.
 
     Attributes:
-        score_thr: Detection: predictions at least this confident.
-        max_boxes: Detection: at most so many, the most confident. None: all.
-        class_agnostic: Detection: of boxes on the same object, whatever their classes, the most confident one.
-        top_k: Classification: K of the paper's equation 3, the classes whose gradients are weighted by confidence.
+        score_thr: Detection: lowest score of a prediction that counts. Defaults to 0.1.
+        max_boxes: Detection: largest number of predictions of one image, the most confident.
+            Defaults to None: no limit.
+        top_k: Classification: K of the paper's equation 3, the number of classes whose gradients
+            are weighted by their confidence. Defaults to 1: the most confident class, unweighted.
     """
 
     score_thr: float = 0.1
     max_boxes: int | None = None
-    class_agnostic: bool = False
     top_k: int = 1
 
 
 class DataAdapter(Protocol):
-    """The data side: pool, ground truth and datasets, read from the config.
+    """The data side: pool, hidden ground truth and datasets, read from the config.
 
-    Attributes:
-        images: Pool images, dicts with at least ``id`` and ``file_name``; no annotations.
-        classes: Class names in the config's order.
-        has_boxes: Whether a budget may be in boxes.
-        local: Whether the image files lie on a local file system.
-        has_truth: Whether the training set holds any annotation.
-        has_files: Whether the images are files, local or not, that people can be shown.
-        categories: COCO categories, one a class; none where whole images have classes.
-        several_labels: Whether an image may have several classes, where whole images have classes.
+    All properties are fixed once the adapter is built.
     """
 
-    images: list[dict]
-    classes: tuple[str, ...]
-    has_boxes: bool
-    local: bool
-    has_truth: bool
-    has_files: bool
-    categories: list[dict]
-    several_labels: bool
+    @property
+    def images(self) -> list[PoolImage]:
+        """All images of the pool in the dataset's order, without annotations."""
 
-    def image_path(self, image_id) -> str:
-        """Where the file of a pool image lies."""
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the config's order."""
 
-    def file_info(self, image_id) -> dict:
-        """Its ``file_name`` below :meth:`root`, and ``width`` and ``height`` where they are known."""
+    @property
+    def categories(self) -> list[dict[str, Any]]:
+        """COCO categories, one per class; empty where whole images have classes."""
 
-    def image_root(self) -> str:
-        """The folder that file names are below."""
+    @property
+    def has_boxes(self) -> bool:
+        """Whether annotations are boxes, so that a budget may be in boxes."""
 
-    def missing_files(self) -> list[str]:
-        """Files of pool images that do not exist."""
+    @property
+    def several_labels(self) -> bool:
+        """Whether an image may have several classes; False where annotations are boxes."""
 
-    def size_mismatches(self, sizes: dict) -> dict:
-        """Where the annotation file gives another (width, height) than the image has: the two of them by image id.
+    @property
+    def has_truth(self) -> bool:
+        """Whether the training set holds any annotation, which a simulated oracle could reveal."""
+
+    @property
+    def has_files(self) -> bool:
+        """Whether all images are files, local or not, that people can be shown."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the image files lie on a local file system."""
+
+    def image_path(self, image_id: ImageId) -> str:
+        """Return the path of an image's file.
 
         Args:
-            sizes: By image id, (width, height) as it lies in the file and as it is when EXIF turned it.
+            image_id: Id of an image of the pool.
         """
 
-    def files(self, dataset) -> list[str]:
-        """Image files of a built reference or evaluation set, if they are local."""
+    def file_info(self, image_id: ImageId) -> dict[str, Any]:
+        """Return ``file_name`` below :meth:`image_root`, with ``width`` and ``height`` if known.
 
-    def check_dataset(self, dataset, name: str) -> None:
-        """InputError if a reference or evaluation set lacks image files or has unknown categories."""
-
-    def annotation_digest(self, dataset=None) -> str:
-        """Checksum of what the annotations of a built dataset, or of the pool, are read from; '' if not local.
-
-        Where images have classes, of the labels themselves.
+        Args:
+            image_id: Id of an image of the pool.
         """
 
-    def ground_truth(self, image_ids) -> list[dict]:
-        """Hidden ground truth of these images, for a simulated oracle only."""
+    def image_root(self) -> str:
+        """Return the folder that file names are relative to, absolute if it is local."""
 
-    def pool_contents(self) -> dict | list:
-        """Contents of ``pool.json``: every image of the pool, no annotation."""
+    def missing_files(self) -> list[str]:
+        """Return the paths of local image files that do not exist."""
 
-    def labeled_contents(self, image_ids, annotations: list[dict]) -> dict | list:
-        """Contents of ``labeled.json``: these images with these annotations."""
+    def size_mismatches(
+        self, sizes: Mapping[ImageId, tuple[Size, Size]]
+    ) -> dict[ImageId, tuple[Size, Size]]:
+        """Compare the sizes of images with those in the annotation file.
 
-    def read_labeled(self, path) -> tuple[list, list[dict]]:
-        """Ids and annotations of a labeled file; none if it does not exist."""
+        Args:
+            sizes: Sizes by image id: the size stored in the file, and the size after it was turned
+                as its EXIF orientation asks.
 
-    def row_index(self, dataset) -> dict:
-        """Row of each image id in a pool dataset."""
+        Returns:
+            Of each image that differs, by its id: the size in the annotation file, and the size
+            that the pipeline will load.
+        """
 
-    def set_training_set(self, cfg, path: str) -> None:
-        """Change ``cfg`` so that its training reads only the labeled file ``path``."""
+    def files(self, dataset: Any) -> list[str]:
+        """Return the image files of a built reference or evaluation set; none if not local.
 
-    def labeled_dataset(self, path: str | None) -> Dataset:
-        """Images of a labeled file (None: of the whole training set) with annotations, as at test time (no flips)."""
+        Args:
+            dataset: The built dataset.
+        """
 
-    def reference_dataset(self, reference) -> Dataset:
-        """The reference set R with annotations, as at test time."""
+    def check_dataset(self, dataset: Any, name: str) -> None:
+        """Check the files, annotations and classes of a built reference or evaluation set.
 
-    def pool_dataset(self, path: str) -> Dataset:
-        """Images of a file without annotations, as at test time."""
+        Args:
+            dataset: The built dataset.
+            name: Name of the set in error messages.
+
+        Raises:
+            InputError: If image files are missing, there is no annotation at all, or its classes
+                are not those of the config.
+        """
+
+    def annotation_digest(self, dataset: Any = None) -> str:
+        """Return a checksum of annotations.
+
+        Args:
+            dataset: A built dataset. Defaults to None: the pool.
+
+        Returns:
+            A checksum of the annotation files, '' if they are not local; where whole images have
+            classes, a checksum of the labels themselves.
+        """
+
+    def ground_truth(self, image_ids: Iterable[ImageId]) -> list[Annotation]:
+        """Return the hidden ground truth of some images, for a simulated oracle only.
+
+        Args:
+            image_ids: Ids of images of the pool.
+
+        Raises:
+            InputError: If an image that needs a label has none.
+        """
+
+    def pool_contents(self) -> dict[str, Any] | list[dict[str, Any]]:
+        """Return the contents of ``pool.json``: every image of the pool and no annotation."""
+
+    def labeled_contents(
+        self, image_ids: Iterable[ImageId], annotations: Sequence[Annotation]
+    ) -> dict[str, Any] | list[dict[str, Any]]:
+        """Return the contents of a labeled file.
+
+        Args:
+            image_ids: Ids of the labeled images.
+            annotations: Annotations of these images.
+        """
+
+    def read_labeled(self, path: str | Path) -> tuple[list[ImageId], list[Annotation]]:
+        """Read a labeled file.
+
+        Args:
+            path: Path of the file.
+
+        Returns:
+            Ids of the images, and their annotations; both empty if the file does not exist.
+        """
+
+    def row_index(self, dataset: Any) -> dict[ImageId, int]:
+        """Return the row of each image in a pool dataset, by image id.
+
+        Args:
+            dataset: A dataset of :meth:`pool_dataset`.
+        """
+
+    def set_training_set(self, cfg: Any, path: str | Path) -> None:
+        """Change a config in place so that its training reads only a labeled file.
+
+        Args:
+            cfg: The whole config (``mmengine.Config``).
+            path: Path of the labeled file.
+        """
+
+    def labeled_dataset(self, path: str | None) -> Any:
+        """Build a dataset of labeled images with annotations, as at test time (no augmentation).
+
+        Args:
+            path: Path of a labeled file; None for the whole training set.
+        """
+
+    def reference_dataset(self, reference: Any) -> Any:
+        """Build the reference set R with annotations, as at test time.
+
+        Args:
+            reference: 'val' for the dataset of ``val_dataloader``, or a dataset config.
+
+        Raises:
+            InputError: If it is anything else, or a file is missing.
+        """
+
+    def pool_dataset(self, path: str) -> Any:
+        """Build a dataset of the images of a file, without annotations, as at test time.
+
+        Args:
+            path: Path of a file with :meth:`pool_contents`.
+        """
 
 
 class ModelAdapter(Protocol):
-    """The model side. ``items`` are what the datasets above return; images of different sizes may be mixed."""
+    """The model side: losses, pseudo-labels, predictions and features.
+
+    ``items`` are what the datasets of the :class:`DataAdapter` return; images of different sizes
+    may be mixed. Losses and gradients are computed inside :meth:`loss_mode`.
+
+    Attributes:
+        model: The model, not wrapped.
+    """
 
     model: nn.Module
 
-    def loss_mode(self) -> AbstractContextManager:
-        """Running statistics, no dropout, heads as in training, losses of this process alone, float32."""
+    def loss_mode(self) -> AbstractContextManager[None]:
+        """Put the model into the state in which losses have a meaning for influence.
 
-    def last_layers(self, items: list[Any]) -> list[str]:
-        """Names of the parameters of the last layers, found from the loss of these annotated items."""
+        Running statistics, no dropout, heads as in training, losses of this process alone, float32;
+        see :func:`~mmal.adapters.model_modes.loss_evaluation_mode`.
+        """
 
-    def losses(self, items: list[Any]) -> Tensor:
-        """Loss of each item on its own annotations, each normalised as if alone: shape (N,), with a graph."""
+    def last_layers(self, items: Sequence[Item]) -> list[str]:
+        """Find the last layers by following the loss backwards. Call outside :meth:`loss_mode`.
+
+        Args:
+            items: Annotated dataset items, on which the loss is computed.
+
+        Returns:
+            Names of the layers' parameters.
+        """
+
+    def output_layers(self, items: Sequence[Item]) -> list[str]:
+        """Find the layers that make the raw outputs; no annotation is needed.
+
+        Args:
+            items: Dataset items; the model runs on the first one.
+
+        Returns:
+            Names of the layers' parameters.
+        """
+
+    def losses(self, items: Sequence[Item]) -> Tensor:
+        """Compute the loss of each item on its own annotations. Call inside :meth:`loss_mode`.
+
+        Args:
+            items: Annotated dataset items.
+
+        Returns:
+            Losses of shape (N,) with a graph, each normalised as if its image were alone.
+        """
 
     def pseudo_derivative(
         self,
-        items: list[Any],
-        image_ids: list,
+        items: Sequence[Item],
+        image_ids: Sequence[ImageId],
         params: dict[str, nn.Parameter],
         direction: Tensor,
-        rule: PseudoLabels,
+        pseudo_labels: PseudoLabels,
     ) -> tuple[Tensor, list[int]]:
-        """Derivative along ``direction`` of each item's loss on the model's own predictions.
+        """Compute the derivative of each item's loss on the model's own predictions.
+
+        This is Algorithm 1 of the paper without its sign. Call inside :meth:`loss_mode`.
+
+        Args:
+            items: Dataset items; their annotations are not used.
+            image_ids: Ids of the items' images. They seed whatever a model draws at random.
+            params: The parameters by name, P values in all; they must require gradients.
+            direction: s, of shape (P,).
+            pseudo_labels: Which predictions count.
 
         Returns:
-            direction . G_z of shape (N,), not finite where the loss or its slope is not, and the number of
-            pseudo-labels of each item.
+            direction . G_z of shape (N,), not finite where the loss or its slope is not, and the
+            number of pseudo-labels of each item.
         """
-
-    def probabilities(self, items: list[Any], score_thr: float = 0.05) -> list[Tensor]:
-        """Distributions over outcomes that the model predicts for each item, shape (rows, outcomes).
-
-        One row over the classes for a classifier of one label; for one of several labels, a row a class, and for a
-        detector, a row a box with at least ``score_thr``, over two outcomes: the class is there, or not.
-        """
-
-    def predictions(self, items: list[Any], score_thr: float = 0.3) -> list[list[dict]]:
-        """What the model sees in each item, to be shown to people, the most confident first.
-
-        Detection: boxes with at least ``score_thr``, {bbox [x, y, w, h] in pixels of the image as it was loaded, label,
-        score}. Classification: the five classes the model is surest of, {label, score}. Labels are class indices.
-        """
-
-    def features(self, items: list[Any], layers: list[str] | None = None) -> Tensor:
-        """One vector an item, shape (N, D): what goes into the last layers, or comes out of ``layers``.
-
-        Averaged over space, and over boxes or tokens. What goes into a last layer is averaged over pyramid levels, too;
-        the maps that come out of ``layers`` are concatenated.
-        """
-
-    def output_layers(self, items: list[Any]) -> list[str]:
-        """Names of the parameters of the layers that make the raw outputs; needs no annotation."""
 
     def pseudo_gradients(
-        self, items: list[Any], image_ids: list, params: dict[str, nn.Parameter], rule: PseudoLabels
+        self,
+        items: Sequence[Item],
+        image_ids: Sequence[ImageId],
+        params: dict[str, nn.Parameter],
+        pseudo_labels: PseudoLabels,
     ) -> Tensor:
-        """Gradient of each item's loss on the model's own predictions, shape (N, P); inside :meth:`loss_mode`."""
+        """Compute G_z, the gradient of each item's loss on the model's own predictions.
+
+        Call inside :meth:`loss_mode`.
+
+        Args:
+            items: Dataset items; their annotations are not used.
+            image_ids: Ids of the items' images. They seed whatever a model draws at random.
+            params: The parameters by name, P values in all; they must require gradients.
+            pseudo_labels: Which predictions count.
+
+        Returns:
+            Gradients of shape (N, P).
+        """
+
+    def probabilities(self, items: Sequence[Item], score_thr: float = 0.05) -> list[Tensor]:
+        """Predict distributions over outcomes.
+
+        Args:
+            items: Dataset items.
+            score_thr: Detection: lowest score of a box. Defaults to 0.05.
+
+        Returns:
+            One tensor per item, of shape (rows, outcomes). A classifier of one label has one row
+            over the classes. A classifier of several labels has one row per class, and a detector
+            one row per box, over two outcomes: the class is there, or not.
+        """
+
+    def predictions(self, items: Sequence[Item], score_thr: float = 0.3) -> list[list[Prediction]]:
+        """Predict what people are shown, the most confident first.
+
+        Args:
+            items: Dataset items.
+            score_thr: Detection: lowest score of a box. Defaults to 0.3.
+
+        Returns:
+            Predictions of each item. Detection: boxes in pixels of the image as it was loaded.
+            Classification: the five classes the model is surest of.
+        """
+
+    def features(self, items: Sequence[Item], layers: list[str] | None = None) -> Tensor:
+        """Compute one feature vector per item.
+
+        Features are averaged over space, and over boxes or tokens. The inputs of a last layer are
+        averaged over pyramid levels, too; outputs of ``layers`` are concatenated.
+
+        Args:
+            items: Dataset items.
+            layers: Names of modules whose outputs are the features. Defaults to None: the inputs of
+                the last layers.
+
+        Returns:
+            Features of shape (N, D).
+        """
 
 
 @runtime_checkable
 class DetectorAdapter(Protocol):
-    """What the model side of detection offers beside."""
+    """What the model side of detection offers beside :class:`ModelAdapter`.
+
+    ``isinstance(adapter, DetectorAdapter)`` tells detectors from classifiers.
+    """
 
     def detect(
-        self, items: list[Any], score_thr: float = 0.05, with_features: bool = False
+        self, items: Sequence[Item], score_thr: float = 0.05, with_features: bool = False
     ) -> list[Any]:
-        """Predicted instances of each item, in coordinates of the network's input.
+        """Predict instances, in coordinates of the network's input.
 
-        InstanceData with ``bboxes``, ``scores``, ``labels`` and, if asked, ``features`` of shape (n, C).
+        Args:
+            items: Dataset items.
+            score_thr: Lowest score of an instance. Defaults to 0.05.
+            with_features: Whether to add ``features`` of shape (n, C). Defaults to False.
+
+        Returns:
+            InstanceData of each item with ``bboxes`` (n, 4), ``scores`` (n,) and ``labels`` (n,).
         """

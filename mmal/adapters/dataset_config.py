@@ -1,15 +1,20 @@
-"""Find one's way in the dataset part of a config."""
+"""Find the datasets and pipelines in a config."""
 
 from __future__ import annotations
 
 import copy
 from typing import Any
 
+from mmengine.config import Config
+
 from mmal.errors import InputError
 
 
-def leaf_dataset(cfg: dict) -> dict:
-    """The one dataset inside wrappers such as RepeatDataset.
+def leaf_dataset(cfg: dict[str, Any]) -> dict[str, Any]:
+    """Return the one dataset config inside wrappers such as RepeatDataset.
+
+    Args:
+        cfg: A dataset config.
 
     Raises:
         InputError: If there are several.
@@ -18,23 +23,38 @@ def leaf_dataset(cfg: dict) -> dict:
         if len(cfg['datasets']) != 1:
             raise InputError(
                 f'The pool is one dataset, but train_dataloader.dataset is a {cfg["type"]} of '
-                f'{len(cfg["datasets"])}. Merge their annotation files into one and use a single dataset.'
+                f'{len(cfg["datasets"])}. Merge their annotation files into one and use a single '
+                'dataset.'
             )
         return leaf_dataset(cfg['datasets'][0])
-    return leaf_dataset(cfg['dataset']) if 'dataset' in cfg else cfg
+    if 'dataset' in cfg:
+        return leaf_dataset(cfg['dataset'])
+    return cfg
 
 
-def leaves(cfg: dict) -> list[dict]:
-    """All datasets inside wrappers."""
-    inner = cfg.get('datasets') or ([cfg['dataset']] if 'dataset' in cfg else [])
-    return [leaf for c in inner for leaf in leaves(c)] if inner else [cfg]
+def leaves(cfg: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return all dataset configs inside wrappers.
+
+    Args:
+        cfg: A dataset config.
+    """
+    if cfg.get('datasets'):
+        inner = cfg['datasets']
+    elif 'dataset' in cfg:
+        inner = [cfg['dataset']]
+    else:
+        return [cfg]
+    return [leaf for dataset in inner for leaf in leaves(dataset)]
 
 
-def pool_leaf(cfg) -> dict:
-    """The dataset that is the pool.
+def pool_leaf(cfg: Config) -> dict[str, Any]:
+    """Return the config of the dataset that is the pool, a part of ``cfg`` itself.
+
+    Args:
+        cfg: The whole config.
 
     Raises:
-        InputError: If there are several, or a part of it is hidden.
+        InputError: If there are several, or ``indices`` hides a part of it.
     """
     leaf = leaf_dataset(cfg.train_dataloader.dataset)
     if leaf.get('indices') is not None:
@@ -44,23 +64,31 @@ def pool_leaf(cfg) -> dict:
     return leaf
 
 
-def test_pipeline(cfg) -> list[dict]:
-    """The pipeline images are scored with: that of the validation set, or of the test set.
+def test_pipeline(cfg: Config) -> list[dict[str, Any]]:
+    """Return a copy of the pipeline that images are scored with: the validation or the test set's.
+
+    Args:
+        cfg: The whole config.
 
     Raises:
-        InputError: If there is neither.
+        InputError: If there is neither set.
     """
-    source = cfg.get('val_dataloader') or cfg.get('test_dataloader')
-    if source is None:
+    loader = cfg.get('val_dataloader') or cfg.get('test_dataloader')
+    if loader is None:
         raise InputError(
             'The config needs a val_dataloader or a test_dataloader: images are scored with its '
             'pipeline.'
         )
-    return copy.deepcopy(leaves(source.dataset)[0]['pipeline'])
+    pipeline: list[dict[str, Any]] = copy.deepcopy(leaves(loader.dataset)[0]['pipeline'])
+    return pipeline
 
 
-def reference_cfg(cfg, reference: Any) -> dict:
-    """Dataset config of a reference set: 'val', or a dataset config of one's own.
+def reference_cfg(cfg: Config, reference: Any) -> dict[str, Any]:
+    """Return the dataset config of a reference set.
+
+    Args:
+        cfg: The whole config.
+        reference: 'val' for the dataset of ``val_dataloader``, or a dataset config.
 
     Raises:
         InputError: If it is anything else, or there is no val_dataloader.
@@ -69,9 +97,10 @@ def reference_cfg(cfg, reference: Any) -> dict:
         return reference
     if reference != 'val':
         raise InputError(
-            "StestHook: expected reference='val', 'initial', 'labeled', 'holdout' or a dataset config, "
-            f'got {reference!r}.'
+            "StestHook: expected reference='val', 'initial', 'labeled', 'holdout' or a dataset "
+            f'config, got {reference!r}.'
         )
     if cfg.get('val_dataloader') is None:
         raise InputError("StestHook(reference='val') needs a val_dataloader in the config.")
-    return cfg.val_dataloader.dataset
+    dataset: dict[str, Any] = cfg.val_dataloader.dataset
+    return dataset

@@ -1,8 +1,8 @@
-"""Features of images: what goes into a model's last layers, or comes out of modules named by the user."""
+"""Features of images: inputs of a model's last layers, or outputs of modules the user names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -13,119 +13,174 @@ from torch.utils._pytree import tree_leaves
 from mmal.errors import InputError
 from mmal.influence.last_layers import find_last_layers
 
-from .model_modes import eval_mode, group_by_shape, to_channels_last_on_cpu
-
-
-def _has_graph(leaf: Any) -> bool:
-    return isinstance(leaf, Tensor) and leaf.requires_grad
+from .batching import group_by_shape, in_row_order, to_channels_last_on_cpu
+from .model_modes import eval_mode
 
 
 @contextmanager
 def recorded(
     model: nn.Module, names: list[str], inputs: bool = False, graph: bool = False
 ) -> Iterator[dict[str, list[Tensor]]]:
-    """Every tensor that comes out of the named modules inside the context (or goes in), by name, with its graph or not.
+    """Record the tensors that leave, or enter, some modules of a model while it runs.
+
+    Args:
+        model: The model.
+        names: Full names of the modules.
+        inputs: Whether to record the modules' positional inputs in place of their outputs. Defaults
+            to False.
+        graph: Whether the tensors keep their graph. Defaults to False.
+
+    Yields:
+        The tensors by module name, in the order they come. Those of a linear layer have shape
+        (N, tokens, C), whatever their number of dimensions was.
 
     Raises:
-        InputError: If there is no such module.
+        InputError: If the model has no module of such a name.
     """
-    modules, seen = dict(model.named_modules()), {name: [] for name in names}
+    modules = dict(model.named_modules())
     for name in names:
         if name not in modules:
+            children = ', '.join(child for child, _ in model.named_children())
             raise InputError(
                 f'`layers`: {type(model).__name__} has no module {name!r}. Its children are '
-                f'{", ".join(n for n, _ in model.named_children())}.'
+                f'{children}.'
             )
+    record: dict[str, list[Tensor]] = {name: [] for name in names}
 
-    def remember(name: str):
-        def hook(module, args, out):
-            found = [t for t in tree_leaves(args if inputs else out) if isinstance(t, Tensor)]
-            if isinstance(
-                module, nn.Linear
-            ):  # its channels are last, however many dimensions there are
-                found = [t.reshape(len(t), -1, t.shape[-1]) for t in found]
-            seen[name] += found if graph else [t.detach() for t in found]
+    def recorder(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def hook(module: nn.Module, args: Any, output: Any) -> None:
+            for tensor in tree_leaves(args if inputs else output):
+                if not isinstance(tensor, Tensor):
+                    continue
+                # a linear layer has its channels last, however many dimensions there are
+                if isinstance(module, nn.Linear):
+                    tensor = tensor.reshape(len(tensor), -1, tensor.shape[-1])
+                record[name].append(tensor if graph else tensor.detach())
 
         return hook
 
-    handles = [modules[name].register_forward_hook(remember(name)) for name in names]
+    handles = [modules[name].register_forward_hook(recorder(name)) for name in names]
     try:
-        yield seen
+        yield record
     finally:
         for handle in handles:
             handle.remove()
 
 
-def pooled(seen: dict[str, list[Tensor]], n: int, over_uses: bool = False) -> Tensor:
-    """One vector an image: every tensor averaged over space, then concatenated.
+def pooled(record: dict[str, list[Tensor]], n: int, over_uses: bool = False) -> Tensor:
+    """Make one vector per image: average every tensor over space, then concatenate.
 
     Args:
-        seen: From :func:`recorded`: maps of shape (N, C, H, W), or tensors with the channels last. The same tensor in
-            two modules counts once.
-        n: Images, in dimension 0 of every tensor; what else there is, boxes or tokens, is averaged.
-        over_uses: Average the tensors of a module, too: a detector's head is used once a pyramid level.
+        record: Tensors by module name, see :func:`recorded`: maps of shape (N, C, H, W), or tensors
+            with the channels last. A tensor that two modules share counts once.
+        n: Number of images, which are in dimension 0 of every tensor. Other dimensions, boxes or
+            tokens, are averaged.
+        over_uses: Whether the tensors of one module are averaged, too: a detector's head is used
+            once per pyramid level. Defaults to False.
 
     Returns:
-        Shape (n, D).
+        One vector per image, of shape (n, D).
     """
-    parts, known = [], set()
-    for tensors in seen.values():
+    parts: list[Tensor] = []
+    known: set[tuple[int, torch.Size]] = set()
+    for tensors in record.values():
         fresh = [t for t in tensors if (t.data_ptr(), t.shape) not in known]
         known |= {(t.data_ptr(), t.shape) for t in fresh}
-        over_space = [t.flatten(2).mean(2) if t.dim() == 4 else t for t in fresh]
-        means = [t.reshape(n, -1, t.shape[-1]).mean(1) for t in over_space]
-        parts += [torch.stack(means).mean(0)] if over_uses and means else means
+        means = [_mean_per_image(tensor, n) for tensor in fresh]
+        if over_uses and means:
+            parts.append(torch.stack(means).mean(0))
+        else:
+            parts += means
     return torch.cat(parts, 1)
 
 
+def _mean_per_image(tensor: Tensor, n: int) -> Tensor:
+    """Mean over everything but images and channels, of shape (n, C)."""
+    if tensor.dim() == 4:
+        tensor = tensor.flatten(2).mean(2)
+    return tensor.reshape(n, -1, tensor.shape[-1]).mean(1)
+
+
 class Features:
-    """Reads features off a model; its public forward in mode 'tensor' is what runs.
+    """Reads features off a model while its public ``forward`` runs in mode 'tensor'.
 
     Args:
         model: The model, not wrapped.
         prepare: Makes inputs and data samples of dataset items of one shape.
-        together: Whether images may go through in batches, with the images in dimension 0 of every output.
-        mode: Context in which the model runs, made of the model.
+        batched: Whether images may go through the model in batches, that is, whether every output
+            has the images in dimension 0.
+        mode: Makes the context in which the model runs, from the model. Defaults to
+            :func:`~mmal.adapters.model_modes.eval_mode`.
     """
 
     def __init__(
         self,
         model: nn.Module,
-        prepare: Callable[[list], tuple],
-        together: bool,
-        mode: Callable[[nn.Module], AbstractContextManager] = eval_mode,
+        prepare: Callable[[list[Any]], tuple[Any, Any]],
+        batched: bool,
+        mode: Callable[[nn.Module], AbstractContextManager[None]] = eval_mode,
     ) -> None:
-        self._model, self._prepare, self._together, self._mode = model, prepare, together, mode
-        self._names: list[str] | None = None
+        self._model = model
+        self._prepare = prepare
+        self._batched = batched
+        self._mode = mode
+        self._output_layers: list[str] | None = None
 
-    def output_layers(self, items: list) -> list[str]:
-        """Names of the parameters of the layers that make the raw outputs."""
-        if self._names is None:
+    def output_layers(self, items: Sequence[Any]) -> list[str]:
+        """Find the layers that make the raw outputs, once.
 
-            def outputs() -> Tensor:
-                return sum(
-                    t.float().sum() for t in tree_leaves(self._forward(items[:1])) if _has_graph(t)
-                )
+        Args:
+            items: Dataset items; the model runs on the first one. No annotation is needed.
 
+        Returns:
+            Names of the layers' parameters.
+        """
+        if self._output_layers is None:
             with torch.enable_grad(), self._mode(self._model):
-                self._names = find_last_layers(self._model, outputs)
-        return self._names
+                self._output_layers = find_last_layers(
+                    self._model, lambda: self._sum_of_outputs(items[:1])
+                )
+        return self._output_layers
 
-    def extract(self, items: list, layers: list[str] | None = None) -> Tensor:
-        """One vector an item, shape (N, D); see :class:`~mmal.adapters.base.ModelAdapter`."""
-        names = layers or list(
-            dict.fromkeys(n.rpartition('.')[0] for n in self.output_layers(items))
-        )
-        found: list[Tensor] = [None] * len(items)
-        groups = group_by_shape(items) if self._together else [[i] for i in range(len(items))]
+    def extract(self, items: Sequence[Any], layers: list[str] | None = None) -> Tensor:
+        """Compute one vector per item; see :meth:`~mmal.adapters.base.ModelAdapter.features`.
+
+        Args:
+            items: Dataset items.
+            layers: Names of modules whose outputs are the features. Defaults to None: the inputs of
+                the output layers.
+
+        Returns:
+            Features of shape (N, D).
+        """
+        of_inputs = layers is None
+        names = layers or _modules_of(self.output_layers(items))
+        groups = [[row] for row in range(len(items))]
+        if self._batched:
+            groups = group_by_shape(items)
+        vectors: dict[int, Tensor] = {}
         with torch.no_grad(), self._mode(self._model):
             for group in groups:
-                with recorded(self._model, names, inputs=layers is None) as seen:
-                    self._forward([items[i] for i in group])
-                for i, row in zip(group, pooled(seen, len(group), layers is None), strict=True):
-                    found[i] = row
-        return torch.stack(found)
+                with recorded(self._model, names, inputs=of_inputs) as record:
+                    self._forward([items[row] for row in group])
+                for row, vector in zip(group, pooled(record, len(group), of_inputs), strict=True):
+                    vectors[row] = vector
+        return torch.stack(in_row_order(vectors))
 
-    def _forward(self, items: list) -> Any:
-        inputs, samples = self._prepare(items)
+    def _sum_of_outputs(self, items: Sequence[Any]) -> Tensor:
+        total: Any = 0
+        for leaf in tree_leaves(self._forward(items)):
+            if isinstance(leaf, Tensor) and leaf.requires_grad:
+                total = total + leaf.float().sum()
+        sum_of_outputs: Tensor = total
+        return sum_of_outputs
+
+    def _forward(self, items: Sequence[Any]) -> Any:
+        inputs, samples = self._prepare(list(items))
         return self._model(to_channels_last_on_cpu(inputs), samples, mode='tensor')
+
+
+def _modules_of(parameters: list[str]) -> list[str]:
+    """Names of the modules that own some parameters, each once."""
+    names = [name.rpartition('.')[0] for name in parameters]
+    return list(dict.fromkeys(names))

@@ -1,4 +1,4 @@
-"""Feed chosen images of a dataset, in batches, to whoever asks; broken images are values, not crashes."""
+"""Load chosen images of a dataset in batches; a broken image is a value, not a crash."""
 
 from __future__ import annotations
 
@@ -10,16 +10,25 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmal.errors import InputError
 
+PIPELINE_MISTAKES = (KeyError, TypeError, AttributeError, NameError, ImportError)
+"""Errors that show a mistake in a pipeline, not in an image; they are raised."""
+
 
 @dataclass
 class Unreadable:
-    """Stands for an image that could not be loaded."""
+    """Stands for an image that could not be loaded.
+
+    Attributes:
+        reason: Type and message of the error, and the path of the image.
+    """
 
     reason: str
 
 
-class _Tolerant(Dataset):
-    def __init__(self, dataset: Dataset) -> None:
+class _TolerantDataset(Dataset[tuple[int, Any]]):
+    """Gives (index, item), with an :class:`Unreadable` for an item that cannot be loaded."""
+
+    def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
 
     def __len__(self) -> int:
@@ -28,22 +37,34 @@ class _Tolerant(Dataset):
     def __getitem__(self, index: int) -> tuple[int, Any]:
         try:
             return index, self.dataset[index]
-        except (KeyError, TypeError, AttributeError, NameError, ImportError):
-            raise  # a mistake in a pipeline, not in an image
-        except Exception as e:  # noqa: BLE001  whatever a codec raises becomes a named, counted image
+        except PIPELINE_MISTAKES:
+            raise
+        except Exception as e:  # noqa: BLE001  whatever a codec raises becomes a named image
             return index, Unreadable(f'{type(e).__name__}: {e} ({self._path(index)})')
 
     def _path(self, index: int) -> str:
-        info = getattr(self.dataset, 'get_data_info', lambda index: {})(index)
-        return info.get('img_path', f'image number {index}')
+        path = f'image number {index}'
+        if hasattr(self.dataset, 'get_data_info'):
+            path = self.dataset.get_data_info(index).get('img_path', path)
+        return path
 
 
 def batches(
-    dataset: Dataset, order: Sequence[int], batch_size: int, num_workers: int = 0
+    dataset: Any, order: Sequence[int], batch_size: int, num_workers: int = 0
 ) -> Iterator[list[tuple[int, Any]]]:
-    """Yield lists of (index, item) in the given order; an item that cannot be loaded is an :class:`Unreadable`."""
-    loader = DataLoader(
-        _Tolerant(dataset),
+    """Load items of a dataset in a given order.
+
+    Args:
+        dataset: The dataset.
+        order: Indices of the items.
+        batch_size: Number of items per batch; the last batch may be smaller.
+        num_workers: Number of worker processes. Defaults to 0: items are loaded in this process.
+
+    Yields:
+        Lists of (index, item); an item that cannot be loaded is an :class:`Unreadable`.
+    """
+    loader: DataLoader[tuple[int, Any]] = DataLoader(
+        _TolerantDataset(dataset),
         batch_size=batch_size,
         sampler=list(order),
         num_workers=num_workers,
@@ -52,28 +73,38 @@ def batches(
     yield from loader
 
 
-def items_or_raise(batch: list[tuple[int, Any]], what: str) -> list[Any]:
-    """The items of a batch whose images must all be readable.
+def items_or_raise(batch: list[tuple[int, Any]], set_name: str) -> list[Any]:
+    """Return the items of a batch whose images must all be readable.
+
+    Args:
+        batch: A batch of :func:`batches`.
+        set_name: Name of the set in the error message.
 
     Raises:
-        RuntimeError: If one is not; the message names ``what`` set it belongs to.
+        RuntimeError: If one of them is not readable.
     """
     for _, item in batch:
         if isinstance(item, Unreadable):
-            raise RuntimeError(f'An image of the {what} cannot be read: {item.reason}')
+            raise RuntimeError(f'An image of the {set_name} cannot be read: {item.reason}')
     return [item for _, item in batch]
 
 
-def first_item(dataset: Dataset, what: str, tries: int = 20) -> Any:
-    """The first item that can be loaded.
+def first_item(dataset: Any, set_name: str, tries: int = 20) -> Any:
+    """Return the first item that can be loaded.
+
+    Args:
+        dataset: The dataset.
+        set_name: Name of the set in the error message.
+        tries: Number of items to try. Defaults to 20.
 
     Raises:
-        InputError: If none of the first ``tries`` can.
+        InputError: If none of them can be loaded.
     """
+    tolerant = _TolerantDataset(dataset)
     reason = 'it is empty'
     for index in range(min(tries, len(dataset))):
-        _, item = _Tolerant(dataset)[index]
+        _, item = tolerant[index]
         if not isinstance(item, Unreadable):
             return item
         reason = item.reason
-    raise InputError(f'No image of the {what} can be read; the last one tried says: {reason}')
+    raise InputError(f'No image of the {set_name} can be read; the last one tried says: {reason}')

@@ -1,69 +1,118 @@
-"""Restoring contexts that put a model into the state influence needs, whatever the host library."""
+"""Context managers that put a model into the state influence needs, whatever the host library.
+
+Each of them restores the model on leaving.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from mmengine.model import is_model_wrapper
+from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
-from torch.utils._pytree import tree_flatten, tree_unflatten
+from torch.nn.modules.dropout import _DropoutNd
 
-_STOCHASTIC = (nn.modules.dropout._DropoutNd, nn.MultiheadAttention)
+ALWAYS_EVAL_TYPES = (_NormBase, _DropoutNd, nn.MultiheadAttention)
+"""Modules that stay in eval mode: normalisation, dropout, and attention, which has a dropout."""
+
+ALWAYS_EVAL_NAMES = ('DropPath', 'StochasticDepth')
+"""Class names of modules that stay in eval mode: both drop whole branches."""
 
 
-def _fixed(module: nn.Module) -> bool:
-    """True for modules that stay in eval mode: statistics, dropout, drop-path, attention (which has a dropout)."""
-    return isinstance(module, (_NormBase, *_STOCHASTIC)) or type(module).__name__ in (
-        'DropPath',
-        'StochasticDepth',
-    )
+def _stays_in_eval_mode(module: nn.Module) -> bool:
+    return isinstance(module, ALWAYS_EVAL_TYPES) or type(module).__name__ in ALWAYS_EVAL_NAMES
+
+
+def unwrapped(model: Any) -> Any:
+    """Return a model without its wrapper (DDP).
+
+    Args:
+        model: The model, wrapped or not.
+    """
+    return model.module if is_model_wrapper(model) else model
 
 
 @contextmanager
 def _training_flags(model: nn.Module, flag_of: Callable[[nn.Module], bool]) -> Iterator[None]:
-    before = {m: m.training for m in model.modules()}
+    """Set the flag ``training`` of every module, and restore all of them on leaving."""
+    flags = {module: module.training for module in model.modules()}
     try:
-        for m in before:
-            m.training = flag_of(m)
+        for module in flags:
+            module.training = flag_of(module)
         yield
     finally:
-        for m, flag in before.items():
-            m.training = flag
+        for module, flag in flags.items():
+            module.training = flag
 
 
-def eval_mode(model: nn.Module):
-    """Every module in eval mode, restored afterwards."""
-    return _training_flags(model, lambda m: False)
+def eval_mode(model: nn.Module) -> AbstractContextManager[None]:
+    """Put every module into eval mode, and restore each module's own mode on leaving.
+
+    Args:
+        model: The model.
+    """
+    return _training_flags(model, lambda module: False)
+
+
+def _report_no_group() -> bool:
+    return False
 
 
 @contextmanager
 def hide_process_group() -> Iterator[None]:
-    """Let this process answer that it is not part of a group, which is what the hosts' ``reduce_mean`` asks."""
-    asked = torch.distributed.is_initialized
-    torch.distributed.is_initialized = lambda: False
+    """Make ``torch.distributed.is_initialized()`` return False for the whole process.
+
+    This replaces a function of torch, the only such patch in mmal. mmdet's ``reduce_mean`` averages
+    the normalisers of losses over all processes if that function returns True, and offers no other
+    way to be stopped. The average would tie the loss of an image to images of other processes.
+
+    mmengine's collectives ask the same function: inside the context they silently stay within this
+    process. So communicate through a :class:`~mmal.distributed.group.Group` that was made *before*
+    entering the context; making one inside it raises an error.
+
+    Raises:
+        RuntimeError: If the process group is hidden already.
+    """
+    original = torch.distributed.is_initialized
+    if original is _report_no_group:
+        raise RuntimeError('The process group is hidden already: loss modes cannot be nested.')
+    torch.distributed.is_initialized = _report_no_group
     try:
         yield
     finally:
-        torch.distributed.is_initialized = asked
+        torch.distributed.is_initialized = original
 
 
 @contextmanager
 def loss_evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Heads (children named ``*head*``) and the model itself in train mode, in which their losses have a meaning.
+    """Put a model into the state in which the loss of one image has a meaning by itself.
 
-    Normalisation uses running statistics, and nothing drops out. Losses are this process's own: mmdet averages its
-    normalisers over ranks when ``torch.distributed.is_initialized()``, which would tie images together. Autocast is
-    off: a second derivative needs float32, whatever the training's precision.
+    * The model itself and its heads (children with 'head' in their names) are in train mode, as
+      their losses expect.
+    * Everything else is in eval mode. Normalisation uses running statistics and nothing drops out,
+      in heads, too.
+    * Losses are those of this process alone, see :func:`hide_process_group`.
+    * Autocast is off: a second derivative needs float32, whatever the training's precision.
+
+    Args:
+        model: The model, not wrapped.
+
+    Raises:
+        RuntimeError: If a loss mode is active already.
     """
-    heads = {
-        m for name, child in model.named_children() if 'head' in name for m in child.modules()
-    } | {model}
+    in_train_mode = {model}
+    for name, child in model.named_children():
+        if 'head' in name:
+            in_train_mode.update(child.modules())
+
+    def flag_of(module: nn.Module) -> bool:
+        return module in in_train_mode and not _stays_in_eval_mode(module)
+
     with ExitStack() as stack:
-        stack.enter_context(_training_flags(model, lambda m: m in heads and not _fixed(m)))
+        stack.enter_context(_training_flags(model, flag_of))
         stack.enter_context(hide_process_group())
         for device in ('cpu', 'cuda'):
             stack.enter_context(torch.autocast(device, enabled=False))
@@ -71,47 +120,20 @@ def loss_evaluation_mode(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def seeded(key) -> Iterator[None]:
-    """Random numbers that depend on ``key`` (an image id) alone; torch's generators are restored afterwards."""
-    seed = int.from_bytes(hashlib.sha256(str(key).encode()).digest()[:4], 'little')
-    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
-        yield
-
-
-@contextmanager
 def stub_method(module: nn.Module, method: str, value: Any) -> Iterator[None]:
-    """Inside the context ``module.method(...)`` is ``value``, whatever its arguments."""
-    before = module.__dict__.get(method)  # of an outer context, or a patch of the user's
+    """Make a method of a module return a fixed value, whatever its arguments.
+
+    Args:
+        module: The module. What its instance held under that name before, a stub of an outer
+            context or a patch of the user's, is restored on leaving.
+        method: Name of the method.
+        value: What the method returns.
+    """
+    previous = module.__dict__.get(method)
     setattr(module, method, lambda *args, **kwargs: value)
     try:
         yield
     finally:
         delattr(module, method)
-        if before is not None:
-            setattr(module, method, before)
-
-
-def unbatch(outputs: Any, n: int) -> list[Any]:
-    """A nest of tensors with n samples in dimension 0, cut into n nests; one backward node a tensor."""
-    if n == 1:
-        return [outputs]
-    leaves, spec = tree_flatten(outputs)
-    pieces = [leaf.split(1) if isinstance(leaf, Tensor) else (leaf,) * n for leaf in leaves]
-    return [tree_unflatten([piece[i] for piece in pieces], spec) for i in range(n)]
-
-
-def group_by_shape(items: list[dict]) -> list[list[int]]:
-    """Row numbers grouped by image shape: padding to a common size would change the loss."""
-    groups: dict[tuple, list[int]] = {}
-    for i, item in enumerate(items):
-        groups.setdefault(tuple(item['inputs'].shape), []).append(i)
-    return list(groups.values())
-
-
-def to_channels_last_on_cpu(inputs: Tensor) -> Tensor:
-    """Images with the channels last in memory where that is faster: convolutions of a processor reorder less then."""
-    if inputs.dim() == 4 and inputs.device.type == 'cpu':
-        return inputs.contiguous(memory_format=torch.channels_last)
-    return inputs
+        if previous is not None:
+            setattr(module, method, previous)

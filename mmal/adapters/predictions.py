@@ -1,4 +1,4 @@
-"""A model's own predictions, in words of the image as it was loaded: what people are shown."""
+"""A model's own predictions in terms of the image as it was loaded: what people are shown."""
 
 from __future__ import annotations
 
@@ -6,60 +6,62 @@ from typing import Any
 
 from torch import Tensor
 
-
-def corners_in_image(found: Any, sample: Any) -> Tensor:
-    """Predicted boxes as x1, y1, x2, y2 in pixels of the original image, clipped to it, shape (n, 4).
-
-    Args:
-        found: InstanceData with ``bboxes`` in coordinates of the network's input.
-        sample: The image's data sample; its ``scale_factor`` and ``ori_shape`` count.
-    """
-    height, width = sample.ori_shape[:2]
-    scale = found.bboxes.new_tensor([float(s) for s in sample.get('scale_factor', (1, 1))[:2]] * 2)
-    return (
-        (found.bboxes / scale)
-        .clamp(min=0)
-        .minimum(scale.new_tensor([width, height, width, height]))
-    )
+from mmal.annotation.records import Prediction
 
 
-def boxes_in_image(found: Any, sample: Any) -> list[dict]:
-    """Predicted boxes in pixels of the original image, the most confident first.
+def corners_in_image(instances: Any, sample: Any) -> Tensor:
+    """Convert predicted boxes to pixels of the original image.
 
     Args:
-        found: InstanceData with ``scores`` and ``labels`` beside the ``bboxes`` of :func:`corners_in_image`.
-        sample: See there.
+        instances: InstanceData with ``bboxes`` (x1, y1, x2, y2) in coordinates of the network's
+            input.
+        sample: Data sample of the image. Its ``scale_factor`` (width, height) and ``ori_shape``
+            (height, width) are read.
 
     Returns:
-        Dicts of ``bbox`` [x, y, w, h], clipped to the image, ``label`` (class index) and ``score``.
+        Boxes as x1, y1, x2, y2, clipped to the image, of shape (n, 4).
     """
-    corners = corners_in_image(found, sample)
-    order = found.scores.argsort(descending=True, stable=True)
-    rows = zip(
-        corners[order].tolist(),
-        found.labels[order].tolist(),
-        found.scores[order].tolist(),
-        strict=True,
-    )
-    return [
-        dict(
-            bbox=[round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)],
-            label=label,
-            score=round(score, 4),
-        )
-        for (x1, y1, x2, y2), label, score in rows
-    ]
+    height, width = sample.ori_shape[:2]
+    scale_factor = [float(factor) for factor in sample.get('scale_factor', (1, 1))[:2]]
+    scale = instances.bboxes.new_tensor(scale_factor * 2)
+    limits = scale.new_tensor([width, height, width, height])
+    corners: Tensor = (instances.bboxes / scale).clamp(min=0).minimum(limits)
+    return corners
 
 
-def top_labels(p: Tensor, n: int = 5) -> list[dict]:
-    """The classes a classifier is surest of, at most ``n``, the most confident first.
+def boxes_in_image(instances: Any, sample: Any) -> list[Prediction]:
+    """Convert predicted boxes to what people are shown.
 
     Args:
-        p: Probability of each class, shape (C,).
-        n: How many.
+        instances: InstanceData with ``scores`` and ``labels`` beside the ``bboxes`` of
+            :func:`corners_in_image`.
+        sample: Data sample of the image, see :func:`corners_in_image`.
+
+    Returns:
+        Boxes [x, y, w, h] in pixels of the original image, clipped to it, with label (class index)
+        and score; the most confident first.
+    """
+    order = instances.scores.argsort(descending=True, stable=True)
+    corners = corners_in_image(instances, sample)[order].tolist()
+    labels = instances.labels[order].tolist()
+    scores = instances.scores[order].tolist()
+    predictions = []
+    for (x1, y1, x2, y2), label, score in zip(corners, labels, scores, strict=True):
+        box = [round(value, 2) for value in (x1, y1, x2 - x1, y2 - y1)]
+        predictions.append(Prediction(bbox=box, label=label, score=round(score, 4)))
+    return predictions
+
+
+def top_labels(p: Tensor, n: int = 5) -> list[Prediction]:
+    """List the classes a classifier is surest of.
+
+    Args:
+        p: Probability of each class, of shape (C,).
+        n: Largest number of classes. Defaults to 5.
+
+    Returns:
+        Label (class index) and score of each, the most confident first.
     """
     values, labels = p.topk(min(n, len(p)))
-    return [
-        dict(label=label, score=round(value, 4))
-        for label, value in zip(labels.tolist(), values.tolist(), strict=True)
-    ]
+    pairs = zip(labels.tolist(), values.tolist(), strict=True)
+    return [Prediction(label=label, score=round(value, 4)) for label, value in pairs]

@@ -25,12 +25,17 @@ class Group:
 
     Args:
         alone: Whether to take this process alone, whatever group it is in. Defaults to False.
+
+    Raises:
+        RuntimeError: If the group is hidden, as in an adapter's loss mode: this process would
+            wrongly work alone.
     """
 
     def __init__(self, alone: bool = False) -> None:
         self.rank = 0
         self.world = 1
         if not alone:
+            _refuse_hidden_group()
             self.rank, self.world = dist.get_dist_info()
 
     def all_reduce(self, tensor: Tensor) -> Tensor:
@@ -127,3 +132,11 @@ class Group:
         for start in range(self.rank * size, len(order), self.world * size):
             own_items.extend(order[start : start + size])
         return own_items
+
+
+def _refuse_hidden_group() -> None:
+    """Compare the function that an adapter's loss mode replaces with torch's own answer."""
+    if torch_dist.distributed_c10d.is_initialized() and not torch_dist.is_initialized():
+        raise RuntimeError(
+            "The process group is hidden here, as in an adapter's loss mode: make the Group before."
+        )

@@ -12,8 +12,9 @@ from mmengine.registry import MODELS as MMENGINE_MODELS
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
+from mmal.adapters.batching import unbatch
 from mmal.adapters.features import pooled, recorded
-from mmal.adapters.model_modes import eval_mode, loss_evaluation_mode, stub_method, unbatch
+from mmal.adapters.model_modes import eval_mode, loss_evaluation_mode, stub_method
 from mmal.errors import InputError
 from mmal.registry import MODELS
 

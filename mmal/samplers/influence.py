@@ -88,7 +88,7 @@ class InfluenceSampler:
             raise ValueError(
                 f'{type(self).__name__}: expected -1 <= max_cosine < 1, got {max_cosine}.'
             )
-        self.rule = PseudoLabels(score_thr, max_boxes, class_agnostic, top_k)
+        self.rule = PseudoLabels(score_thr, max_boxes, top_k)
         self.scale_by_boxes, self.cost, self.max_cosine, self.layers = (
             scale_by_boxes,
             cost,

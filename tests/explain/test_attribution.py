@@ -50,7 +50,9 @@ def test_the_part_of_a_class_is_that_of_its_rows():
         tensor[2] = 1.0
     parts = InfluenceAttribution(task, s_test, PseudoLabels(), 'abcde').attribute(items, [5])[0]
     with task.loss_mode(), restrict_grad(model, params):
-        slope = gradient(task._weighted(model.extract_feat(task._prepare(items)[0]), PseudoLabels())[0][1], params)
+        feats = model.extract_feat(task._prepare(items)[0])
+        choices = task.head.choices_from_features(feats, PseudoLabels())
+        slope = gradient(task.head.weighted_losses(feats, choices)[0][1], params)
     assert parts['classes'] == {'c': pytest.approx(float(-(slope @ flatten(s_test))), rel=1e-4)}
     assert parts['layers'] == {'head.fc': pytest.approx(parts['classes']['c'])}
 

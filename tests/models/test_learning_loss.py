@@ -60,8 +60,9 @@ def test_its_targets_are_the_losses_of_single_images(fcos):
                                        data_samples=[i['data_samples'] for i in items]), False)
     original = type(fcos).loss.__get__(fcos)
     with DetectionAdapter(fcos).loss_mode(), torch.no_grad():
-        found = _image_losses(fcos, original, data['inputs'], data['data_samples'], fcos.extract_feat(data['inputs']))
+        feats = fcos.extract_feat(data['inputs'])
         expected = torch.stack([public_loss(fcos, it) for it in items])
+    found = _image_losses(fcos, original, data['inputs'], data['data_samples'], feats)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     assert public(fcos, items[0])
 

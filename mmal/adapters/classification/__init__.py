@@ -1,0 +1,1 @@
+"""Adapters of mmpretrain's classifiers and their datasets."""

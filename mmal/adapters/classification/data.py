@@ -1,16 +1,21 @@
-"""The data side of classification: the pool, its hidden labels, and datasets made from the user's config."""
+"""The data side of classification: the pool, its hidden labels, and datasets of the config."""
 
 from __future__ import annotations
 
 import copy
 import json
 import os.path as osp
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
+from mmengine.config import Config
 from mmengine.registry import DATASETS
 
+from mmal.adapters.base import Annotation, ImageId, PoolImage, Size
 from mmal.adapters.dataset_config import leaves, pool_leaf, reference_cfg, test_pipeline
+from mmal.annotation.records import ImageLabel
 from mmal.datasets.pool_subset import PoolSubset, image_ids, image_root
 from mmal.errors import InputError
 from mmal.fileio.checksummed import digest_bytes
@@ -19,162 +24,302 @@ from mmal.fileio.text import read_json
 from .heads import head_takes_several
 
 
-def _plain(label: Any) -> int | list[int]:
-    return [int(x) for x in label] if hasattr(label, '__len__') else int(label)
-
-
 class ClassificationDataAdapter:
-    """Reads the training dataset of a config as the pool; see :class:`~mmal.adapters.base.DataAdapter`.
+    """Reads the training dataset of a config as the pool.
 
-    Any mmpretrain dataset whose items have ``gt_label``: a class index, or a list of them for several labels.
+    It is a :class:`~mmal.adapters.base.DataAdapter`. Any mmpretrain dataset will do whose items
+    have ``gt_label``: a class index, or a list of them for several labels.
+
+    Attributes:
+        cfg: The whole config.
+        leaf: Config of the dataset that is the pool.
+        classes: Class names, as the dataset has them.
+        images: All images of the pool.
+        several_labels: Whether an image may have several classes.
 
     Args:
         cfg: The whole config.
 
     Raises:
-        InputError: If a file is missing, an image stands twice, or an image has no label.
+        InputError: If a file is missing, there is no image, or an image stands twice.
     """
 
-    def __init__(self, cfg) -> None:
-        self.cfg, self.leaf, self.several_labels = cfg, pool_leaf(cfg), head_takes_several(cfg)
-        dataset = self._build(dict(self.leaf, pipeline=[]), 'training set')
-        self.classes = tuple(dataset.metainfo.get('classes') or ())
-        ids, self._root = image_ids(dataset), image_root(dataset)
-        self._paths, self._truth = {}, {}
-        for row, image_id in enumerate(ids):
-            info = dataset.get_data_info(row)
-            self._paths[image_id] = info.get('img_path', '')
-            if 'gt_label' in info:
-                self._truth[image_id] = _plain(info['gt_label'])
-        self.images = [dict(id=i, file_name=osp.basename(self._paths[i])) for i in ids]
+    has_boxes = False
 
-    @staticmethod
-    def _build(cfg: dict, name: str):
-        try:
-            dataset = DATASETS.build(cfg)
-            dataset.full_init()
-        except FileNotFoundError as e:
-            raise InputError(
-                f'Cannot open the {name}: file not found: {e.filename or e}. Check data_root.'
-            ) from None
-        if not len(dataset):
-            raise InputError(f'The {name} has no image. Check data_root and data_prefix.')
-        return dataset
+    def __init__(self, cfg: Config) -> None:
+        self.cfg = cfg
+        self.leaf = pool_leaf(cfg)
+        self.several_labels = head_takes_several(cfg)
+        self.categories: list[dict[str, Any]] = []
+        dataset = _build(dict(self.leaf, pipeline=[]), 'training set')
+        self.classes: tuple[str, ...] = tuple(dataset.metainfo.get('classes') or ())
+        self._root = image_root(dataset)
+        self._paths: dict[ImageId, str] = {}
+        self._truth: dict[ImageId, int | list[int]] = {}
+        self.images: list[PoolImage] = []
+        for row, image_id in enumerate(image_ids(dataset)):
+            info = dataset.get_data_info(row)
+            path = info.get('img_path', '')
+            self._paths[image_id] = path
+            self.images.append(PoolImage(id=image_id, file_name=osp.basename(path)))
+            if 'gt_label' in info:
+                self._truth[image_id] = _plain_label(info['gt_label'])
 
     @cached_property
     def is_local(self) -> bool:
         """Whether the images are files of a local file system."""
-        return all(osp.isabs(p) or '://' not in p for p in self._paths.values()) and any(
-            self._paths.values()
-        )
-
-    has_boxes = False
-    categories: list[dict] = []
+        paths = self._paths.values()
+        return any(paths) and all(osp.isabs(path) or '://' not in path for path in paths)
 
     @property
     def has_truth(self) -> bool:
+        """Whether the training set holds any label."""
         return bool(self._truth)
 
     @property
     def has_files(self) -> bool:
+        """Whether all images are files, local or not."""
         return all(self._paths.values())
 
+    # --- files of images --------------------------------------------------------------------------
+
     def image_root(self) -> str:
+        """Return the folder that file names are relative to."""
         return osp.abspath(self._root) if self.is_local else self._root
 
-    def file_info(self, image_id) -> dict:
+    def file_info(self, image_id: ImageId) -> dict[str, Any]:
+        """Return ``file_name`` of an image, which is its id.
+
+        Args:
+            image_id: Id of an image of the pool.
+        """
         return dict(file_name=image_id)
 
-    def image_path(self, image_id) -> str:
+    def image_path(self, image_id: ImageId) -> str:
+        """Return the path of an image's file; '' if it has none.
+
+        Args:
+            image_id: Id of an image of the pool.
+        """
         return self._paths[image_id]
 
     def missing_files(self) -> list[str]:
-        return [p for p in self._paths.values() if p and not osp.exists(p)] if self.is_local else []
+        """Return the paths of local image files that do not exist."""
+        if not self.is_local:
+            return []
+        return [path for path in self._paths.values() if path and not osp.exists(path)]
 
     @staticmethod
-    def size_mismatches(sizes: dict) -> dict:
-        """None: labels of whole images have no size."""
+    def size_mismatches(
+        sizes: Mapping[ImageId, tuple[Size, Size]],
+    ) -> dict[ImageId, tuple[Size, Size]]:
+        """Return nothing: labels of whole images have no size.
+
+        Args:
+            sizes: Sizes by image id; not used.
+        """
         return {}
 
-    def files(self, dataset) -> list[str]:
-        infos = [dataset.get_data_info(i) for i in range(len(dataset))] if self.is_local else []
-        return [i['img_path'] for i in infos if 'img_path' in i]
+    def files(self, dataset: Any) -> list[str]:
+        """Return the image files of a built reference or evaluation set; none if not local.
 
-    def check_dataset(self, dataset, name: str) -> None:
-        """InputError if a reference or evaluation set lacks files or labels, or has labels beyond the classes."""
-        infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+        Args:
+            dataset: The built dataset.
+        """
+        if not self.is_local:
+            return []
+        return [info['img_path'] for info in _infos(dataset) if 'img_path' in info]
+
+    # --- labels -----------------------------------------------------------------------------------
+
+    def check_dataset(self, dataset: Any, name: str) -> None:
+        """Check the files, labels and classes of a built reference or evaluation set.
+
+        Args:
+            dataset: The built dataset.
+            name: Name of the set in error messages.
+
+        Raises:
+            InputError: If image files are missing, there is no label at all, or its classes are not
+                those of the pool.
+        """
+        infos = _infos(dataset)
         missing = [path for path in self.files(dataset) if not osp.exists(path)]
         if missing:
             raise InputError(
                 f'{len(missing)} of {len(infos)} image files of the {name} do not exist, e.g. '
                 f'{missing[0]}.'
             )
-        if not any('gt_label' in i or 'gt_score' in i for i in infos):
+        if not any('gt_label' in info or 'gt_score' in info for info in infos):
             raise InputError(f'The {name} has no label at all. Check its annotation file.')
-        theirs = tuple(dataset.metainfo.get('classes') or self.classes)
-        if self.classes and theirs != self.classes:
+        classes = tuple(dataset.metainfo.get('classes') or self.classes)
+        if self.classes and classes != self.classes:
             raise InputError(
-                f'The {name} has other classes than the pool ({len(theirs)}: {", ".join(theirs[:5])} ...; '
-                f'the pool {len(self.classes)}: {", ".join(self.classes[:5])} ...).'
+                f'The {name} has other classes than the pool ({len(classes)}: '
+                f'{", ".join(classes[:5])} ...; the pool {len(self.classes)}: '
+                f'{", ".join(self.classes[:5])} ...).'
             )
 
-    def annotation_digest(self, dataset=None) -> str:
-        labels = self._truth.items()
-        if dataset is not None:
-            infos = map(dataset.get_data_info, range(len(dataset)))
-            labels = (
-                (osp.basename(i.get('img_path', '')), _plain(i['gt_label']))
-                for i in infos
-                if 'gt_label' in i
-            )
-        lines = sorted(map(json.dumps, labels))
+    def annotation_digest(self, dataset: Any = None) -> str:
+        """Return a checksum of labels, whatever their order.
+
+        Args:
+            dataset: A built dataset. Defaults to None: the pool.
+        """
+        if dataset is None:
+            labels: list[tuple[Any, Any]] = list(self._truth.items())
+        else:
+            labels = []
+            for info in _infos(dataset):
+                if 'gt_label' in info:
+                    file_name = osp.basename(info.get('img_path', ''))
+                    labels.append((file_name, _plain_label(info['gt_label'])))
+        lines = sorted(json.dumps(label) for label in labels)
         return f'{len(lines)} labels, sha256 {digest_bytes("/".join(lines).encode())}'
 
-    def ground_truth(self, image_ids) -> list[dict]:
-        lacking = [i for i in image_ids if i not in self._truth]
-        if lacking:
-            raise InputError(
-                f'{lacking[0]} has no label in the training set, so a simulated oracle cannot reveal it.'
-            )
-        return [dict(id=i, label=self._truth[i]) for i in image_ids]
+    def ground_truth(self, image_ids: Iterable[ImageId]) -> list[Annotation]:
+        """Return the hidden labels of some images, for a simulated oracle only.
 
-    def pool_contents(self) -> list[dict]:
+        Args:
+            image_ids: Ids of images of the pool.
+
+        Raises:
+            InputError: If an image has no label.
+        """
+        labels: list[Annotation] = []
+        for image_id in image_ids:
+            if image_id not in self._truth:
+                raise InputError(
+                    f'{image_id} has no label in the training set, so a simulated oracle cannot '
+                    'reveal it.'
+                )
+            labels.append(ImageLabel(id=image_id, label=self._truth[image_id]))
+        return labels
+
+    # --- files of a run ---------------------------------------------------------------------------
+
+    def pool_contents(self) -> list[dict[str, Any]]:
+        """Return the ids of the pool."""
         return [dict(id=image['id']) for image in self.images]
 
-    def labeled_contents(self, image_ids, annotations: list[dict]) -> list[dict]:
-        by_id = {a['id']: a['label'] for a in annotations}
-        return [dict(id=i, label=by_id[i]) for i in image_ids]
+    def labeled_contents(
+        self, image_ids: Iterable[ImageId], annotations: Sequence[Annotation]
+    ) -> list[dict[str, Any]]:
+        """Return ids with labels.
+
+        Args:
+            image_ids: Ids of the labeled images.
+            annotations: Image labels of these images.
+        """
+        image_labels = cast(Sequence[ImageLabel], annotations)
+        by_id = {entry['id']: entry['label'] for entry in image_labels}
+        return [dict(id=image_id, label=by_id[image_id]) for image_id in image_ids]
 
     @staticmethod
-    def read_labeled(path) -> tuple[list, list[dict]]:
+    def read_labeled(path: str | Path) -> tuple[list[ImageId], list[Annotation]]:
+        """Read a labeled file.
+
+        Args:
+            path: Path of the file.
+
+        Returns:
+            Ids of the images, and their labels; both empty if the file does not exist.
+        """
         content = read_json(path) if osp.exists(path) else []
         return [entry['id'] for entry in content], content
 
+    # --- datasets ---------------------------------------------------------------------------------
+
     @staticmethod
-    def row_index(dataset: PoolSubset) -> dict:
+    def row_index(dataset: PoolSubset) -> dict[ImageId, int]:
+        """Return the row of each image in a pool dataset, by image id.
+
+        Args:
+            dataset: A dataset of :meth:`pool_dataset`.
+        """
         return {image_id: row for row, image_id in enumerate(dataset.ids)}
 
-    def set_training_set(self, cfg, path: str) -> None:
+    def set_training_set(self, cfg: Config, path: str | Path) -> None:
+        """Change a config in place so that its training reads only a labeled file.
+
+        Args:
+            cfg: The whole config.
+            path: Path of the labeled file.
+        """
         leaf = pool_leaf(cfg)
-        whole = copy.deepcopy(leaf)
-        leaf.clear()  # in place: wrappers around it keep it
-        for key, value in self._subset(whole, path).items():
+        subset = _subset_cfg(copy.deepcopy(leaf), path)
+        # in place: wrappers around the leaf keep it
+        leaf.clear()
+        for key, value in subset.items():
             leaf[key] = value
 
-    @staticmethod
-    def _subset(dataset: dict, path: str | None) -> dict:
-        return dict(type='mmal.PoolSubset', dataset=dataset, ann_file=path and osp.abspath(path))
-
     def labeled_dataset(self, path: str | None) -> PoolSubset:
-        return self._build(self._subset(self._at_test_time(self.leaf), path), 'labeled set')
+        """Build a dataset of labeled images, as at test time.
 
-    pool_dataset = labeled_dataset
+        Args:
+            path: Path of a labeled file; None for the whole training set.
+        """
+        return self._build_subset(path)
 
-    def reference_dataset(self, reference):
-        return self._build(self._at_test_time(reference_cfg(self.cfg, reference)), 'reference set')
+    def pool_dataset(self, path: str) -> PoolSubset:
+        """Build a dataset of the images of a file, without labels, as at test time.
 
-    def _at_test_time(self, dataset: dict) -> dict:
-        cfg = copy.deepcopy(dict(dataset))
+        Args:
+            path: Path of a file with :meth:`pool_contents`.
+        """
+        return self._build_subset(path)
+
+    def reference_dataset(self, reference: Any) -> Any:
+        """Build the reference set R with labels, as at test time.
+
+        Args:
+            reference: 'val' for the dataset of ``val_dataloader``, or a dataset config.
+
+        Raises:
+            InputError: If it is anything else, a file is missing, or there is no image.
+        """
+        dataset_cfg = reference_cfg(self.cfg, reference)
+        return _build(self._at_test_time(dataset_cfg), 'reference set')
+
+    def _build_subset(self, path: str | None) -> PoolSubset:
+        subset: PoolSubset = _build(_subset_cfg(self._at_test_time(self.leaf), path), 'labeled set')
+        return subset
+
+    def _at_test_time(self, dataset_cfg: dict[str, Any]) -> dict[str, Any]:
+        """A copy of a dataset config with the test pipeline."""
+        cfg = copy.deepcopy(dict(dataset_cfg))
         for leaf in leaves(cfg):
             leaf['pipeline'] = test_pipeline(self.cfg)
         return cfg
+
+
+def _build(dataset_cfg: dict[str, Any], name: str) -> Any:
+    """Build a dataset and refuse an empty one."""
+    try:
+        dataset = DATASETS.build(dataset_cfg)
+        dataset.full_init()
+    except FileNotFoundError as e:
+        raise InputError(
+            f'Cannot open the {name}: file not found: {e.filename or e}. Check data_root.'
+        ) from None
+    if not len(dataset):
+        raise InputError(f'The {name} has no image. Check data_root and data_prefix.')
+    return dataset
+
+
+def _subset_cfg(dataset_cfg: dict[str, Any], path: str | Path | None) -> dict[str, Any]:
+    """Config of the images of a dataset that a file names; of all of them without a file."""
+    ann_file = osp.abspath(path) if path else path
+    return dict(type='mmal.PoolSubset', dataset=dataset_cfg, ann_file=ann_file)
+
+
+def _infos(dataset: Any) -> list[dict[str, Any]]:
+    """What a dataset knows of each image."""
+    return [dataset.get_data_info(row) for row in range(len(dataset))]
+
+
+def _plain_label(label: Any) -> int | list[int]:
+    """A label as JSON has it: a class index, or a list of them."""
+    if hasattr(label, '__len__'):
+        return [int(index) for index in label]
+    return int(label)

@@ -1,18 +1,21 @@
-"""What a classifier's head says of the labels it learns, before any model is built."""
+"""How many labels an image may have, from the config of a classifier."""
 
 from __future__ import annotations
 
+from mmengine.config import Config
 from mmpretrain.models.heads import MultiLabelClsHead
 from mmpretrain.registry import MODELS
 
 
-def head_takes_several(cfg) -> bool:
-    """Whether an image may have several labels.
+def head_takes_several(cfg: Config) -> bool:
+    """Whether an image may have several labels, by the type of the head.
 
     Args:
-        cfg: Whole config of a classifier.
+        cfg: The whole config of a classifier.
     """
-    head = (cfg.get('model') or {}).get('head')
-    kind = head.get('type') if isinstance(head, dict) else None
-    kind = MODELS.get(kind) if isinstance(kind, str) else kind
-    return isinstance(kind, type) and issubclass(kind, MultiLabelClsHead)
+    model = cfg.get('model') or {}
+    head = model.get('head')
+    head_type = head.get('type') if isinstance(head, dict) else None
+    if isinstance(head_type, str):
+        head_type = MODELS.get(head_type)
+    return isinstance(head_type, type) and issubclass(head_type, MultiLabelClsHead)

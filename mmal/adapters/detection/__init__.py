@@ -1,0 +1,1 @@
+"""Adapters of mmdet's detectors and their datasets."""

@@ -5,18 +5,28 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 from xml.etree import ElementTree
 
+from mmdet.datasets import CocoDataset
 from mmengine import fileio
 
 from mmal.errors import InputError
 
 
-def read_coco(path: str, backend_args: dict | None = None) -> dict:
-    """The contents of a COCO annotation file.
+def read_coco(path: str, backend_args: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Read a COCO annotation file.
+
+    Args:
+        path: Path of the file.
+        backend_args: Arguments of mmengine's file backend. Defaults to None: by the path.
+
+    Returns:
+        Contents of the file. ``annotations`` is added where it is absent: a pool of images that
+        nobody has labeled yet.
 
     Raises:
-        InputError: If it is missing, no JSON, or lacks a part.
+        InputError: If the file is missing, is no JSON, or lacks a part.
     """
     try:
         data = json.loads(fileio.get_text(path, backend_args=backend_args))
@@ -27,85 +37,132 @@ def read_coco(path: str, backend_args: dict | None = None) -> dict:
     except json.JSONDecodeError as e:
         raise InputError(f'{path} is not valid JSON: {e}.') from None
     if isinstance(data, dict):
-        data.setdefault('annotations', [])  # a pool of images that nobody has labeled yet
+        data.setdefault('annotations', [])
     missing = {'images', 'annotations', 'categories'} - set(data)
     if missing:
         raise InputError(
             f'{path} is not a COCO annotation file: it lacks {", ".join(sorted(missing))}.'
         )
-    return data
+    content: dict[str, Any] = data
+    return content
 
 
-def check_coco(content: dict, path: str, classes: Sequence[str]) -> None:
+def check_fits_classes(content: dict[str, Any], dataset: Any) -> None:
+    """Check that the annotations of a dataset fit its classes.
+
+    Args:
+        content: Annotations in COCO form.
+        dataset: The built dataset they belong to.
+
+    Raises:
+        InputError: If they do not, see :func:`check_coco` and :func:`check_order`.
+    """
+    classes = tuple(dataset.metainfo['classes'])
+    check_coco(content, dataset.ann_file, classes)
+    # subclasses have their own way to number categories
+    if type(dataset) is CocoDataset:
+        check_order(content, dataset.ann_file, classes)
+
+
+def check_coco(content: dict[str, Any], path: str, classes: Sequence[str]) -> None:
     """Check ids and categories.
 
     Args:
-        content: Of the file.
-        path: For the message.
-        classes: Of the config.
+        content: Contents of the annotation file.
+        path: Path of the file; for error messages.
+        classes: Class names of the config.
 
     Raises:
-        InputError: If an id stands twice, an entry is incomplete, a category in use is not among ``classes``, or one
-            of ``classes`` has no category.
+        InputError: If an id stands twice, an entry is incomplete, an annotation's image is not
+            listed, a category in use is not among ``classes``, or one of ``classes`` has no
+            category.
     """
-    images, annotations = content['images'], content['annotations']
-    for kind, entries in (('image', images), ('annotation', annotations)):
-        twice = [i for i, n in Counter(entry['id'] for entry in entries).items() if n > 1]
-        if twice:
-            raise InputError(
-                f'{path}: {kind} id {twice[0]!r} stands more than once ({len(twice)} such ids). '
-                'Ids must be unique: renumber them.'
-            )
+    images = content['images']
+    annotations = content['annotations']
+    _refuse_duplicate_ids('image', images, path)
+    _refuse_duplicate_ids('annotation', annotations, path)
     for image in images:
         if not {'file_name', 'width', 'height'} <= set(image):
             raise InputError(f'{path}: image {image["id"]!r} lacks file_name, width or height.')
-    strange = {a['image_id'] for a in annotations} - {image['id'] for image in images}
-    if strange:
+    listed = {image['id'] for image in images}
+    unlisted = {annotation['image_id'] for annotation in annotations} - listed
+    if unlisted:
         raise InputError(
-            f'{path}: {len(strange)} annotated image ids are not in its image list, '
-            f'e.g. {next(iter(strange))!r}.'
+            f'{path}: {len(unlisted)} annotated image ids are not in its image list, '
+            f'e.g. {next(iter(unlisted))!r}.'
         )
+    _check_categories(content, path, classes)
+
+
+def _refuse_duplicate_ids(kind: str, entries: list[dict[str, Any]], path: str) -> None:
+    counts = Counter(entry['id'] for entry in entries)
+    duplicates = [entry_id for entry_id, n in counts.items() if n > 1]
+    if duplicates:
+        raise InputError(
+            f'{path}: {kind} id {duplicates[0]!r} stands more than once ({len(duplicates)} such '
+            'ids). Ids must be unique: renumber them.'
+        )
+
+
+def _check_categories(content: dict[str, Any], path: str, classes: Sequence[str]) -> None:
     names = {category['id']: category['name'] for category in content['categories']}
-    used = {a['category_id'] for a in annotations}
-    _refuse_unknown(
-        {str(names.get(c, f'category id {c}')) for c in used if names.get(c) not in classes},
-        path,
-        classes,
-    )
-    lacking = [c for c in classes if c not in names.values()]
-    if lacking:  # mmdet numbers the categories it finds, and so would take one class for another
+    unknown = set()
+    for category_id in {annotation['category_id'] for annotation in content['annotations']}:
+        if names.get(category_id) not in classes:
+            unknown.add(str(names.get(category_id, f'category id {category_id}')))
+    _refuse_unknown(unknown, path, classes)
+    # mmdet numbers the categories it finds, and so would take one class for another
+    lacking = [name for name in classes if name not in names.values()]
+    if lacking:
         raise InputError(
-            f'{path}: its "categories" lack {", ".join(map(repr, lacking))} of the config\'s classes. '
-            'Expected an entry {"id": ..., "name": ...} for each, also for one without a box: add them.'
+            f'{path}: its "categories" lack {", ".join(map(repr, lacking))} of the config\'s '
+            'classes. Expected an entry {"id": ..., "name": ...} for each, also for one without a '
+            'box: add them.'
         )
 
 
-def check_order(content: dict, path: str, classes: Sequence[str]) -> None:
-    """Refuse categories in another order than the config's classes: a CocoDataset numbers them as the file has them.
+def check_order(content: dict[str, Any], path: str, classes: Sequence[str]) -> None:
+    """Refuse categories in another order than the config's classes.
+
+    A CocoDataset numbers them as the file has them.
+
+    Args:
+        content: Contents of the annotation file.
+        path: Path of the file; for error messages.
+        classes: Class names of the config.
 
     Raises:
-        InputError: If they are.
+        InputError: If the order differs, or a category stands twice.
     """
     order = [c['name'] for c in content['categories'] if c['name'] in classes]
     if order != list(classes):
         raise InputError(
             f'{path}: its "categories" are {", ".join(order)}, the classes {", ".join(classes)}. '
-            'mmdet numbers them as the file has them, so that one would be taken for another: expected '
-            'each once, in one order. Change metainfo.classes, or the order in the file.'
+            'mmdet numbers them as the file has them, so that one would be taken for another: '
+            'expected each once, in one order. Change metainfo.classes, or the order in the file.'
         )
 
 
 def check_xml_names(path: str, classes: Sequence[str]) -> None:
-    """Raise InputError if a VOC file has objects of a name that ``classes`` lacks."""
-    names = {node.text for node in ElementTree.parse(path).getroot().iterfind('object/name')}
+    """Check the object names in a VOC annotation file.
+
+    Args:
+        path: Path of the XML file.
+        classes: Class names of the config.
+
+    Raises:
+        InputError: If a name is not among ``classes``.
+    """
+    nodes = ElementTree.parse(path).getroot().iterfind('object/name')
+    names = {str(node.text) for node in nodes}
     _refuse_unknown(names - set(classes), path, classes)
 
 
 def _refuse_unknown(names: set[str], path: str, classes: Sequence[str]) -> None:
     if names:
-        unknown = ', '.join(repr(n) for n in sorted(names))
+        unknown = ', '.join(repr(name) for name in sorted(names))
         raise InputError(
             f'{path} has boxes of {unknown}, which the config lacks. Its classes are '
-            f'{", ".join(classes)}. Add the missing ones to metainfo.classes of every dataset and raise '
-            'num_classes, or take those boxes out of the file.'
+            f'{", ".join(classes)}. Add the missing ones to metainfo.classes of every dataset and '
+            'raise num_classes, or take those boxes out of the file.'
         )

@@ -1,15 +1,19 @@
-"""The data side of detection: the pool, its hidden ground truth, and datasets made from the user's config."""
+"""The data side of detection: the pool, its hidden ground truth, and datasets of the config."""
 
 from __future__ import annotations
 
 import copy
 import os.path as osp
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
+from mmengine.config import Config
 
+from mmal.adapters.base import Annotation, ImageId, PoolImage, Size
 from mmal.adapters.dataset_config import (
     leaf_dataset,
     leaves,
@@ -17,286 +21,348 @@ from mmal.adapters.dataset_config import (
     reference_cfg,
     test_pipeline,
 )
+from mmal.annotation.records import CocoAnnotation
 from mmal.errors import InputError
 from mmal.fileio.checksummed import digest_files
 from mmal.fileio.text import read_json
 
-from .coco_checks import check_coco, check_order, check_xml_names, read_coco
+from .coco_checks import check_fits_classes, read_coco
+from .coco_conversion import convert_to_coco
+from .pipelines import find_annotation_step, influence_pipeline
 
-
-def _is_annotation(step: dict) -> bool:
-    kind = step['type']  # a name or, in new-style configs, a class
-    return getattr(kind, '__name__', str(kind)).endswith('LoadAnnotations')
-
-
-def _find_annotation_step(steps: Any) -> dict | None:
-    """The first LoadAnnotations of a (nested) pipeline."""
-    for step in steps or []:
-        if _is_annotation(step):
-            return step
-        nested = _find_annotation_step(
-            [t for t in step.get('transforms', []) if isinstance(t, dict)]
-        )
-        if nested:
-            return nested
-    return None
-
-
-def influence_pipeline(steps: list[dict], annotation_step: dict | None) -> list[dict]:
-    """The test pipeline with annotations loaded right behind the image, or not at all.
-
-    mmdet's test pipelines load boxes *after* Resize, so that evaluation sees original coordinates; a loss needs them
-    resized with the image.
-
-    Args:
-        steps: The test pipeline.
-        annotation_step: A LoadAnnotations config, or None for a pipeline that cannot see annotations.
-    """
-    steps = [copy.deepcopy(step) for step in steps if not _is_annotation(step)]
-    if annotation_step is not None:
-        steps.insert(1, copy.deepcopy(annotation_step))
-    return steps
-
-
-def _check(content: dict, dataset) -> None:
-    """InputError if the annotations of a dataset do not fit its classes."""
-    classes = tuple(dataset.metainfo['classes'])
-    check_coco(content, dataset.ann_file, classes)
-    if type(dataset) is CocoDataset:  # others have their own way to number categories
-        check_order(content, dataset.ann_file, classes)
+VOC_KEYS = ('img_subdir', 'ann_subdir')
+"""Keys of VOC dataset configs that a CocoDataset does not take."""
 
 
 class DetectionDataAdapter:
-    """Reads the training dataset of a config as the pool; see :class:`~mmal.adapters.base.DataAdapter`.
+    """Reads the training dataset of a config as the pool.
 
-    COCO-format datasets keep their JSON entries as they are; any other mmdet dataset (VOC, ...) is converted.
+    It is a :class:`~mmal.adapters.base.DataAdapter`. COCO-format datasets keep their JSON
+    entries as they are; any other mmdet dataset (VOC, ...) is converted.
+
+    Attributes:
+        cfg: The whole config.
+        leaf: Config of the dataset that is the pool.
+        classes: Class names in the config's order.
+        images: All images of the pool.
+        categories: COCO categories, one per class.
+        prefix: Folder that file names are relative to, as the config has it.
 
     Args:
         cfg: The whole config.
 
     Raises:
-        InputError: If a file is missing or malformed, an image id stands twice, or an annotation's category is not
-            among the config's classes.
+        InputError: If a file is missing or malformed, an image id stands twice, or an annotation's
+            category is not among the config's classes.
     """
 
-    def __init__(self, cfg) -> None:
+    has_boxes = True
+    has_files = True
+    several_labels = False
+
+    def __init__(self, cfg: Config) -> None:
         self.cfg = cfg
         self.leaf = pool_leaf(cfg)
-        try:
-            empty = DATASETS.build(
-                dict(self.leaf, pipeline=[], filter_cfg=None, test_mode=True, lazy_init=True)
-            )
-        except FileNotFoundError as e:
-            raise InputError(f'Cannot open the training dataset: {e}.') from None
-        self.classes = tuple(empty.metainfo['classes'])
-        self._is_coco, self._pool = isinstance(empty, CocoDataset), empty
-        content = self._read_coco(empty) if self._is_coco else self._convert(empty)
-        _check(content, empty)
-        self.images, self.categories = content['images'], content['categories']
-        self._truth: dict[Any, list[dict]] = {}
+        self._pool = self._build_lazily()
+        self._is_coco = isinstance(self._pool, CocoDataset)
+        self.classes: tuple[str, ...] = tuple(self._pool.metainfo['classes'])
+        if self._is_coco:
+            self.prefix: str = self._pool.data_prefix['img']
+            content = read_coco(self._pool.ann_file, self.leaf.get('backend_args'))
+        else:
+            self.prefix = self._pool.data_root or ''
+            filter_cfg = self.leaf.get('filter_cfg') or {}
+            min_side = filter_cfg.get('bbox_min_size') or 0
+            content = convert_to_coco(self._pool, self.classes, min_side)
+        check_fits_classes(content, self._pool)
+        self.images: list[PoolImage] = content['images']
+        self.categories: list[dict[str, Any]] = content['categories']
+        self._by_id = {image['id']: image for image in self.images}
+        self._truth: dict[ImageId, list[CocoAnnotation]] = {}
         for annotation in content['annotations']:
             self._truth.setdefault(annotation['image_id'], []).append(annotation)
-        self._by_id = {image['id']: image for image in self.images}
 
-    # --- reading ----------------------------------------------------------------------------------------------------
-
-    def _read_coco(self, empty) -> dict:
-        self.prefix = empty.data_prefix['img']
-        return read_coco(empty.ann_file, self.leaf.get('backend_args'))
-
-    def _convert(self, dataset) -> dict:
-        """Ground truth of a non-COCO dataset in COCO form; category ids are 1 + the class index."""
-        self.prefix = dataset.data_root or ''
+    def _build_lazily(self) -> Any:
+        """The pool's dataset, without loading any annotation."""
+        dataset_cfg = dict(self.leaf, pipeline=[], filter_cfg=None, test_mode=True, lazy_init=True)
         try:
-            dataset.full_init()
+            return DATASETS.build(dataset_cfg)
         except FileNotFoundError as e:
-            raise InputError(f'Annotation file not found: {e.filename or e}.') from None
-        images, annotations = [], []
-        smallest = (self.leaf.get('filter_cfg') or {}).get(
-            'bbox_min_size'
-        ) or 0  # mmdet trains with these ignored
-        for i in range(len(dataset)):
-            info = dataset.get_data_info(i)
-            if info.get('xml_path'):
-                check_xml_names(info['xml_path'], self.classes)
-            path = osp.relpath(info['img_path'], self.prefix) if self.prefix else info['img_path']
-            images.append(
-                dict(id=info['img_id'], file_name=path, width=info['width'], height=info['height'])
-            )
-            for instance in info['instances']:
-                x1, y1, x2, y2 = (float(c) for c in instance['bbox'])
-                annotations.append(
-                    dict(
-                        id=len(annotations) + 1,
-                        image_id=info['img_id'],
-                        category_id=instance['bbox_label'] + 1,
-                        bbox=[x1, y1, x2 - x1, y2 - y1],
-                        area=(x2 - x1) * (y2 - y1),
-                        iscrowd=int(instance['ignore_flag'] or min(x2 - x1, y2 - y1) < smallest),
-                    )
-                )
-        categories = [dict(id=i + 1, name=name) for i, name in enumerate(self.classes)]
-        return dict(images=images, annotations=annotations, categories=categories)
-
-    # --- what the loop asks -----------------------------------------------------------------------------------------
-
-    has_boxes = has_files = True
-    several_labels = False
+            raise InputError(f'Cannot open the training dataset: {e}.') from None
 
     @property
     def has_truth(self) -> bool:
+        """Whether the training set holds any annotation."""
         return bool(self._truth)
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the image files lie on a local file system."""
+        backend_args = self.leaf.get('backend_args') or {}
+        return bool(backend_args.get('backend', 'local') == 'local')
+
+    # --- files of images --------------------------------------------------------------------------
+
     def image_root(self) -> str:
+        """Return the folder that file names are relative to."""
         return osp.abspath(self.prefix) if self.is_local else self.prefix
 
-    def file_info(self, image_id) -> dict:
-        return {k: self._by_id[image_id][k] for k in ('file_name', 'width', 'height')}
+    def file_info(self, image_id: ImageId) -> dict[str, Any]:
+        """Return ``file_name``, ``width`` and ``height`` of an image.
 
-    def image_path(self, image_id) -> str:
+        Args:
+            image_id: Id of an image of the pool.
+        """
+        image = self._by_id[image_id]
+        return dict(file_name=image['file_name'], width=image['width'], height=image['height'])
+
+    def image_path(self, image_id: ImageId) -> str:
+        """Return the path of an image's file.
+
+        Args:
+            image_id: Id of an image of the pool.
+        """
         return osp.join(self.prefix, self._by_id[image_id]['file_name'])
 
     def missing_files(self) -> list[str]:
-        """Files of pool images that do not exist (local ones only)."""
-        paths = (self.image_path(image['id']) for image in self.images) if self.is_local else ()
+        """Return the paths of local image files that do not exist."""
+        if not self.is_local:
+            return []
+        paths = [self.image_path(image['id']) for image in self.images]
         return [path for path in paths if not osp.exists(path)]
 
-    def size_mismatches(self, sizes: dict) -> dict:
-        turned = str(test_pipeline(self.cfg)[0].get('color_type', 'color')) in (
-            'color',
-            'grayscale',
-        )
-        found = {i: pair[turned] for i, pair in sizes.items()}
-        said = {i: (self._by_id[i]['width'], self._by_id[i]['height']) for i in found}
-        return {i: (said[i], found[i]) for i in found if said[i] != found[i]}
+    def size_mismatches(
+        self, sizes: Mapping[ImageId, tuple[Size, Size]]
+    ) -> dict[ImageId, tuple[Size, Size]]:
+        """Compare the sizes of images with those in the annotation file.
 
-    def files(self, dataset) -> list[str]:
-        parts = getattr(dataset, 'datasets', [dataset])
-        return (
-            [part.get_data_info(i)['img_path'] for part in parts for i in range(len(part))]
-            if self.is_local
-            else []
-        )
+        Args:
+            sizes: By image id, the size stored in the file, and the size after EXIF turned it. The
+                second one counts if the test pipeline's image loader obeys EXIF.
 
-    def check_dataset(self, dataset, name: str) -> None:
-        """Look for missing images and unknown categories in a built reference or evaluation set.
+        Returns:
+            Of each image that differs: the size in the annotation file, and the size as loaded.
+        """
+        color_type = str(test_pipeline(self.cfg)[0].get('color_type', 'color'))
+        obeys_exif = color_type in ('color', 'grayscale')
+        mismatches = {}
+        for image_id, (stored_size, turned_size) in sizes.items():
+            loaded_size = turned_size if obeys_exif else stored_size
+            image = self._by_id[image_id]
+            annotated_size = (image['width'], image['height'])
+            if annotated_size != loaded_size:
+                mismatches[image_id] = (annotated_size, loaded_size)
+        return mismatches
+
+    def files(self, dataset: Any) -> list[str]:
+        """Return the image files of a built reference or evaluation set; none if not local.
+
+        Args:
+            dataset: The built dataset.
+        """
+        if not self.is_local:
+            return []
+        paths = []
+        for part in _parts(dataset):
+            paths += [part.get_data_info(row)['img_path'] for row in range(len(part))]
+        return paths
+
+    # --- annotations ------------------------------------------------------------------------------
+
+    def check_dataset(self, dataset: Any, name: str) -> None:
+        """Check the files and categories of a built reference or evaluation set.
+
+        Args:
+            dataset: The built dataset.
+            name: Name of the set in error messages.
 
         Raises:
-            InputError: If there are any.
+            InputError: If image files are missing, there is no box at all, or its categories are
+                not those of the config.
         """
-        for leaf in getattr(dataset, 'datasets', [dataset]):
-            if isinstance(leaf, CocoDataset):
-                _check(read_coco(leaf.ann_file, leaf.backend_args), leaf)
-            paths = self.files(leaf)
+        for part in _parts(dataset):
+            if isinstance(part, CocoDataset):
+                check_fits_classes(read_coco(part.ann_file, part.backend_args), part)
+            paths = self.files(part)
             missing = [path for path in paths if not osp.exists(path)]
             if missing:
                 raise InputError(
                     f'{len(missing)} of {len(paths)} image files of the {name} do not exist, e.g. '
                     f'{missing[0]}.'
                 )
-        if not any(dataset.get_data_info(i)['instances'] for i in range(len(dataset))):
+        if not any(dataset.get_data_info(row)['instances'] for row in range(len(dataset))):
             raise InputError(
-                f'The {name} has no box at all. Check its annotation file, and that the classes of its '
-                'metainfo are those of the file.'
+                f'The {name} has no box at all. Check its annotation file, and that the classes of '
+                'its metainfo are those of the file.'
             )
 
-    def annotation_digest(self, dataset=None) -> str:
+    def annotation_digest(self, dataset: Any = None) -> str:
+        """Return a checksum of the files that annotations are read from; '' if they are not local.
+
+        Args:
+            dataset: A built dataset. Defaults to None: the pool.
+        """
         files = []
-        for part in [self._pool] if dataset is None else getattr(dataset, 'datasets', [dataset]):
-            infos = (
-                () if isinstance(part, CocoDataset) else map(part.get_data_info, range(len(part)))
-            )
-            files += [
-                getattr(part, 'ann_file', ''),
-                *(info['xml_path'] for info in infos if info.get('xml_path')),
-            ]
+        for part in _parts(self._pool if dataset is None else dataset):
+            files.append(getattr(part, 'ann_file', ''))
+            if not isinstance(part, CocoDataset):
+                files += _xml_files(part)
         files = [file for file in files if osp.isfile(file)]
         return digest_files(files) if files else ''
 
-    @property
-    def is_local(self) -> bool:
-        """Whether the images lie on a local file system."""
-        return (self.leaf.get('backend_args') or {}).get('backend', 'local') == 'local'
+    def ground_truth(self, image_ids: Iterable[ImageId]) -> list[Annotation]:
+        """Return the hidden boxes of some images, for a simulated oracle only.
 
-    def ground_truth(self, image_ids) -> list[dict]:
-        return [a for i in image_ids for a in self._truth.get(i, [])]
+        Args:
+            image_ids: Ids of images of the pool.
+        """
+        annotations: list[Annotation] = []
+        for image_id in image_ids:
+            annotations += self._truth.get(image_id, [])
+        return annotations
 
-    def pool_contents(self) -> dict:
-        """The pool without annotations, as a COCO file."""
-        keep = ('id', 'file_name', 'width', 'height')
-        images = [{k: image[k] for k in keep} for image in self.images]
+    # --- files of a run ---------------------------------------------------------------------------
+
+    def pool_contents(self) -> dict[str, Any]:
+        """Return the pool without annotations, as a COCO file."""
+        images = [dict(id=image['id'], **self.file_info(image['id'])) for image in self.images]
         return dict(images=images, annotations=[], categories=self.categories)
 
-    def labeled_contents(self, image_ids, annotations: list[dict]) -> dict:
-        """A COCO file of these images; annotations without an id get one above all others."""
-        numbers = count(
-            1 + max((a['id'] for a in annotations if isinstance(a.get('id'), int)), default=0)
-        )
-        annotations = [a if 'id' in a else dict(a, id=next(numbers)) for a in annotations]
+    def labeled_contents(
+        self, image_ids: Iterable[ImageId], annotations: Sequence[Annotation]
+    ) -> dict[str, Any]:
+        """Return a COCO file of labeled images.
+
+        Args:
+            image_ids: Ids of the labeled images.
+            annotations: COCO annotations of these images. Those without an id get one above all
+                others.
+        """
+        boxes = cast(Sequence[CocoAnnotation], annotations)
+        known_ids = [box['id'] for box in boxes if isinstance(box.get('id'), int)]
+        fresh_ids = count(1 + max(known_ids, default=0))
+        numbered = []
+        for box in boxes:
+            numbered.append(box if 'id' in box else dict(box, id=next(fresh_ids)))
         return dict(
-            images=[self._by_id[i] for i in image_ids],
-            annotations=annotations,
+            images=[self._by_id[image_id] for image_id in image_ids],
+            annotations=numbered,
             categories=self.categories,
         )
 
     @staticmethod
-    def read_labeled(path) -> tuple[list, list[dict]]:
-        """Ids and annotations of a labeled file; none if it does not exist."""
+    def read_labeled(path: str | Path) -> tuple[list[ImageId], list[Annotation]]:
+        """Read a labeled file.
+
+        Args:
+            path: Path of the file.
+
+        Returns:
+            Ids of the images, and their annotations; both empty if the file does not exist.
+        """
         if not osp.exists(path):
             return [], []
         content = read_json(path)
         return [image['id'] for image in content['images']], content['annotations']
 
+    # --- datasets ---------------------------------------------------------------------------------
+
     @staticmethod
-    def row_index(dataset) -> dict:
-        """Row of each image id in a pool dataset."""
+    def row_index(dataset: Any) -> dict[ImageId, int]:
+        """Return the row of each image in a pool dataset, by image id.
+
+        Args:
+            dataset: A dataset of :meth:`pool_dataset`.
+        """
         return {dataset.get_data_info(row)['img_id']: row for row in range(len(dataset))}
 
-    def set_training_set(self, cfg, path: str) -> None:
-        leaf = leaf_dataset(cfg.train_dataloader.dataset)
-        for key, value in self._coco_leaf(path, leaf.get('filter_cfg')).items():
-            leaf[key] = value  # ConfigDict.update would merge
-        if not self._is_coco:
-            for key in ('img_subdir', 'ann_subdir'):
-                leaf.pop(key, None)
+    def set_training_set(self, cfg: Config, path: str | Path) -> None:
+        """Change a config in place so that its training reads only a labeled file.
 
-    def _coco_leaf(self, path: str, filter_cfg: dict | None) -> dict:
+        Args:
+            cfg: The whole config.
+            path: Path of the labeled file.
+        """
+        leaf = leaf_dataset(cfg.train_dataloader.dataset)
+        changes = self._coco_keys(path, leaf.get('filter_cfg'))
+        # not by update(): ConfigDict's merges nested dicts
+        for key, value in changes.items():
+            leaf[key] = value
+        if not self._is_coco:
+            _drop_voc_keys(leaf)
+
+    def labeled_dataset(self, path: str | None) -> Any:
+        """Build a dataset of labeled images with annotations, as at test time.
+
+        Args:
+            path: Path of a labeled file; None for the whole training set.
+        """
+        changes = dict(filter_cfg=None) if path is None else self._coco_keys(path, None)
+        return self._build_at_test_time(dict(self.leaf, **changes), annotated=True)
+
+    def pool_dataset(self, path: str) -> Any:
+        """Build a dataset of the images of a file, without annotations, as at test time.
+
+        Args:
+            path: Path of a file with :meth:`pool_contents`.
+        """
+        dataset_cfg = dict(self.leaf, **self._coco_keys(path, None))
+        return self._build_at_test_time(dataset_cfg, annotated=False)
+
+    def reference_dataset(self, reference: Any) -> Any:
+        """Build the reference set R with annotations, as at test time.
+
+        Args:
+            reference: 'val' for the dataset of ``val_dataloader``, or a dataset config.
+
+        Raises:
+            InputError: If it is anything else, or a file is missing.
+        """
+        try:
+            return self._build_at_test_time(reference_cfg(self.cfg, reference), annotated=True)
+        except FileNotFoundError as e:
+            raise InputError(f'Reference set: file not found: {e.filename or e}.') from None
+
+    def _coco_keys(self, path: str | Path, filter_cfg: dict[str, Any] | None) -> dict[str, Any]:
+        """Keys of the pool's dataset config that make it read a COCO file of ours."""
         if self._is_coco:
             return dict(ann_file=osp.abspath(path))
-        filter_cfg = {k: v for k, v in (filter_cfg or {}).items() if k != 'bbox_min_size'}
+        kept_filters = {k: v for k, v in (filter_cfg or {}).items() if k != 'bbox_min_size'}
         return dict(
             type='CocoDataset',
             metainfo=dict(classes=self.classes),
             data_root='',
             ann_file=osp.abspath(path),
             data_prefix=dict(img=self.prefix),
-            filter_cfg=filter_cfg or None,
+            filter_cfg=kept_filters or None,
         )
 
-    def labeled_dataset(self, path: str | None):
-        leaf = dict(
-            self.leaf, **(dict(filter_cfg=None) if path is None else self._coco_leaf(path, None))
-        )
-        return self._at_test_time(leaf, annotated=True)
-
-    def pool_dataset(self, path: str):
-        return self._at_test_time(dict(self.leaf, **self._coco_leaf(path, None)), annotated=False)
-
-    def reference_dataset(self, reference):
-        """R: 'val' for the dataset of val_dataloader, or a dataset config of one's own."""
-        try:
-            return self._at_test_time(reference_cfg(self.cfg, reference), annotated=True)
-        except FileNotFoundError as e:
-            raise InputError(f'Reference set: file not found: {e.filename or e}.') from None
-
-    def _at_test_time(self, dataset_cfg: dict, annotated: bool):
+    def _build_at_test_time(self, dataset_cfg: dict[str, Any], annotated: bool) -> Any:
         cfg = copy.deepcopy(dict(dataset_cfg))
-        step = _find_annotation_step(self.leaf.get('pipeline')) or dict(
-            type='LoadAnnotations', with_bbox=True
-        )
+        annotation_step = None
+        if annotated:
+            annotation_step = find_annotation_step(self.leaf.get('pipeline'))
+            annotation_step = annotation_step or dict(type='LoadAnnotations', with_bbox=True)
         for leaf in leaves(cfg):
-            steps = influence_pipeline(test_pipeline(self.cfg), step if annotated else None)
+            steps = influence_pipeline(test_pipeline(self.cfg), annotation_step)
             leaf.update(pipeline=steps, test_mode=True)
-            for key in ('img_subdir', 'ann_subdir') if leaf['type'] == 'CocoDataset' else ():
-                leaf.pop(key, None)
+            if leaf['type'] == 'CocoDataset':
+                _drop_voc_keys(leaf)
         return DATASETS.build(cfg)
+
+
+def _parts(dataset: Any) -> list[Any]:
+    """The datasets inside a ConcatDataset, or the dataset itself."""
+    parts: list[Any] = getattr(dataset, 'datasets', [dataset])
+    return parts
+
+
+def _xml_files(dataset: Any) -> list[str]:
+    """Annotation files of single images, of a VOC dataset."""
+    infos = [dataset.get_data_info(row) for row in range(len(dataset))]
+    return [info['xml_path'] for info in infos if info.get('xml_path')]
+
+
+def _drop_voc_keys(dataset_cfg: dict[str, Any]) -> None:
+    for key in VOC_KEYS:
+        dataset_cfg.pop(key, None)

@@ -1,58 +1,74 @@
-"""What a dense head would output for prediction, from what it outputs in training, so that it runs once for both."""
+"""Outputs of a dense head for prediction, made from its training outputs, so that it runs once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
-from torch import nn
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from mmal.adapters.model_modes import eval_mode
 
-
-def _equal(a: Any, b: Any) -> bool:
-    a, b = tree_flatten(a)[0], tree_flatten(b)[0]
-    return len(a) == len(b) and all(
-        x.shape == y.shape and torch.allclose(x, y) for x, y in zip(a, b, strict=True)
-    )
+Conversion: TypeAlias = Callable[[Any, tuple[Any, ...]], tuple[Any, ...]]
+"""Makes outputs for prediction of features and the head's train-mode outputs."""
 
 
 class PredictionOutputs:
-    """Eval-mode outputs from train-mode outputs where possible, else by a second pass of the head.
+    """Gives eval-mode outputs of a head from train-mode outputs, or by a second pass of the head.
 
-    Which of the two is found out once, by comparing on the first batch.
+    The first conversion that reproduces the second pass on the first batch is kept.
 
     Args:
-        head: A dense head; what it is matters to :meth:`of` alone.
+        head: A dense head of mmdet.
     """
 
-    def __init__(self, head: nn.Module | None) -> None:
+    def __init__(self, head: Any) -> None:
         self._head = head
-        self._convert: Callable | None = None
+        self._conversion: Conversion | None = None
 
-    def convert(self, feats: Any, outs: tuple) -> tuple:
-        """Outputs for prediction, without a graph, from the features and the head's train-mode outputs."""
-        outs = tree_map(lambda t: t.detach(), outs)
-        if self._convert is None:
-            expected = self._second_pass(feats, outs)
-            shared = [lambda feats, outs: outs, self._undo_norm_on_bbox]
-            self._convert = next(
-                (f for f in shared if _equal(f(feats, outs), expected)), self._second_pass
-            )
-        return self._convert(feats, outs)
+    def convert(self, feats: Any, outputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Make the outputs for prediction, without a graph.
 
-    def _second_pass(self, feats: Any, outs: tuple) -> tuple:
-        with eval_mode(self._head):
-            return self._head(feats)
+        Args:
+            feats: Features that the head takes.
+            outputs: The head's train-mode outputs on them.
+        """
+        outputs = tree_map(lambda tensor: tensor.detach(), outputs)
+        if self._conversion is None:
+            self._conversion = self._find_conversion(feats, outputs)
+        return self._conversion(feats, outputs)
 
-    def _undo_norm_on_bbox(self, feats: Any, outs: tuple) -> tuple:
+    def _find_conversion(self, feats: Any, outputs: tuple[Any, ...]) -> Conversion:
+        expected = self._run_head(feats, outputs)
+        for conversion in (self._keep, self._undo_norm_on_bbox):
+            if _all_close(conversion(feats, outputs), expected):
+                return conversion
+        return self._run_head
+
+    def _keep(self, feats: Any, outputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        return outputs
+
+    def _undo_norm_on_bbox(self, feats: Any, outputs: tuple[Any, ...]) -> tuple[Any, ...]:
         """FCOS and its kin divide boxes by the stride in train mode only."""
-        if not getattr(self._head, 'norm_on_bbox', False) or len(outs) < 2:
-            return outs
-        return (
-            outs[0],
-            [box * s for box, s in zip(outs[1], self._head.strides, strict=True)],
-            *outs[2:],
-        )
+        if not getattr(self._head, 'norm_on_bbox', False) or len(outputs) < 2:
+            return outputs
+        scores, boxes, *others = outputs
+        in_pixels = [box * s for box, s in zip(boxes, self._head.strides, strict=True)]
+        return scores, in_pixels, *others
+
+    def _run_head(self, feats: Any, outputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        with eval_mode(self._head):
+            second_outputs: tuple[Any, ...] = self._head(feats)
+        return second_outputs
+
+
+def _all_close(first: Any, second: Any) -> bool:
+    first_leaves = tree_leaves(first)
+    second_leaves = tree_leaves(second)
+    if len(first_leaves) != len(second_leaves):
+        return False
+    for a, b in zip(first_leaves, second_leaves, strict=True):
+        if a.shape != b.shape or not torch.allclose(a, b):
+            return False
+    return True

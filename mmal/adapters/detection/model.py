@@ -1,306 +1,235 @@
-"""Detectors: per-image losses, pseudo-boxes, directional derivatives."""
+"""The model side of detection."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import torch
-from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
-from mmdet.models.detectors import SingleStageDetector
 from mmdet.structures import DetDataSample
-from mmengine.dataset import pseudo_collate
-from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from mmal.adapters.base import PseudoLabels
+from mmal.adapters.base import ImageId, Item, PseudoLabels
+from mmal.adapters.batching import batches_by_shape, in_row_order, unbatch
+from mmal.adapters.derivatives import Log, derivatives_by_shape, log_to_current_logger
 from mmal.adapters.features import Features
-from mmal.adapters.model_modes import (
-    eval_mode,
-    group_by_shape,
-    seeded,
-    to_channels_last_on_cpu,
-    unbatch,
-)
+from mmal.adapters.model_modes import unwrapped
 from mmal.adapters.predictions import boxes_in_image
+from mmal.annotation.records import Prediction
 from mmal.errors import InputError
-from mmal.influence.affine import AffineTape, NotAffine
-from mmal.influence.directional_derivative import agree
 from mmal.influence.last_layers import find_last_layers
-from mmal.influence.parameters import gradient, unflatten
+from mmal.influence.method_selection import MethodSelector
+from mmal.influence.parameters import gradient
 
-from .head_outputs import PredictionOutputs
-from .modes import SHARED, loss_mode, prediction_mode, shared_features
+from .dense_head import has_dense_head
+from .derivative import DetectorDerivative
+from .losses import head_loss, image_loss, prepare, pseudo_targets
+from .modes import loss_mode, prediction_mode
 from .predict import detect
-from .pseudo_labels import pseudo_sample
-
-MAX_CHECKED_BATCHES = 5
-"""Batches that a way is compared with plain autograd on, at most."""
 
 
 class DetectionAdapter:
     """Model side of detection; see :class:`~mmal.adapters.base.ModelAdapter`.
 
-    Directional derivatives go one of three ways, chosen on the first image, where each is compared with plain autograd:
+    Pseudo-labels are boxes. Derivatives are computed by a
+    :class:`~mmal.adapters.detection.derivative.DetectorDerivative`, which chooses the method.
 
-    * ``dense``: an ordinary single-stage head runs once a batch, shared by pseudo-boxes and loss;
-    * ``shared``: the public ``predict`` and ``loss``, image by image, on features computed once a batch;
-    * ``backward``: the public ``predict`` and ``loss`` and a backward pass an image; any parameters.
+    Attributes:
+        model: The detector, not wrapped.
+        dense: Whether loss and predictions are functions of the outputs of a dense head, see
+            :func:`~mmal.adapters.detection.dense_head.has_dense_head`.
 
     Args:
         model: The detector, wrapped (DDP) or not.
-        log: Told which way was chosen. Defaults to mmengine's current logger.
+        log: Receives a line whenever the method of derivatives changes. Defaults to None:
+            mmengine's current logger.
 
     Raises:
         InputError: If the detector has a mask head outside a two-stage RoI head, or a semantic one.
     """
 
-    def __init__(self, model: nn.Module, log: Callable[[str], None] | None = None) -> None:
-        self.model = model.module if is_model_wrapper(model) else model
-        if hasattr(self.model, 'mask_head') or getattr(
-            getattr(self.model, 'roi_head', None), 'with_semantic', False
-        ):
+    def __init__(self, model: nn.Module, log: Log | None = None) -> None:
+        self.model = unwrapped(model)
+        roi_head = getattr(self.model, 'roi_head', None)
+        if hasattr(self.model, 'mask_head') or getattr(roi_head, 'with_semantic', False):
             raise InputError(
-                f'{type(self.model).__name__} has a mask head: pseudo-labels are boxes. Of instance '
-                'segmentation, two-stage detectors like Mask R-CNN work, by their box part.'
+                f'{type(self.model).__name__} has a mask head: pseudo-labels are boxes. Of '
+                'instance segmentation, two-stage detectors like Mask R-CNN work, by their box '
+                'part.'
             )
-        head = getattr(self.model, 'bbox_head', None)
-        self.dense = (
-            isinstance(self.model, SingleStageDetector)
-            and type(self.model).loss is SingleStageDetector.loss
-            and type(self.model).predict is SingleStageDetector.predict
-            and type(head).loss is BaseDenseHead.loss
-            and type(head).predict is BaseDenseHead.predict
+        self.dense = has_dense_head(self.model)
+        self._derivative = DetectorDerivative(self.model, self.dense, log or log_to_current_logger)
+        self._features = Features(
+            self.model, self._prepare, batched=self.dense, mode=prediction_mode
         )
-        self.method: str | None = None
-        self._checks = MAX_CHECKED_BATCHES
-        self._log = log or (lambda text: print_log(text, logger='current'))
-        self._prediction_outputs = PredictionOutputs(head)
-        self._features = Features(self.model, self._prepare, self.dense, prediction_mode)
 
-    def loss_mode(self):
+    @property
+    def selector(self) -> MethodSelector:
+        """Keeps the method of derivatives."""
+        return self._derivative.selector
+
+    @property
+    def method(self) -> str | None:
+        """Name of the method of derivatives in use; None before the first batch."""
+        return self.selector.method
+
+    def loss_mode(self) -> AbstractContextManager[None]:
+        """Put the detector into loss mode, see :func:`~mmal.adapters.detection.modes.loss_mode`."""
         return loss_mode(self.model)
 
-    def last_layers(self, items: list[dict]) -> list[str]:
+    def last_layers(self, items: Sequence[Item]) -> list[str]:
+        """Find the last layers; see :meth:`~mmal.adapters.base.ModelAdapter.last_layers`.
+
+        Args:
+            items: Annotated dataset items.
+        """
         with self.loss_mode():
             return find_last_layers(self.model, lambda: self.losses(items).sum())
 
-    def losses(self, items: list[dict]) -> Tensor:
-        """Loss of each item, shape (N,). Call inside :meth:`loss_mode`."""
-        losses: list[Tensor] = [None] * len(items)
-        for group in group_by_shape(items):
-            inputs, samples = self._prepare([items[i] for i in group])
-            for row, fn in zip(group, self._loss_fns(inputs, samples), strict=True):
-                losses[row] = fn()
-        return torch.stack(losses)
+    def output_layers(self, items: Sequence[Item]) -> list[str]:
+        """Find the layers that make the raw outputs.
+
+        Args:
+            items: Dataset items; the detector runs on the first one.
+        """
+        return self._features.output_layers(items)
+
+    def losses(self, items: Sequence[Item]) -> Tensor:
+        """Compute the loss of each item on its own annotations. Call inside :meth:`loss_mode`.
+
+        Args:
+            items: Annotated dataset items.
+
+        Returns:
+            Losses of shape (N,) with a graph.
+        """
+        losses: dict[int, Tensor] = {}
+        for rows, batch_items in batches_by_shape(items):
+            inputs, samples = self._prepare(batch_items)
+            batch_losses = self._losses_of_one_shape(inputs, samples)
+            losses.update(zip(rows, batch_losses, strict=True))
+        return torch.stack(in_row_order(losses))
 
     def pseudo_derivative(
         self,
-        items: list[dict],
-        image_ids: list,
+        items: Sequence[Item],
+        image_ids: Sequence[ImageId],
         params: dict[str, nn.Parameter],
         direction: Tensor,
-        rule: PseudoLabels,
+        pseudo_labels: PseudoLabels,
     ) -> tuple[Tensor, list[int]]:
-        """Algorithm 1 without its sign: direction . G_z and the number of pseudo-boxes of each item.
+        """Compute Algorithm 1 without its sign. Call inside :meth:`loss_mode`.
 
-        An item without a confident prediction has the loss of an image of background. Call inside :meth:`loss_mode`.
+        An item without a confident prediction has the loss of an image of background.
 
         Args:
-            items: Dataset items without annotations.
-            image_ids: Their ids; they seed what the detector samples at random.
-            params: The parameters, P values in all.
-            direction: s, shape (P,).
-            rule: Which predictions become pseudo-boxes.
+            items: Dataset items; their annotations are not used.
+            image_ids: Ids of the items' images. They seed what the detector samples at random.
+            params: The parameters by name, P values in all.
+            direction: s, of shape (P,).
+            pseudo_labels: Which predictions become pseudo-boxes.
+
+        Returns:
+            direction . G_z of shape (N,), and the number of pseudo-boxes of each item.
         """
-        values, counts = torch.zeros(len(items), device=direction.device), [0] * len(items)
-        for group in group_by_shape(items):
-            inputs, samples = self._prepare([items[i] for i in group])
-            ids = [image_ids[i] for i in group]
-            if self._checks:
-                self._select_method(inputs[:2], samples[:2], ids[:2], params, direction, rule)
-            value, count = self._methods[self.method](inputs, samples, ids, params, direction, rule)
-            values[group] = value.to(values)
-            for i, n in zip(group, count, strict=True):
-                counts[i] = n
-        return values, counts
+        return derivatives_by_shape(
+            items,
+            image_ids,
+            params,
+            direction,
+            pseudo_labels,
+            prepare=self._prepare,
+            compute=self._derivative.compute,
+        )
 
     def pseudo_gradients(
         self,
-        items: list[dict],
-        image_ids: list,
+        items: Sequence[Item],
+        image_ids: Sequence[ImageId],
         params: dict[str, nn.Parameter],
-        rule: PseudoLabels,
+        pseudo_labels: PseudoLabels,
     ) -> Tensor:
-        """G_z of each item, shape (N, P). Call inside :meth:`loss_mode`."""
-        found = []
-        for item, key in zip(items, image_ids, strict=True):
-            inputs, samples = self._prepare([item])
-            target = self._public_targets(inputs, samples, rule)[0]
-            found.append(gradient(self._image_loss(inputs, target, key)(), params))
-        return torch.stack(found)
+        """Compute G_z of each item. Call inside :meth:`loss_mode`.
 
-    # --- what other samplers look at ---------------------------------------------------------------------------------
+        Args:
+            items: Dataset items; their annotations are not used.
+            image_ids: Ids of the items' images. They seed what the detector samples at random.
+            params: The parameters by name, P values in all.
+            pseudo_labels: Which predictions become pseudo-boxes.
+
+        Returns:
+            Gradients of shape (N, P).
+        """
+        gradients = []
+        for item, image_id in zip(items, image_ids, strict=True):
+            image, samples = self._prepare([item])
+            (target,) = pseudo_targets(self.model, image, samples, pseudo_labels)
+            loss = image_loss(self.model, image, target, image_id)
+            gradients.append(gradient(loss, params))
+        return torch.stack(gradients)
 
     def detect(
-        self, items: list[dict], score_thr: float = 0.05, with_features: bool = False
+        self, items: Sequence[Item], score_thr: float = 0.05, with_features: bool = False
     ) -> list[InstanceData]:
+        """Predict instances; see :meth:`~mmal.adapters.base.DetectorAdapter.detect`.
+
+        Args:
+            items: Dataset items.
+            score_thr: Lowest score of an instance. Defaults to 0.05.
+            with_features: Whether to add ``features`` of shape (n, C). Defaults to False.
+        """
         return detect(self.model, self._prepare, items, score_thr, with_features)
 
-    def probabilities(self, items: list[dict], score_thr: float = 0.05) -> list[Tensor]:
-        """Of each item: (boxes, 2), the box's class is there, or not."""
-        return [torch.stack([f.scores, 1 - f.scores], 1) for f in self.detect(items, score_thr)]
+    def probabilities(self, items: Sequence[Item], score_thr: float = 0.05) -> list[Tensor]:
+        """Predict, for each box, whether its class is there or not.
 
-    def predictions(self, items: list[dict], score_thr: float = 0.3) -> list[list[dict]]:
-        found = self.detect(items, score_thr)
+        Args:
+            items: Dataset items.
+            score_thr: Lowest score of a box. Defaults to 0.05.
+
+        Returns:
+            One tensor per item, of shape (boxes, 2).
+        """
+        probabilities = []
+        for instances in self.detect(items, score_thr):
+            p = instances.scores
+            probabilities.append(torch.stack([p, 1 - p], 1))
+        return probabilities
+
+    def predictions(self, items: Sequence[Item], score_thr: float = 0.3) -> list[list[Prediction]]:
+        """Predict boxes in pixels of the images as they were loaded, the most confident first.
+
+        Args:
+            items: Dataset items.
+            score_thr: Lowest score of a box. Defaults to 0.3.
+        """
         return [
-            boxes_in_image(f, item['data_samples']) for f, item in zip(found, items, strict=True)
+            boxes_in_image(instances, item['data_samples'])
+            for instances, item in zip(self.detect(items, score_thr), items, strict=True)
         ]
 
-    def features(self, items: list[dict], layers: list[str] | None = None) -> Tensor:
+    def features(self, items: Sequence[Item], layers: list[str] | None = None) -> Tensor:
+        """Compute one vector per item; see :meth:`~mmal.adapters.base.ModelAdapter.features`.
+
+        Args:
+            items: Dataset items.
+            layers: Names of modules whose outputs are the features. Defaults to None: the inputs of
+                the last layers.
+        """
         return self._features.extract(items, layers)
 
-    def output_layers(self, items: list[dict]) -> list[str]:
-        return self._features.output_layers(items)
-
-    # --- three ways to a derivative, on one batch of equal shape ----------------------------------------------------
-
-    @property
-    def _methods(self) -> dict[str, Callable]:
-        return dict(
-            dense=self._by_dense_head, shared=self._by_shared_features, backward=self._by_backward
-        )
-
-    def _select_method(self, inputs, samples, ids, params, direction, rule) -> None:
-        """Take the first way that gives what plain autograd gives for one or two images; 'backward' is plain autograd.
-
-        Repeated on the next batch, a few times at most, while the images tell little (no pseudo-box, no finite slope).
-        """
-        name, reasons, told = 'backward', [], True
-        if any(p.split('.')[0] in SHARED for p in params):
-            reasons.append('some parameters lie in the backbone or neck')
+    def _losses_of_one_shape(self, inputs: Tensor, samples: list[DetDataSample]) -> list[Tensor]:
+        losses = []
+        if self.dense:
+            outputs = self.model.bbox_head(self.model.extract_feat(inputs))
+            for image_outputs, sample in zip(unbatch(outputs, len(samples)), samples, strict=True):
+                losses.append(head_loss(self.model, image_outputs, sample))
         else:
-            targets = [
-                self._public_targets(inputs[i : i + 1], [s], rule)[0] for i, s in enumerate(samples)
-            ]
-            slopes = [
-                gradient(self._image_loss(inputs[i : i + 1], t, key)(), params)
-                for i, (t, key) in enumerate(zip(targets, ids, strict=True))
-            ]
-            told = any(
-                bool(g.isfinite().all() and g.any()) and len(t.gt_instances)
-                for g, t in zip(slopes, targets, strict=True)
-            )
-            # one image a time for 'shared': other rounding errors in a batch may be other proposals
-            for way, n in (('dense', 2), ('shared', 1)) if self.dense else (('shared', 1),):
-                try:
-                    values = self._methods[way](
-                        inputs[:n], samples[:n], ids[:n], params, direction, rule
-                    )[0]
-                except (NotAffine, NotImplementedError) as e:
-                    reasons.append(f'not {way}: {e}')
-                    continue
-                if all(
-                    agree(v, g @ direction, direction, float(g.norm()))
-                    for v, g in zip(values, slopes, strict=False)
-                ):
-                    name = way
-                    break
-                reasons.append(
-                    f'not {way}: {values.tolist()}, where plain autograd gives '
-                    f'{[float(g @ direction) for g in slopes]}'
-                )
-        self._checks = 0 if told else self._checks - 1
-        if name != self.method:
-            self._log(
-                f'Directional derivative: {name}' + (f' ({"; ".join(reasons)})' if reasons else '')
-            )
-        self.method = name
+            for row, sample in enumerate(samples):
+                image = inputs[row : row + 1]
+                losses.append(image_loss(self.model, image, sample, sample.img_id))
+        return losses
 
-    def _by_dense_head(self, inputs, samples, ids, params, direction, rule):
-        head, n = self.model.bbox_head, len(samples)
-        with torch.no_grad():
-            feats = self.model.extract_feat(to_channels_last_on_cpu(inputs))
-        with AffineTape(self.model, params) as tape:
-            outs = head(feats)
-        with torch.no_grad():
-            found = head.predict_by_feat(
-                *self._prediction_outputs.convert(feats, outs),
-                rescale=False,
-                batch_img_metas=[s.metainfo for s in samples],
-            )
-        targets = [pseudo_sample(s, f, rule) for s, f in zip(samples, found, strict=True)]
-        losses = [
-            self._head_loss(out, target)
-            for out, target in zip(unbatch(outs, n), targets, strict=True)
-        ]
-        derivative = tape.derivative(torch.stack(losses).sum(), unflatten(direction, params), n)
-        return self._nan_where_loss_nonfinite(derivative, losses), [
-            len(t.gt_instances) for t in targets
-        ]
-
-    def _by_shared_features(self, inputs, samples, ids, params, direction, rule):
-        with torch.no_grad():
-            feats = self.model.extract_feat(
-                inputs
-            )  # as they are: other rounding errors would be other proposals
-        values, counts, tangent = [], [], unflatten(direction, params)
-        for feat, sample, key in zip(unbatch(feats, len(samples)), samples, ids, strict=True):
-            with AffineTape(self.model, params) as tape, shared_features(self.model, feat):
-                target = self._public_targets(inputs[:1], [sample], rule)[0]
-                loss = self._image_loss(inputs[:1], target, key)()
-            values.append(self._nan_where_loss_nonfinite(tape.derivative(loss, tangent), [loss])[0])
-            counts.append(len(target.gt_instances))
-        return torch.stack(values), counts
-
-    def _by_backward(self, inputs, samples, ids, params, direction, rule):
-        targets, values = self._public_targets(inputs, samples, rule), []
-        for i, (target, key) in enumerate(zip(targets, ids, strict=True)):
-            loss = self._image_loss(inputs[i : i + 1], target, key)()
-            values.append(
-                self._nan_where_loss_nonfinite(gradient(loss, params)[None] @ direction, [loss])[0]
-            )
-        return torch.stack(values), [len(t.gt_instances) for t in targets]
-
-    @staticmethod
-    def _nan_where_loss_nonfinite(values: Tensor, losses: list[Tensor]) -> Tensor:
-        """Not a number where the loss is none: a slope may be finite there."""
-        finite = torch.stack([loss.detach() for loss in losses]).isfinite()
-        return torch.where(finite, values, torch.full_like(values, float('nan')))
-
-    # --- losses and predictions -------------------------------------------------------------------------------------
-
-    def _public_targets(self, inputs, samples, rule) -> list[DetDataSample]:
-        with torch.no_grad(), eval_mode(self.model):
-            found = self.model.predict(inputs, copy.deepcopy(samples), rescale=False)
-        return [
-            pseudo_sample(s, f.pred_instances, rule) for s, f in zip(samples, found, strict=True)
-        ]
-
-    def _loss_fns(self, inputs, samples) -> list[Callable[[], Tensor]]:
-        if not self.dense:
-            return [self._image_loss(inputs[i : i + 1], s, s.img_id) for i, s in enumerate(samples)]
-        outs = unbatch(self.model.bbox_head(self.model.extract_feat(inputs)), len(samples))
-        return [
-            lambda out=out, s=s: self._head_loss(out, s)
-            for out, s in zip(outs, samples, strict=True)
-        ]
-
-    def _image_loss(self, inputs: Tensor, sample: DetDataSample, key) -> Callable[[], Tensor]:
-        def loss() -> Tensor:
-            with seeded(key):
-                return self.model.parse_losses(self.model.loss(inputs, [copy.deepcopy(sample)]))[0]
-
-        return loss
-
-    def _head_loss(self, outs: tuple, sample: DetDataSample) -> Tensor:
-        losses = self.model.bbox_head.loss_by_feat(
-            *outs, [sample.gt_instances], [sample.metainfo], [sample.get('ignored_instances')]
-        )
-        return self.model.parse_losses(losses)[0]
-
-    def _prepare(self, items: list[dict]) -> tuple[Tensor, list[DetDataSample]]:
-        data = self.model.data_preprocessor(pseudo_collate(items), False)
-        return data['inputs'], data['data_samples']
+    def _prepare(self, items: list[Item]) -> tuple[Tensor, list[DetDataSample]]:
+        return prepare(self.model, items)

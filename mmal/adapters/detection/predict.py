@@ -1,74 +1,101 @@
-"""A detector's predictions, and the features inside of them."""
+"""A detector's predictions, and the features inside them."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from mmengine.structures import InstanceData
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.ops import roi_align
 
-from mmal.adapters.model_modes import group_by_shape, stub_method, to_channels_last_on_cpu
+from mmal.adapters.base import Item
+from mmal.adapters.batching import batches_by_shape, in_row_order, to_channels_last_on_cpu
+from mmal.adapters.model_modes import stub_method
 
 from .modes import prediction_mode
 
+CELLS_PER_SIDE = 8
+"""A box is read off the pyramid level on which its side is about this many cells."""
+
 
 def detect(
-    model: nn.Module,
-    prepare: Callable[[list], tuple],
-    items: list,
+    model: Any,
+    prepare: Callable[[list[Item]], tuple[Tensor, list[Any]]],
+    items: Sequence[Item],
     score_thr: float,
     with_features: bool,
 ) -> list[InstanceData]:
-    """Predicted instances of each item with at least ``score_thr``, in coordinates of the network's input.
+    """Predict instances, in coordinates of the network's input.
 
     Args:
-        model: The detector, not wrapped; its ``test_cfg`` counts.
+        model: The detector, not wrapped. Its ``test_cfg`` applies.
         prepare: Makes inputs and data samples of dataset items of one shape.
         items: Dataset items.
-        score_thr: Least score.
-        with_features: Add ``features``, see :func:`box_features`.
+        score_thr: Lowest score of an instance.
+        with_features: Whether to add ``features``, see :func:`box_features`.
+
+    Returns:
+        Instances of each item.
     """
-    found: list[InstanceData] = [None] * len(items)
+    instances: dict[int, InstanceData] = {}
     with torch.no_grad(), prediction_mode(model):
-        for group in group_by_shape(items):
-            inputs, samples = prepare([items[i] for i in group])
+        for rows, batch_items in batches_by_shape(items):
+            inputs, samples = prepare(batch_items)
             feats = model.extract_feat(to_channels_last_on_cpu(inputs))
             with stub_method(model, 'extract_feat', feats):
                 predicted = model.predict(inputs, copy.deepcopy(samples), rescale=False)
-            for row, (i, sample) in enumerate(zip(group, predicted, strict=True)):
-                found[i] = sample.pred_instances[sample.pred_instances.scores >= score_thr]
+            for position, row in enumerate(rows):
+                predictions = predicted[position].pred_instances
+                confident = predictions[predictions.scores >= score_thr]
                 if with_features:
-                    maps = [f[row : row + 1] for f in feats]
-                    found[i].features = box_features(maps, found[i].bboxes, inputs.shape[-1])
-    return found
+                    maps = [level[position : position + 1] for level in feats]
+                    confident.features = box_features(maps, confident.bboxes, inputs.shape[-1])
+                instances[row] = confident
+    return in_row_order(instances)
 
 
-def box_features(maps: list[Tensor], boxes: Tensor, width: int) -> Tensor:
-    """What a feature pyramid holds inside of boxes, averaged: shape (n, C).
+def box_features(maps: Sequence[Tensor], boxes: Tensor, width: int) -> Tensor:
+    """Average a feature pyramid inside boxes.
+
+    A box is read off the level that fits its size: the one where its side is about eight cells.
+    Where the levels have different numbers of channels, all boxes are read off the finest.
 
     Args:
-        maps: Levels of one image, each (1, C, h, w), in any order.
-        boxes: Shape (n, 4), in pixels of the network's input.
-        width: Of that input.
+        maps: Levels of one image, each of shape (1, C, h, w), in any order.
+        boxes: Boxes of shape (n, 4), in pixels of the network's input.
+        width: Width of that input in pixels.
 
-    A box is read off the level that fits its size: the one where its side is about eight cells. Where the levels have
-    different widths, all boxes are read off the finest.
+    Returns:
+        Features of shape (n, C).
     """
-    maps = sorted(maps, key=lambda f: -f.shape[-1])
-    if len({f.shape[1] for f in maps}) > 1:
+    maps = sorted(maps, key=lambda level: -level.shape[-1])
+    if len({level.shape[1] for level in maps}) > 1:
         maps = maps[:1]
-    found = boxes.new_zeros(len(boxes), maps[0].shape[1])
-    sides = ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).clamp(min=1).sqrt()
-    cells = (
-        sides * maps[0].shape[-1] / width
-    )  # along a side, on the finest level; each next level has half of them
-    level = (cells / 8).clamp(min=1).log2().round().clamp(0, len(maps) - 1).long()
-    for n, feats in enumerate(maps):
-        mine = (level == n).nonzero()[:, 0]
-        if len(mine):
-            scale = feats.shape[-1] / width
-            found[mine] = roi_align(feats, [boxes[mine]], 3, scale, 2).flatten(2).mean(2).to(found)
-    return found
+    features = boxes.new_zeros(len(boxes), maps[0].shape[1])
+    cells = _side_lengths(boxes) * maps[0].shape[-1] / width
+    level_of_box = _level_of_each_box(cells, len(maps))
+    for number, level in enumerate(maps):
+        rows = (level_of_box == number).nonzero()[:, 0]
+        if len(rows):
+            cells_per_pixel = level.shape[-1] / width
+            grid = roi_align(level, [boxes[rows]], 3, cells_per_pixel, 2)
+            features[rows] = grid.flatten(2).mean(2).to(features)
+    return features
+
+
+def _side_lengths(boxes: Tensor) -> Tensor:
+    """Side of a square of each box's area, at least 1."""
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return areas.clamp(min=1).sqrt()
+
+
+def _level_of_each_box(cells: Tensor, n_levels: int) -> Tensor:
+    """Number of the level that fits each box, from its side in cells of the finest level.
+
+    Each level has half the cells of the one before.
+    """
+    levels = (cells / CELLS_PER_SIDE).clamp(min=1).log2().round()
+    return levels.clamp(0, n_levels - 1).long()

@@ -1,38 +1,44 @@
-"""A detector's own predictions as annotations: the boxes whose loss gives the expected gradient G_z."""
+"""A detector's own predictions as annotations: boxes whose loss gives the expected gradient G_z."""
 
 from __future__ import annotations
 
-from mmcv.ops import nms
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
 from mmal.adapters.base import PseudoLabels
 
 GRID = 0.25
-"""Pseudo-boxes lie on this grid, in pixels of the network input. Where a prediction is its own target a box loss has a
-kink (L1, IoU), and its slope would be the sign of rounding errors, another with every batch size."""
+"""Pseudo-boxes lie on this grid, in pixels of the network's input.
 
-SAME_OBJECT = 0.5
-"""Boxes of different classes that overlap more than this IoU are one object, if classes do not count."""
+Where a prediction is its own target a box loss has a kink (L1, IoU). Its slope would be the sign of
+rounding errors, which differ with every batch size.
+"""
+
+MIN_SIDE = 1
+"""Shortest side of a pseudo-box, in pixels of the network's input, as in mmdet's datasets."""
 
 
-def pseudo_sample(sample: DetDataSample, found: InstanceData, rule: PseudoLabels) -> DetDataSample:
-    """The sample of an image with predictions as its ground truth, in network coordinates; never its own annotations.
+def pseudo_sample(
+    sample: DetDataSample, instances: InstanceData, pseudo_labels: PseudoLabels
+) -> DetDataSample:
+    """Make the sample of an image whose ground truth is what a detector predicts.
 
     Args:
-        sample: For its metainfo.
-        found: Predictions, after the detector's own ``test_cfg``.
-        rule: Which of them count.
+        sample: Data sample of the image. Its metainfo is copied, its own annotations are not.
+        instances: Predictions in coordinates of the network's input, after the detector's own
+            ``test_cfg``.
+        pseudo_labels: Which predictions count.
+
+    Returns:
+        A sample with ``gt_instances``, in the order of ``instances``.
     """
-    boxes = (found.bboxes.detach() / GRID).round() * GRID
-    wide = (boxes[:, 2:] - boxes[:, :2]).amin(1) >= 1 if len(boxes) else found.scores > 1
-    keep = ((found.scores >= rule.score_thr) & wide).nonzero()[
-        :, 0
-    ]  # mmdet's datasets drop thinner boxes as well
-    keep = keep[found.scores[keep].argsort(descending=True, stable=True)]
-    if rule.class_agnostic and len(keep):
-        keep = keep[nms(boxes[keep].float(), found.scores[keep].float(), SAME_OBJECT)[1]]
-    keep = keep[: rule.max_boxes].sort()[0]
+    boxes = (instances.bboxes.detach() / GRID).round() * GRID
+    confident = instances.scores >= pseudo_labels.score_thr
+    if len(boxes):
+        confident &= (boxes[:, 2:] - boxes[:, :2]).amin(1) >= MIN_SIDE
+    rows = confident.nonzero()[:, 0]
+    by_score = instances.scores[rows].argsort(descending=True, stable=True)
+    rows = rows[by_score][: pseudo_labels.max_boxes].sort()[0]
     target = DetDataSample(metainfo=sample.metainfo)
-    target.gt_instances = InstanceData(bboxes=boxes[keep], labels=found.labels[keep])
+    target.gt_instances = InstanceData(bboxes=boxes[rows], labels=instances.labels[rows])
     return target

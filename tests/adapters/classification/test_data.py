@@ -61,7 +61,8 @@ def test_labels_come_from_the_file_and_the_pool_has_none(folders, tmp_path):
     pool = data.pool_dataset(str(tmp_path / 'pool.json'))
     assert data.row_index(pool)['dog/2.png'] == 5
     assert all('gt_label' not in pool[i]['data_samples'] for i in range(6))
-    answers = data.labeled_contents(['dog/1.png', 'cat/0.png'], [dict(id='cat/0.png', label=1), dict(id='dog/1.png', label=0)])
+    answers = data.labeled_contents(['dog/1.png', 'cat/0.png'],
+                                    [dict(id='cat/0.png', label=1), dict(id='dog/1.png', label=0)])
     (tmp_path / 'labeled.json').write_text(json.dumps(answers))
     labeled = data.labeled_dataset(str(tmp_path / 'labeled.json'))
     assert [int(labeled[i]['data_samples'].gt_label) for i in range(2)] == [0, 1], 'as labeled, not as the folder says'
@@ -72,7 +73,8 @@ def test_labels_come_from_the_file_and_the_pool_has_none(folders, tmp_path):
 def test_a_round_trains_on_the_labeled_file_alone_inside_wrappers(folders, tmp_path):
     folders.train_dataloader.dataset = dict(type='RepeatDataset', times=2, dataset=folders.train_dataloader.dataset)
     data = build_data_adapter(folders)
-    (tmp_path / 'labeled.json').write_text(json.dumps(data.labeled_contents(['cat/2.png'], [dict(id='cat/2.png', label=0)])))
+    answers = data.labeled_contents(['cat/2.png'], [dict(id='cat/2.png', label=0)])
+    (tmp_path / 'labeled.json').write_text(json.dumps(answers))
     data.set_training_set(folders, str(tmp_path / 'labeled.json'))
     from mmengine.registry import DATASETS
     dataset = DATASETS.build(folders.train_dataloader.dataset)

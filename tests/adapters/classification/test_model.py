@@ -105,7 +105,7 @@ def setup(top_k):
 def test_expected_gradient_of_the_top_k_classes(top_k, method):
     """K = 1 is Algorithm 1, without weight; K > 1 is equation 3."""
     model, task, rule, params, s = setup(top_k)
-    task.method = method
+    task.selector.settle(method)
     with task.loss_mode(), restrict_grad(model, params):
         values, counts = task.pseudo_derivative([item(5), item(6)], [5, 6], params, s, rule)
         for value, it in zip(values, (item(5), item(6)), strict=True):
@@ -178,6 +178,18 @@ def test_a_head_whose_loss_needs_more_than_scores_takes_the_backward_way():
     assert 'loss of its own' in log[0]
 
 
+def test_labels_are_counted_whatever_the_method():
+    model = multi_label()
+    task, params = ClassificationAdapter(model, lambda text: None), select_parameters(model, ['head.fc'])
+    s, items = torch.randn(sum(p.numel() for p in params.values())), [item(5), item(6)]
+    expected = [len(predicted(model, it).pred_label) for it in items]
+    assert max(expected) > 1
+    for method in ('forward', 'backward'):
+        task.selector.settle(method)
+        with task.loss_mode(), restrict_grad(model, params):
+            assert task.pseudo_derivative(items, [5, 6], params, s, PseudoLabels())[1] == expected
+
+
 def test_batch_norm_left_in_train_mode_and_autocast_change_nothing():
     model, task, rule, params, s = setup(1)
     state, found = copy.deepcopy(model.state_dict()), []
@@ -214,9 +226,9 @@ def test_a_first_image_that_tells_nothing_is_no_proof():
     nan['inputs'] = nan['inputs'].float() * torch.nan
     with task.loss_mode(), restrict_grad(model, params):
         task.pseudo_derivative([nan], [5], params, s, rule)
-        assert task._checks > 0
+        assert not task.selector.settled
         task.pseudo_derivative([item(6), item(7)], [6, 7], params, s, rule)
-    assert task._checks == 0
+    assert task.selector.settled
     assert task.method == 'forward'
 
 

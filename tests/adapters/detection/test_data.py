@@ -2,7 +2,9 @@ import json
 
 import pytest
 import torch
-from mmal.adapters.detection.data import DetectionDataAdapter, influence_pipeline, leaf_dataset
+from mmal.adapters.dataset_config import leaf_dataset
+from mmal.adapters.detection.data import DetectionDataAdapter
+from mmal.adapters.detection.pipelines import influence_pipeline
 from mmal.errors import InputError
 from mmdet.utils import register_all_modules
 

@@ -7,11 +7,12 @@ import torch
 from mmal.adapters.base import PseudoLabels
 from mmal.adapters.detection.model import DetectionAdapter
 from mmal.adapters.detection.pseudo_labels import pseudo_sample
-from mmal.adapters.model_modes import eval_mode, seeded
+from mmal.adapters.model_modes import eval_mode
 from mmal.influence.api import build_curvature, mean_gradient
 from mmal.influence.parameters import gradient, restrict_grad, select_parameters
 from mmal.influence.solvers.base import cosine
 from mmal.influence.solvers.cg import CG
+from mmal.utils.rng import keyed_rng
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
@@ -38,7 +39,7 @@ def public(model, it):
 def public_loss(model, it):
     """The detector's own loss() of one image."""
     inputs, samples = public(model, it)
-    with seeded(samples[0].img_id):
+    with keyed_rng(samples[0].img_id):
         return model.parse_losses(model.loss(inputs, samples))[0]
 
 

@@ -257,12 +257,10 @@ FOUND = InstanceData(
     (PseudoLabels(0.25), [0, 1, 2]),
     (PseudoLabels(0.1), [0, 1, 2, 4]),
     (PseudoLabels(0.25, max_boxes=2), [1, 2]),
-    (PseudoLabels(0.1, class_agnostic=True), [1, 2, 4]),
-    (PseudoLabels(0.25, max_boxes=1, class_agnostic=True), [1]),
     (PseudoLabels(1.0), []),
 ])
 def test_which_predictions_become_pseudo_boxes(rule, expected):
-    """Index 3 is narrower than a pixel; 0 and 1 are one object of two classes."""
+    """Index 3 is narrower than a pixel."""
     found = pseudo_sample(SAMPLE, FOUND, rule).gt_instances
     assert found.labels.tolist() == FOUND.labels[expected].tolist()
     torch.testing.assert_close(found.bboxes, (FOUND.bboxes[expected] * 4).round() / 4)

@@ -1,0 +1,38 @@
+"""Derivatives of any detector and any parameters: one backward pass per image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from mmal.adapters.derivatives import DerivativeBatch, Derivatives
+from mmal.influence.parameters import gradient
+
+from .losses import image_loss, nan_where_loss_nonfinite, pseudo_targets
+
+
+class BackwardMethod:
+    """The method ``backward``: the public ``predict`` and ``loss``, and plain autograd.
+
+    Args:
+        model: The detector, not wrapped.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def __call__(self, batch: DerivativeBatch) -> Derivatives:
+        """Compute the derivatives of a batch.
+
+        Args:
+            batch: The batch.
+        """
+        targets = pseudo_targets(self._model, batch.inputs, batch.samples, batch.pseudo_labels)
+        values = []
+        for row, target in enumerate(targets):
+            loss = image_loss(self._model, batch.image(row), target, batch.image_ids[row])
+            derivative = gradient(loss, batch.params)[None] @ batch.direction
+            values.append(nan_where_loss_nonfinite(derivative, [loss])[0])
+        counts = [len(target.gt_instances) for target in targets]
+        return torch.stack(values), counts

@@ -1,0 +1,72 @@
+"""Ground truth of mmdet datasets that are not COCO files (VOC and others), in COCO form."""
+
+from __future__ import annotations
+
+import os.path as osp
+from typing import Any
+
+from mmal.adapters.base import PoolImage
+from mmal.annotation.records import CocoAnnotation
+from mmal.errors import InputError
+
+from .coco_checks import check_xml_names
+
+
+def convert_to_coco(dataset: Any, classes: tuple[str, ...], min_side: float) -> dict[str, Any]:
+    """Convert the ground truth of a built dataset.
+
+    Args:
+        dataset: The dataset, built with ``lazy_init``; it is initialised here. File names are made
+            relative to its ``data_root``.
+        classes: Class names of the config.
+        min_side: Shortest side of a box that counts, in pixels. Smaller boxes become crowds, as
+            mmdet trains with these ignored.
+
+    Returns:
+        ``images``, ``annotations`` and ``categories``; category ids are 1 + the class index.
+
+    Raises:
+        InputError: If an annotation file is missing, or a VOC file names unknown classes.
+    """
+    try:
+        dataset.full_init()
+    except FileNotFoundError as e:
+        raise InputError(f'Annotation file not found: {e.filename or e}.') from None
+    images: list[PoolImage] = []
+    annotations: list[CocoAnnotation] = []
+    for row in range(len(dataset)):
+        info = dataset.get_data_info(row)
+        if info.get('xml_path'):
+            check_xml_names(info['xml_path'], classes)
+        images.append(_image_of(info, dataset.data_root or ''))
+        for instance in info['instances']:
+            annotation_id = len(annotations) + 1
+            annotations.append(_annotation_of(instance, annotation_id, info['img_id'], min_side))
+    categories = [dict(id=i + 1, name=name) for i, name in enumerate(classes)]
+    return dict(images=images, annotations=annotations, categories=categories)
+
+
+def _image_of(info: dict[str, Any], root: str) -> PoolImage:
+    path = info['img_path']
+    return PoolImage(
+        id=info['img_id'],
+        file_name=osp.relpath(path, root) if root else path,
+        width=info['width'],
+        height=info['height'],
+    )
+
+
+def _annotation_of(
+    instance: dict[str, Any], annotation_id: int, image_id: Any, min_side: float
+) -> CocoAnnotation:
+    x1, y1, x2, y2 = (float(corner) for corner in instance['bbox'])
+    width = x2 - x1
+    height = y2 - y1
+    return CocoAnnotation(
+        id=annotation_id,
+        image_id=image_id,
+        category_id=instance['bbox_label'] + 1,
+        bbox=[x1, y1, width, height],
+        area=width * height,
+        iscrowd=int(instance['ignore_flag'] or min(width, height) < min_side),
+    )
