@@ -4,6 +4,8 @@ from collections.abc import Container
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
+from mmengine.model import is_model_wrapper
+
 from mmal.adapters import build_model_adapter
 from mmal.adapters.loading import first_item
 from mmal.annotation.batch import FOLDER, NAME
@@ -68,7 +70,9 @@ def preflight(loop) -> dict:
     if loop.sampler.needs_s_test:
         _check_hook(loop)
     if hasattr(loop.sampler, 'check'):
-        loop.sampler.check(loop.data, loop.query if loop.unit == 'image' else 1)
+        model = loop.runner.model
+        model = model.module if is_model_wrapper(model) else model
+        loop.sampler.check(loop.data, loop.query if loop.unit == 'image' else 1, model)
     if loop.unit == 'second' and not loop.oracle.is_human:
         raise InputError(
             "train_cfg.unit='second' needs an oracle that is people: a simulated one takes no time."

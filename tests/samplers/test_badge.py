@@ -40,11 +40,11 @@ def test_copies_are_drawn_last_and_each_once():
 def test_of_a_classifier_it_is_the_papers_gradient_embedding():
     """(p - onehot of the most probable class) times the feature before the last layer."""
     model = build_classifier('resnet_cifar')
-    task, items = ClassificationAdapter(model, lambda text: None), [item(i) for i in range(3)]
+    adapter, items = ClassificationAdapter(model, lambda text: None), [item(i) for i in range(3)]
     params = select_parameters(model, ['head.fc.weight'])
-    with task.loss_mode():
-        found = task.pseudo_gradients(items, [0, 1, 2], params, PseudoLabels())
-    p, h = torch.cat(task.probabilities(items)), task.features(items)
+    with adapter.loss_mode():
+        found = adapter.pseudo_gradients(items, [0, 1, 2], params, PseudoLabels())
+    p, h = torch.cat(adapter.probabilities(items)), adapter.features(items)
     expected = (p - torch.nn.functional.one_hot(p.argmax(1), 5))[:, :, None] * h[:, None]
     torch.testing.assert_close(found, expected.flatten(1), rtol=1e-4, atol=1e-6)
 

@@ -11,6 +11,8 @@ from mmal.samplers.algorithms.matching_similarity import matching_similarity
 from mmal.samplers.ppal import PPALSampler, difficulty_weight
 from mmengine.structures import InstanceData
 
+MODEL = torch.nn.Identity()
+
 
 def by_the_book(features, scores, labels):
     """Object by object; one without a partner of its class counts -1."""
@@ -176,10 +178,10 @@ def test_difficulty_is_that_of_the_labeled_images(ask, ids, dataset):
 
 def test_more_candidates_than_the_memory_holds_are_refused_before_anything_is_trained(ask):
     data = SimpleNamespace(has_boxes=True, images=range(118_287))
-    PPALSampler().check(data, 11_829)
+    PPALSampler().check(data, 11_829, MODEL)
     with pytest.raises(InputError, match=r'47,316 candidates .* 8\.3 GiB'):
-        PPALSampler(memory_gb=4).check(data, 11_829)
+        PPALSampler(memory_gb=4).check(data, 11_829, MODEL)
     with pytest.raises(InputError, match='for detectors'):
-        PPALSampler().check(SimpleNamespace(has_boxes=False, images=range(9)), 1)
+        PPALSampler().check(SimpleNamespace(has_boxes=False, images=range(9)), 1, MODEL)
     with pytest.raises(InputError, match='8 candidates'):
         ask(PPALSampler(candidates=2, memory_gb=1e-8))
