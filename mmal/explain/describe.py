@@ -72,6 +72,10 @@ class _Finding(NamedTuple):
     parts: InfluenceParts | None
 
 
+UNREADABLE = _Finding(np.empty(0, np.float32), [], None)
+"""What is known of an image that can no longer be read."""
+
+
 def explain_selection(
     query: Query, selected: list[Hashable], path: Path, sampler: Sampler, classes: Sequence[str]
 ) -> None:
@@ -98,13 +102,13 @@ def explain_selection(
     _, scores = selected_scores(RoundPaths(query.folder).artifact('score'))
     entries = []
     for rank, image_id in enumerate(selected):
-        finding = findings.get(image_id)
+        finding = findings.get(image_id, UNREADABLE)
         entry = SelectionEntry(
             id=image_id,
             rank=rank,
             score=finite_or_none(scores.get(str(image_id))),
-            predictions=finding.predictions if finding else [],
-            parts=finding.parts if finding else None,
+            predictions=finding.predictions,
+            parts=finding.parts,
             nearest=nearest.get(image_id),
         )
         entries.append(entry)
