@@ -1,4 +1,4 @@
-"""Two small worlds to ask samplers about; a test module gives a fixture ``case`` (task and sampler config)."""
+"""Two small worlds to ask samplers about; a test module gives a fixture ``case`` (kind of model and sampler config)."""
 
 import json
 import logging
@@ -124,8 +124,8 @@ def ask(world, ids, tmp_path):
 
         settings = dict(round=0, seed=0, ids=list(ids[3:] if ask_for is None else ask_for), labeled=labeled, budget=4,
                         folder=tmp_path, pass_dir=tmp_path / f'passes_{next(number)}', images=images,
-                        labeled_images=labeled_images, adapter=lambda: build_model_adapter(world.model, world.cfg), batch_size=4,
-                        num_workers=0, logger=logging.getLogger())
+                        labeled_images=labeled_images, adapter=lambda: build_model_adapter(world.model, world.cfg),
+                        batch_size=4, num_workers=0, logger=logging.getLogger())
         return sampler.score(Query(**(settings | changes)))
 
     return go

@@ -16,6 +16,8 @@ from mmal.run.unreadable import UnreadableList
 from .settings import LoopSettings
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from mmal.adapters.base import DataAdapter, ModelAdapter
     from mmal.oracles.base import Oracle
     from mmal.samplers.base import Sampler
@@ -58,8 +60,11 @@ class Models(Protocol):
             labeled_file: What the model is trained on.
         """
 
+    def untrained_model(self) -> nn.Module:
+        """The config's model before any training, not wrapped, to check settings with."""
+
     def untrained_adapter(self) -> ModelAdapter:
-        """The config's model before any training, to check settings with."""
+        """The same as influence and samplers need it."""
 
     def pretrained_adapter(self) -> ModelAdapter:
         """The config's model with its pretrained weights, the same at every start."""

@@ -72,8 +72,10 @@ def _check_components(run: RunContext, stop_rules: tuple[StopRule, ...]) -> None
     sampler = run.sampler
     if sampler.needs_s_test:
         _check_stest(run)
-    if hasattr(sampler, 'check'):
-        sampler.check(run.data, run.settings.query_images)
+    model = run.models.untrained_model()
+    sampler.check(run.data, run.settings.query_images, model)
+    if run.cold_start is not None:
+        run.cold_start.check(run.data, run.settings.initial, model)
     if run.settings.unit is BudgetUnit.SECOND and not run.oracle.is_human:
         raise InputError(
             "train_cfg.unit='second' needs an oracle that is people: a simulated one takes no time."

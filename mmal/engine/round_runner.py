@@ -134,8 +134,12 @@ class RunnerModels:
         self._data.set_training_set(cfg, str(labeled_file))
         return RunnerModel(cfg, paths.artifact('train'))
 
+    def untrained_model(self) -> nn.Module:
+        """The config's model before any training, not wrapped, to check settings with."""
+        return _unwrapped(self._runner.model)
+
     def untrained_adapter(self) -> ModelAdapter:
-        """The config's model before any training, to check settings with."""
+        """The same as influence and samplers need it."""
         return build_model_adapter(self._runner.model, self._runner.cfg)
 
     def pretrained_adapter(self) -> ModelAdapter:

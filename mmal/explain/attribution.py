@@ -3,108 +3,153 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from typing import Any, TypedDict
 
 from torch import Tensor
 
-from mmal.adapters.base import PseudoLabels
+from mmal.adapters.base import DetectorAdapter, ModelAdapter, PseudoLabels
 from mmal.influence.parameters import flatten, restrict_grad, unflatten
 
 MAX_GRADIENT_VALUES = 2**24
-"""Values of gradients that are held at one time."""
+"""Number of values of gradients that are held at one time."""
 
 MAX_CLASSES = 20
-"""Classes kept of an image: those with the largest parts."""
+"""Number of classes kept of an image: those with the largest parts."""
+
+
+class InfluenceParts(TypedDict):
+    """Parts of an image's influence. As of influences, *more negative is more helpful*.
+
+    Attributes:
+        layers: Part by name of the layer. They add up to the influence.
+        classes: Part by name of the class, the largest parts first, at most :data:`MAX_CLASSES`.
+    """
+
+    layers: dict[str, float]
+    classes: dict[str, float]
 
 
 class InfluenceAttribution:
     """Splits I(z) = -s_test . G_z: the dot product is a sum over parameters, and so over layers.
 
-    Of a layer that has rows for each class (see :func:`class_of_rows`) the rows' parts are the classes'. As of
-    influences, *more negative is more helpful*.
+    In a layer that has rows for each class (see :func:`class_of_rows`) the rows' parts are the
+    classes'.
 
     Args:
-        task: Model side of the task.
-        s_test: A tensor a parameter.
-        rule: Of the pseudo-labels that G_z is taken on.
-        classes: Their names.
+        adapter: Adapter of the model.
+        s_test: One tensor per parameter, by name.
+        rule: Which pseudo-labels G_z is taken on.
+        classes: Names of the classes.
     """
 
     def __init__(
-        self, task, s_test: dict[str, Tensor], rule: PseudoLabels, classes: Sequence[str]
+        self,
+        adapter: ModelAdapter,
+        s_test: dict[str, Tensor],
+        rule: PseudoLabels,
+        classes: Sequence[str],
     ) -> None:
-        parameters = dict(task.model.named_parameters())
-        self._task, self._s_test, self._rule, self._classes = task, s_test, rule, list(classes)
+        parameters = dict(adapter.model.named_parameters())
+        self._adapter = adapter
+        self._s_test = s_test
+        self._rule = rule
+        self._classes = list(classes)
         self._params = {name: parameters[name] for name in s_test}
-        self._rows: dict[str, list[int]] | None = None
+        self._class_of_row: dict[str, list[int]] | None = None
 
-    def attribute(self, items: list, keys: list) -> list[dict | None]:
-        """``{'layers': {name: part}, 'classes': {name: part}}`` of each item; None where a part is not finite."""
-        if self._rows is None:
-            self._rows = self._class_rows(items)
-        s, found = flatten(self._s_test), []
-        size = max(1, MAX_GRADIENT_VALUES // len(s))
-        with self._task.loss_mode(), restrict_grad(self._task.model, self._params):
-            for k in range(0, len(items), size):
-                gradients = self._task.pseudo_gradients(
-                    items[k : k + size], keys[k : k + size], self._params, self._rule
+    def attribute(self, items: list[Any], image_ids: list[Hashable]) -> list[InfluenceParts | None]:
+        """Split the influence of each item.
+
+        Args:
+            items: Dataset items of unlabeled images, at least one.
+            image_ids: Ids of the images.
+
+        Returns:
+            The parts of each item; None where a part is not finite.
+        """
+        if self._class_of_row is None:
+            self._class_of_row = self._find_class_rows(items)
+        direction = flatten(self._s_test)
+        size = max(1, MAX_GRADIENT_VALUES // len(direction))
+        parts: list[InfluenceParts | None] = []
+        with self._adapter.loss_mode(), restrict_grad(self._adapter.model, self._params):
+            for start in range(0, len(items), size):
+                chunk = slice(start, start + size)
+                gradients = self._adapter.pseudo_gradients(
+                    items[chunk], image_ids[chunk], self._params, self._rule
                 )
-                found += [self._split(unflatten(-g * s, self._params)) for g in gradients.detach()]
-        return found
+                for gradient in gradients.detach():
+                    products = unflatten(-gradient * direction, dict(self._params))
+                    parts.append(self._split(products, self._class_of_row))
+        return parts
 
-    def _class_rows(self, items: list) -> dict[str, list[int]]:
+    def _find_class_rows(self, items: list[Any]) -> dict[str, list[int]]:
         """Class of each row, of the parameters that have rows for classes."""
-        outputs, boxes = set(self._task.output_layers(items[:1])), hasattr(self._task, 'detect')
-        found = {
-            name: class_of_rows(name, len(p), len(self._classes), boxes)
-            for name, p in self._params.items()
-            if name in outputs and p.dim()
-        }
-        return {name: rows for name, rows in found.items() if rows}
+        output_layers = set(self._adapter.output_layers(items[:1]))
+        is_detector = isinstance(self._adapter, DetectorAdapter)
+        rows_by_name = {}
+        for name, parameter in self._params.items():
+            if name not in output_layers or not parameter.dim():
+                continue
+            rows = class_of_rows(name, len(parameter), len(self._classes), is_detector)
+            if rows:
+                rows_by_name[name] = rows
+        return rows_by_name
 
-    def _split(self, products: dict[str, Tensor]) -> dict | None:
+    def _split(
+        self, products: dict[str, Tensor], class_of_row: dict[str, list[int]]
+    ) -> InfluenceParts | None:
+        """Sum products of the elements of -s_test and G_z by layer and by class."""
+        names = [*self._classes, 'background']
         layers: dict[str, float] = {}
-        classes = dict.fromkeys([*self._classes, 'background'], 0.0)
+        classes = dict.fromkeys(names, 0.0)
         for name, product in products.items():
             layer = name.rpartition('.')[0] or name
             layers[layer] = layers.get(layer, 0.0) + float(product.sum())
-            for number, part in zip(
-                self._rows.get(name, ()),
-                product.flatten(1).sum(1).tolist() if product.dim() > 1 else product.tolist(),
-                strict=False,
-            ):
-                classes[[*self._classes, 'background'][number]] += part
+            if name not in class_of_row:
+                continue
+            row_sums = product.flatten(1).sum(1) if product.dim() > 1 else product
+            for class_index, part in zip(class_of_row[name], row_sums.tolist(), strict=True):
+                classes[names[class_index]] += part
         if not all(map(math.isfinite, layers.values())):
             return None
-        largest = sorted(
-            (n for n, part in classes.items() if part), key=lambda n: -abs(classes[n])
-        )[:MAX_CLASSES]
-        return dict(
-            layers={n: _short(part) for n, part in layers.items()},
-            classes={n: _short(classes[n]) for n in largest},
+        reached = [name for name, part in classes.items() if part]
+        largest = sorted(reached, key=lambda name: -abs(classes[name]))[:MAX_CLASSES]
+        return InfluenceParts(
+            layers={name: _rounded(part) for name, part in layers.items()},
+            classes={name: _rounded(classes[name]) for name in largest},
         )
 
 
 def class_of_rows(name: str, rows: int, classes: int, boxes: bool) -> list[int]:
-    """The class that each row of an output layer's parameter belongs to; ``classes`` itself stands for background.
+    """Find the class that each row of an output layer's parameter belongs to.
 
-    The host libraries lay outputs out as (anchors, classes), or as the classes and background. Outputs of boxes and
-    objectness may be as many by chance, so of a detector only layers called ``...cls...`` count, and none of an RPN,
-    whose outputs know no class. Where that tells nothing, and where there is one class only, the list is empty.
+    The host libraries lay outputs out as (anchors, classes), or as the classes and background.
+    Outputs of boxes and objectness may be as many by chance. Of a detector, therefore, only layers
+    called ``...cls...`` count, and none of an RPN, whose outputs know no class.
 
     Args:
-        name: Of the parameter.
+        name: Name of the parameter.
         rows: Size of its dimension 0.
-        classes: How many there are.
-        boxes: Whether it is of a detector.
+        classes: Number of classes.
+        boxes: Whether the model is a detector.
+
+    Returns:
+        Index of the class of each row; ``classes`` itself stands for background. The list is empty
+        where the rows cannot be told apart, and where there is one class only.
     """
-    if classes < 2 or (boxes and ('cls' not in name or 'rpn' in name)):
+    if classes < 2:
+        return []
+    if boxes and ('cls' not in name or 'rpn' in name):
         return []
     if rows == classes + 1:
         return list(range(rows))
-    return [row % classes for row in range(rows)] if rows % classes == 0 else []
+    if rows % classes == 0:
+        return [row % classes for row in range(rows)]
+    return []
 
 
-def _short(value: float) -> float:
+def _rounded(value: float) -> float:
     """Seven digits, about what a float32 has."""
     return float(f'{value:.7g}')

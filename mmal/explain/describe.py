@@ -1,129 +1,199 @@
-"""What is known of each image a query chose: ``chosen.json``, for people who look at it or label it."""
+"""What is known of each image a query chose: ``chosen.json``, for people who view or label it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 import torch
 from mmengine.dist import is_main_process
+from numpy.typing import NDArray
 
 from mmal.adapters.base import PseudoLabels
 from mmal.adapters.loading import Unreadable, batches
+from mmal.annotation.records import Prediction
 from mmal.distributed.group import Group
 from mmal.fileio.tensors import load_tensors
 from mmal.fileio.text import finite_or_none, write_json
 from mmal.pool.score_table import selected_scores
-from mmal.run.layout import PHASES
-from mmal.samplers.base import Query
+from mmal.run.layout import RoundPaths
+from mmal.samplers.base import Query, Sampler
 from mmal.utils.progress import track
 from mmal.utils.rng import preserve_rng_state
 
-from .attribution import InfluenceAttribution
-from .nearest_labeled import Nearest
+from .attribution import InfluenceAttribution, InfluenceParts
+from .nearest_labeled import NearestSearch
+
+
+class NearestImage(TypedDict):
+    """The labeled image that resembles a selected one most.
+
+    Attributes:
+        id: Id of the labeled image.
+        distance: Euclidean distance of the features that go into the last layers, to six digits.
+    """
+
+    id: Hashable
+    distance: float
+
+
+class SelectionEntry(TypedDict):
+    """What is known of one selected image, as ``chosen.json`` has it.
+
+    Attributes:
+        id: Id of the image.
+        rank: Place in the ranking, from 0.
+        score: Score in ``scores.csv``; None where it is not finite.
+        predictions: What the model sees in the image, see
+            :meth:`mmal.adapters.base.ModelAdapter.predictions`. None are there for an image that
+            can no longer be read.
+        parts: Parts of the influence, see
+            :class:`~mmal.explain.attribution.InfluenceAttribution`; None where the sampler has no
+            s_test, where a part is not finite, or where the image can no longer be read.
+        nearest: The nearest labeled image; None if there is none, or if the image can no longer be
+            read.
+    """
+
+    id: Hashable
+    rank: int
+    score: float | None
+    predictions: list[Prediction]
+    parts: InfluenceParts | None
+    nearest: NearestImage | None
+
+
+class _Finding(NamedTuple):
+    """What the model gives for one image: feature of shape (D,), predictions, influence's parts."""
+
+    feature: NDArray[np.float32]
+    predictions: list[Prediction]
+    parts: InfluenceParts | None
+
+
+UNREADABLE = _Finding(np.empty(0, np.float32), [], None)
+"""What is known of an image that can no longer be read."""
 
 
 def explain_selection(
-    query: Query, selected: list, path: Path, sampler, classes: Sequence[str]
+    query: Query, selected: list[Hashable], path: Path, sampler: Sampler, classes: Sequence[str]
 ) -> None:
-    """Write ``chosen.json``. Every process calls it and looks at its share of the images, in whole batches.
+    """Write ``chosen.json``: what is known of each selected image.
 
-    ``{"images": [{"id", "rank", "score", "predictions", "parts", "nearest"}, ...]}``, in rank order:
-
-    * score: that of ``scores.csv``; null where it is not finite;
-    * predictions: of :meth:`mmal.adapters.base.ModelAdapter.predictions`;
-    * parts: of :class:`~mmal.explain.attribution.InfluenceAttribution`; null where the sampler has no s_test;
-    * nearest: {id, distance} of the nearest labeled image, Euclidean, by the features that go into the last layers.
-
-    An image that can no longer be read has no predictions, and null for the rest.
+    The file is ``{"images": [entry, ...]}``, with a :class:`SelectionEntry` per image in rank
+    order. Every process calls it and visits its share of the images, in whole batches. The states
+    of random generators are as before afterwards.
 
     Args:
-        query: Of the round; images, model and loader are taken from it.
-        selected: Ids in rank order.
-        path: Of the file.
-        sampler: That chose them; its rule of pseudo-labels counts.
+        query: Query of the round. Images, model and loader settings are taken from it.
+        selected: Ids of the selected images in rank order.
+        path: The file to write. The main process writes it.
+        sampler: The sampler that chose the images. If it has a ``rule``, that decides on the
+            pseudo-labels.
         classes: Names of the classes.
     """
     group = Group()
     with preserve_rng_state():
-        visit = _batch_explainer(query, sampler, classes)
-        mine = group.shard(selected, query.batch_size)
-        seen = {
-            i: found
-            for batch in _loaded(query, mine, 'chosen images')
-            for i, found in zip(batch, visit(list(batch), list(batch.values())), strict=True)
-        }
-        seen = {i: found for part in group.all_gather(seen) for i, found in part.items()}
-        near = _nearest(query, {i: vector for i, (vector, _) in seen.items()}, group)
-    if is_main_process():
-        lost = (None, dict(predictions=[], parts=None))
-        scores = selected_scores(query.folder / PHASES['score'])[1]
-        write_json(
-            path,
-            dict(
-                images=[
-                    dict(
-                        id=i,
-                        rank=rank,
-                        score=finite_or_none(scores.get(str(i))),
-                        **seen.get(i, lost)[1],
-                        nearest=near.get(i),
-                    )
-                    for rank, i in enumerate(selected)
-                ]
-            ),
-            indent=None,
+        findings = _explain_images(query, selected, sampler, classes, group)
+        nearest = _nearest_labeled(query, findings, group)
+    if not is_main_process():
+        return
+    _, scores = selected_scores(RoundPaths(query.folder).artifact('score'))
+    entries = []
+    for rank, image_id in enumerate(selected):
+        finding = findings.get(image_id, UNREADABLE)
+        entry = SelectionEntry(
+            id=image_id,
+            rank=rank,
+            score=finite_or_none(scores.get(str(image_id))),
+            predictions=finding.predictions,
+            parts=finding.parts,
+            nearest=nearest.get(image_id),
         )
+        entries.append(entry)
+    write_json(path, dict(images=entries), indent=None)
+
+
+def _explain_images(
+    query: Query,
+    selected: list[Hashable],
+    sampler: Sampler,
+    classes: Sequence[str],
+    group: Group,
+) -> dict[Hashable, _Finding]:
+    """Findings of all selected images that can be read, by id, in all processes."""
+    explain_batch = _batch_explainer(query, sampler, classes)
+    own_ranks = group.shard(range(len(selected)), query.batch_size)
+    own_ids = [selected[rank] for rank in own_ranks]
+    own_findings: dict[Hashable, _Finding] = {}
+    for items_by_id in _loaded(query, own_ids, 'chosen images'):
+        ids = list(items_by_id)
+        findings = explain_batch(ids, list(items_by_id.values()))
+        own_findings.update(zip(ids, findings, strict=True))
+    all_findings: dict[Hashable, _Finding] = {}
+    for rank_findings in group.all_gather(own_findings):
+        all_findings.update(rank_findings)
+    return all_findings
 
 
 def _batch_explainer(
-    query: Query, sampler, classes: Sequence[str]
-) -> Callable[[list, list], list[tuple]]:
-    """What looks at a batch: gets ids and items, gives the feature and the findings of each image."""
-    task, parts = query.adapter(), None
+    query: Query, sampler: Sampler, classes: Sequence[str]
+) -> Callable[[list[Hashable], list[Any]], list[_Finding]]:
+    """A function from the ids and items of a batch to the finding of each image."""
+    adapter = query.adapter()
+    attribution: InfluenceAttribution | None = None
     if sampler.needs_s_test:
-        s_test = load_tensors(query.folder / PHASES['s_test'], next(task.model.parameters()).device)
-        parts = InfluenceAttribution(
-            task, s_test, getattr(sampler, 'rule', PseudoLabels()), classes
-        )
+        device = next(adapter.model.parameters()).device
+        s_test = load_tensors(RoundPaths(query.folder).artifact('s_test'), device)
+        rule = getattr(sampler, 'rule', PseudoLabels())
+        attribution = InfluenceAttribution(adapter, s_test, rule, classes)
 
-    def visit(ids: list, items: list) -> list[tuple]:
-        features = task.features(items).float().cpu().numpy()
-        of_each = parts.attribute(items, ids) if parts else [None] * len(items)
-        return [
-            (f, dict(predictions=p, parts=a))
-            for f, p, a in zip(features, task.predictions(items), of_each, strict=True)
-        ]
+    def explain_batch(ids: list[Hashable], items: list[Any]) -> list[_Finding]:
+        features = adapter.features(items).float().cpu().numpy()
+        parts: list[InfluenceParts | None] = [None] * len(items)
+        if attribution is not None:
+            parts = attribution.attribute(items, ids)
+        predictions: list[Any] = adapter.predictions(items)
+        return [_Finding(*row) for row in zip(features, predictions, parts, strict=True)]
 
-    return visit
+    return explain_batch
 
 
-def _nearest(query: Query, features: dict, group: Group) -> dict:
-    """{id, distance} of the nearest labeled image by id; the labeled ones stream by."""
-    if not features:
+def _nearest_labeled(
+    query: Query, findings: dict[Hashable, _Finding], group: Group
+) -> dict[Hashable, NearestImage]:
+    """The nearest labeled image by id, of the images that have one; the labeled ones stream by."""
+    if not findings:
         return {}
-    nearest = Nearest(torch.from_numpy(np.stack(list(features.values()))))
-    place = {i: n for n, i in enumerate(query.labeled)}
-    for batch in _loaded(query, group.shard(query.labeled, query.batch_size), 'labeled images'):
-        vectors = query.adapter().features(list(batch.values())).float().cpu()
-        nearest.show(vectors, [place[i] for i in batch])
-    found = dict(zip(features, nearest.found(group), strict=True))
-    return {
-        i: dict(id=query.labeled[pair[1]], distance=float(f'{pair[0]:.6g}'))
-        for i, pair in found.items()
-        if pair
-    }
+    features = np.stack([finding.feature for finding in findings.values()])
+    search = NearestSearch(torch.from_numpy(features))
+    number_of_id = {image_id: number for number, image_id in enumerate(query.labeled)}
+    own_numbers = group.shard(range(len(query.labeled)), query.batch_size)
+    own_ids = [query.labeled[number] for number in own_numbers]
+    for items_by_id in _loaded(query, own_ids, 'labeled images'):
+        vectors = query.adapter().features(list(items_by_id.values())).float().cpu()
+        search.update(vectors, [number_of_id[image_id] for image_id in items_by_id])
+    nearest = {}
+    for image_id, pair in zip(findings, search.result(group), strict=True):
+        if pair is not None:
+            distance, number = pair
+            nearest[image_id] = NearestImage(
+                id=query.labeled[number], distance=float(f'{distance:.6g}')
+            )
+    return nearest
 
 
-def _loaded(query: Query, ids: list, title: str) -> Iterator[dict]:
-    """Items by id, a batch at a time; images that cannot be read are left out."""
-    dataset, rows = query.images()
-    of_row = {rows[i]: i for i in ids}
-    stream = batches(dataset, list(of_row), query.batch_size, query.num_workers)
-    for batch in track(
-        stream, -(-len(of_row) // query.batch_size), f'round {query.round}: {title}', query.logger
-    ):
-        items = {of_row[row]: item for row, item in batch if not isinstance(item, Unreadable)}
-        if items:
-            yield items
+def _loaded(query: Query, ids: list[Hashable], title: str) -> Iterator[dict[Hashable, Any]]:
+    """Items by id, one batch at a time; images that cannot be read are left out."""
+    dataset, row_of_id = query.images()
+    id_of_row = {row_of_id[image_id]: image_id for image_id in ids}
+    loader = batches(dataset, list(id_of_row), query.batch_size, query.num_workers)
+    n_batches = -(-len(ids) // query.batch_size)
+    for batch in track(loader, n_batches, f'round {query.round}: {title}', query.logger):
+        items_by_id = {}
+        for row, item in batch:
+            if not isinstance(item, Unreadable):
+                items_by_id[id_of_row[row]] = item
+        if items_by_id:
+            yield items_by_id

@@ -8,38 +8,48 @@ from torch import Tensor
 from mmal.distributed.group import Group
 
 
-class Nearest:
-    """Remembers, for each point, the nearest vector it was shown.
+class NearestSearch:
+    """Remembers, for each of k points, the nearest vector it was compared with.
 
     Args:
-        points: Shape (k, D).
+        points: The points, shape (k, D).
     """
 
     def __init__(self, points: Tensor) -> None:
         self._points = points
-        self._distance, self._place = (
-            torch.full((len(points),), torch.inf),
-            torch.zeros(len(points), dtype=torch.long),
-        )
+        self._distance = torch.full((len(points),), torch.inf)
+        self._number = torch.zeros(len(points), dtype=torch.long)
 
-    def show(self, vectors: Tensor, places: list[int]) -> None:
-        """Compare with vectors, shape (n, D), and the numbers they are known by; one that is not finite is passed."""
-        # exact, not by |a|^2 - 2ab + |b|^2: a copy is at distance 0
+    def update(self, vectors: Tensor, numbers: list[int]) -> None:
+        """Compare the points with vectors. One that is not finite is passed over.
+
+        Args:
+            vectors: Shape (n, D), n at least 1.
+            numbers: Numbers that the vectors are known by.
+        """
+        # Not by |a|^2 - 2ab + |b|^2, so that a copy is at distance 0.
         distance = torch.cdist(self._points, vectors, compute_mode='donot_use_mm_for_euclid_dist')
-        least, at = torch.where(distance.isfinite(), distance, torch.inf).min(1)
-        closer = least < self._distance
-        self._distance = torch.where(closer, least, self._distance)
-        self._place = torch.where(closer, torch.tensor(places)[at], self._place)
+        finite_distance = torch.where(distance.isfinite(), distance, torch.inf)
+        least, column = finite_distance.min(1)
+        is_closer = least < self._distance
+        self._distance = torch.where(is_closer, least, self._distance)
+        self._number = torch.where(is_closer, torch.tensor(numbers)[column], self._number)
 
-    def found(self, group: Group) -> list[tuple[float, int] | None]:
-        """Distance and number of each point's nearest, of what all processes were shown; None if there is none."""
-        parts = group.all_gather((self._distance, self._place))
-        best = [
-            min(zip(distances, places, strict=True))
-            for distances, places in zip(
-                zip(*(d.tolist() for d, _ in parts), strict=True),
-                zip(*(p.tolist() for _, p in parts), strict=True),
-                strict=True,
-            )
-        ]
-        return [None if pair[0] == float('inf') else pair for pair in best]
+    def result(self, group: Group) -> list[tuple[float, int] | None]:
+        """Find the nearest vector of all that the processes compared with.
+
+        Args:
+            group: The processes, which have the same points. All of them call this method.
+
+        Returns:
+            For each point, Euclidean distance and number of its nearest vector, of the lowest
+            number where several are as near; None if there is none.
+        """
+        pairs_by_rank = group.all_gather(
+            list(zip(self._distance.tolist(), self._number.tolist(), strict=True))
+        )
+        nearest: list[tuple[float, int] | None] = []
+        for pairs in zip(*pairs_by_rank, strict=True):
+            distance, number = min(pairs)
+            nearest.append((distance, number) if distance < float('inf') else None)
+        return nearest

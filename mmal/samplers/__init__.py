@@ -1,7 +1,7 @@
 """Samplers (query strategies): which unlabeled images to label next."""
 
 from .badge import BadgeSampler
-from .base import Query, Sampler, Scores
+from .base import BaseSampler, Query, Sampler, Scores
 from .coreset import CoresetSampler
 from .influence import GradientSimilaritySampler, InfluenceSampler
 from .learning_loss import LearningLossSampler
@@ -12,6 +12,7 @@ from .uncertainty import EntropySampler, LeastConfidenceSampler, MarginSampler
 
 __all__ = [
     'BadgeSampler',
+    'BaseSampler',
     'CoresetSampler',
     'EntropySampler',
     'GradientSimilaritySampler',

@@ -1,110 +1,236 @@
-"""What a sampler is given, and what it answers."""
+"""What a sampler is asked, what it answers, and the contract it keeps."""
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from torch import nn
+from torch.utils.data import Dataset
+
+from mmal.adapters.base import DataAdapter, ModelAdapter
 from mmal.pool.cost_model import CostModel
 from mmal.pool.ranking import Ranked, ranked
 
 
 @dataclass
 class Query:
-    """One question to a sampler. It holds nothing from which a label of an unlabeled image could be had.
+    """One question to a sampler. Nothing in it leads to a label of an unlabeled image.
 
     Attributes:
         round: Number of the round, from 0.
         seed: Seed of the run.
-        ids: Unlabeled ids to score.
-        labeled: Ids labeled so far.
-        budget: Images that the query will take; what a set is chosen for. With a budget in boxes, an estimate.
-        folder: The round's folder; ``s_test.pth`` lies there if the sampler needs it.
-        pass_dir: Folder where passes over the pool keep what they found; that of an interrupted query, if there was one.
-        images: Functions that give a pool dataset without annotations and the row of each id in it.
-        labeled_images: Gives a dataset of the labeled images with their annotations.
-        adapter: Gives the model side of the task with this round's model loaded.
-        batch_size: Images to a batch, unless the sampler has its own.
-        num_workers: Loader processes.
-        logger: For what is worth a line.
-        costs: What labeling an image will cost.
-        pass_count: Passes begun so far.
+        ids: Ids of the unlabeled images to score.
+        labeled: Ids of the images labeled so far.
+        budget: Number of images that the query will take, for samplers that choose a set. With a
+            budget in boxes or seconds it is an estimate.
+        folder: Folder of the round. It holds ``s_test.pth`` if the sampler needs it.
+        pass_dir: Folder in which passes over the pool keep what they computed. An interrupted query
+            is repeated with the same folder.
+        images: Builds a pool dataset without annotations, and the row of each id in it.
+        labeled_images: Builds a dataset of the labeled images with their annotations.
+        adapter: Returns the adapter of the model, with this round's weights loaded.
+        batch_size: Number of images per batch, unless the sampler has its own.
+        num_workers: Number of processes that load images.
+        logger: Receives progress and warnings.
+        costs: Predicts what labeling an image will cost.
+        pass_count: Number of passes begun so far.
     """
 
     round: int
     seed: int
-    ids: list
-    labeled: list
+    ids: list[Hashable]
+    labeled: list[Hashable]
     budget: int
     folder: Path
     pass_dir: Path
-    images: Callable[[], tuple[Any, dict]]
-    labeled_images: Callable[[], Any]
-    adapter: Callable[[], Any]
+    images: Callable[[], tuple[Dataset[Any], dict[Hashable, int]]]
+    labeled_images: Callable[[], Dataset[Any]]
+    adapter: Callable[[], ModelAdapter]
     batch_size: int
     num_workers: int
-    logger: Any
+    logger: logging.Logger
     costs: CostModel = field(default_factory=CostModel)
     pass_count: int = 0
 
     def new_pass_name(self, title: str) -> str:
-        """A name for the next pass over the pool; passes come in the same order whenever a query is repeated."""
+        """Count one more pass over the pool and name it.
+
+        Whenever a query is repeated its passes come in the same order, so they get the same names.
+
+        Args:
+            title: What the pass does, one word.
+
+        Returns:
+            The name, for instance ``'001_scoring'``.
+        """
         self.pass_count += 1
         return f'{self.pass_count:03d}_{title}'
 
 
 @dataclass
 class Scores:
-    """A sampler's answer, in rank 0; that of other processes is not asked.
+    """A sampler's answer. Only that of rank 0 is used; other processes may leave theirs empty.
 
     Attributes:
         value: Score by id; *lower is labeled first*.
         order: Ids to be labeled before all others, in this order, where a set was chosen together.
-        pseudo_boxes: Number of confident predictions by id, where the sampler makes some.
-        unreadable: Reason by id, for images that could not be loaded; they have no score.
-        nonfinite: Ids whose score is not finite; they rank last.
+        pseudo_boxes: Number of confident predictions by id, where the sampler makes predictions.
+        unreadable: Reason by id for images that could not be loaded. They have no score.
+        nonfinite: Ids whose score is not finite. They rank last.
     """
 
-    value: dict
-    order: list = field(default_factory=list)
-    pseudo_boxes: dict = field(default_factory=dict)
-    unreadable: dict = field(default_factory=dict)
-    nonfinite: list = field(default_factory=list)
+    value: dict[Hashable, float]
+    order: list[Hashable] = field(default_factory=list)
+    pseudo_boxes: dict[Hashable, int] = field(default_factory=dict)
+    unreadable: dict[Hashable, str] = field(default_factory=dict)
+    nonfinite: list[Hashable] = field(default_factory=list)
+
+    @classmethod
+    def from_findings(
+        cls,
+        findings: Mapping[Hashable, tuple[float, int]],
+        unreadable: dict[Hashable, str],
+    ) -> Scores:
+        """Make the answer from the findings of one pass over the pool.
+
+        Args:
+            findings: Score and number of confident predictions by id.
+            unreadable: Reason by id for images that could not be loaded.
+        """
+        value = {}
+        pseudo_boxes = {}
+        for image_id, (score, n_predictions) in findings.items():
+            value[image_id] = score
+            pseudo_boxes[image_id] = n_predictions
+        return cls(value, pseudo_boxes=pseudo_boxes, unreadable=unreadable)
 
     def ranked(self, seed: int, purpose: str) -> Ranked:
-        """All of them in rank order: those of ``order``, then the others by ascending value; ties break by ``seed``."""
+        """Rank all images: those of ``order`` first, then the others by ascending score.
+
+        Args:
+            seed: Seed of the run. Ties are broken by the seed, the purpose and the ids.
+            purpose: What the ranking is for.
+
+        Returns:
+            Ids, scores and numbers of predictions as columns, best first.
+        """
         return ranked(self.value, seed, purpose, self.order, self.pseudo_boxes)
 
-    def ranking(self, seed: int, purpose: str) -> list:
-        """The ids of :meth:`ranked`."""
-        return self.ranked(seed, purpose).ids.tolist()
+    def ranking(self, seed: int, purpose: str) -> list[Hashable]:
+        """Rank all images and return their ids.
 
-    def record_nonfinite(self, logger) -> Scores:
-        """Name the ids whose value is not finite, and return self."""
-        self.nonfinite = [i for i, value in self.value.items() if not math.isfinite(value)]
-        for i in self.nonfinite:
-            logger.warning(f'Image {i} is ranked last: its score is not finite.')
+        Args:
+            seed: Seed of the run. Ties are broken by the seed, the purpose and the ids.
+            purpose: What the ranking is for.
+
+        Returns:
+            The ids of :meth:`ranked`, best first.
+        """
+        ids: list[Hashable] = self.ranked(seed, purpose).ids.tolist()
+        return ids
+
+    def finite_ranking(self, seed: int, purpose: str) -> list[Hashable]:
+        """Rank the images whose score is finite.
+
+        Args:
+            seed: Seed of the run. Ties are broken by the seed, the purpose and the ids.
+            purpose: What the ranking is for.
+
+        Returns:
+            Those ids of :meth:`ranking` whose score is finite, best first.
+        """
+        return [i for i in self.ranking(seed, purpose) if math.isfinite(self.value[i])]
+
+    def record_nonfinite(self, logger: logging.Logger) -> Scores:
+        """Record the ids whose score is not finite, with one warning for each of them.
+
+        Args:
+            logger: Receives the warnings.
+
+        Returns:
+            This object.
+        """
+        self.nonfinite = [i for i, score in self.value.items() if not math.isfinite(score)]
+        for image_id in self.nonfinite:
+            logger.warning(f'Image {image_id} is ranked last: its score is not finite.')
         return self
 
 
 class Sampler(Protocol):
-    """A query strategy.
+    """A query strategy: what the loop asks of it. :class:`BaseSampler` has defaults for the rest.
 
     Attributes:
         needs_s_test: Whether the loop must run StestHook before :meth:`score`.
-        solver: Config of the solver StestHook must use then, or None: the one it was configured with.
+        solver: Config of the solver that StestHook must use then, or None for the one that the hook
+            was configured with.
         column: Name of the score in ``scores.csv``.
-
-    It may have ``check(data, images)`` beside, which raises an InputError before anything is trained if it cannot work
-    on the data side of a task (:class:`~mmal.adapters.base.DataAdapter`) with that budget, or a larger one, in images.
     """
 
     needs_s_test: bool
-    solver: dict | None
+    solver: dict[str, Any] | None
     column: str
 
+    def check(self, data: DataAdapter, images: int, model: nn.Module) -> None:
+        """Refuse a run that the sampler cannot work for, before anything is trained.
+
+        Args:
+            data: Data side of the run. ``data.has_boxes`` distinguishes detection from
+                classification, ``data.images`` is the pool.
+            images: Smallest number of images that a query will take.
+            model: The model as built from the config, not wrapped.
+
+        Raises:
+            InputError: If the sampler cannot work on it.
+        """
+
     def score(self, query: Query) -> Scores:
-        """Score every id of the query, deterministically in its seed and round, whatever the order of ids."""
+        """Score every id of the query, deterministically in its seed and round.
+
+        The answer must not depend on the order of the ids.
+
+        Args:
+            query: The images, the model and what is known so far.
+
+        Returns:
+            A score for each id, lower for images to be labeled first.
+        """
+
+
+class BaseSampler(ABC):
+    """Defaults of a sampler that needs no s_test; only :meth:`score` is left to write.
+
+    Attributes:
+        needs_s_test: See :class:`Sampler`. Defaults to False.
+        solver: See :class:`Sampler`. Defaults to None.
+        column: See :class:`Sampler`. Defaults to 'score'.
+    """
+
+    needs_s_test: bool = False
+    solver: dict[str, Any] | None = None
+    column: str = 'score'
+
+    def check(self, data: DataAdapter, images: int, model: nn.Module) -> None:  # noqa: B027
+        """Accept every run; see :meth:`Sampler.check`.
+
+        Args:
+            data: Data side of the run.
+            images: Smallest number of images that a query will take.
+            model: The model as built from the config, not wrapped.
+        """
+
+    @abstractmethod
+    def score(self, query: Query) -> Scores:
+        """Score every id of the query; see :meth:`Sampler.score`.
+
+        Args:
+            query: The images, the model and what is known so far.
+
+        Returns:
+            A score for each id, lower for images to be labeled first.
+        """

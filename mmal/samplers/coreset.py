@@ -1,40 +1,41 @@
+"""Core-set: cover the pool in feature space."""
+
 from __future__ import annotations
 
 import math
 
 import torch
+from torch import Tensor, nn
 
+from mmal.adapters.base import DataAdapter
 from mmal.distributed.group import Group
 from mmal.pool.order import shuffled
 from mmal.registry import SAMPLERS
-from mmal.samplers.algorithms.kcenter import kcenter_greedy
 
-from .base import Query, Scores
-from .features import features, stack_finite
+from .algorithms.kcenter import kcenter_greedy
+from .base import BaseSampler, Query, Scores
+from .features import check_layers, extract_features, stack_finite
 
 
 @SAMPLERS.register_module()
-class CoresetSampler:
-    """K-center greedy on features: each image taken is the farthest from all labeled and taken ones.
+class CoresetSampler(BaseSampler):
+    """K-center greedy on features: the next image is the farthest from all labeled and taken ones.
 
-    Sener & Savarese (ICLR 2018), as in the ISAL paper's appendix D: for a classifier the feature before its last
-    layer; for FCOS the ends of both branches, averaged over space (and over pyramid levels, which the paper leaves
-    open) and concatenated. The score is minus the distance to the nearest labeled or taken image. Ties break by the
-    seed.
+    Sener & Savarese (ICLR 2018), as in the ISAL paper's appendix D. For a classifier the feature is
+    the one before its last layer. For FCOS it is the ends of both branches, averaged over space
+    (and over pyramid levels, which the paper leaves open) and concatenated. The score is minus the
+    distance to the nearest labeled or taken image. Ties are broken by the seed.
 
     Args:
-        layers: Modules whose outputs are the features, e.g. ``['neck']``. Defaults to None: what goes into the last
-            layers.
-        metric: 'euclidean', or 'cosine': features are divided by their length first. Defaults to 'euclidean'.
-        batch_size: Images to a batch. Defaults to None: that of ``val_dataloader``.
+        layers: Names of modules whose outputs are the features, e.g. ``['neck']``. Defaults to
+            None: what goes into the last layers.
+        metric: 'euclidean', or 'cosine': features are divided by their length first. Defaults to
+            'euclidean'.
+        batch_size: Number of images per batch. Defaults to None: that of ``val_dataloader``.
 
     Raises:
         ValueError: If the metric is unknown.
     """
-
-    needs_s_test = False
-    solver = None
-    column = 'score'
 
     def __init__(
         self,
@@ -46,28 +47,58 @@ class CoresetSampler:
             raise ValueError(
                 f"CoresetSampler: expected metric 'euclidean' or 'cosine', got {metric!r}."
             )
-        self.layers, self.metric, self.batch_size = layers, metric, batch_size
+        self.layers = layers
+        self.metric = metric
+        self.batch_size = batch_size
+
+    def check(self, data: DataAdapter, images: int, model: nn.Module) -> None:
+        """Refuse layers that the model does not have.
+
+        Args:
+            data: Data side of the run.
+            images: Smallest number of images that a query will take.
+            model: The model as built from the config, not wrapped.
+
+        Raises:
+            InputError: If a name in ``layers`` is not that of a module.
+        """
+        check_layers(self.layers, model)
 
     def score(self, query: Query) -> Scores:
-        """Minus the distance; the chosen ones are the order. An image whose features are not finite ranks last."""
-        group, asked = Group(), set(query.ids)
-        found, unreadable = features(query, query.labeled + query.ids, self.layers, self.batch_size)
-        ids, points = stack_finite(found, shuffled(query.ids, query.seed, f'coreset/{query.round}'))
-        centers = stack_finite(found, query.labeled, points.shape[1])[1]
-        value = {i: math.nan for i in query.ids if i in found}
-        del found
+        """Choose images by k-center greedy. Those whose features are not finite rank last.
+
+        Args:
+            query: The images to score, the labeled ones, and the budget.
+
+        Returns:
+            Minus the distance to the nearest center. The chosen images are the order.
+        """
+        group = Group()
+        vectors_by_id, unreadable = extract_features(
+            query, query.labeled + query.ids, self.layers, self.batch_size
+        )
+        candidates = shuffled(query.ids, query.seed, f'coreset/{query.round}')
+        ids, points = stack_finite(vectors_by_id, candidates)
+        _, centers = stack_finite(vectors_by_id, query.labeled, points.shape[1])
+        values = {i: math.nan for i in query.ids if i in vectors_by_id}
+        # The stacked copies suffice, and the pool may be large.
+        del vectors_by_id
         if self.metric == 'cosine':
-            points, centers = (torch.nn.functional.normalize(x, dim=1) for x in (points, centers))
-        points, centers = group.scatter(
-            lambda: [
-                (points[rank :: group.world].contiguous(), centers) for rank in range(group.world)
-            ]
-        )
+            points = torch.nn.functional.normalize(points, dim=1)
+            centers = torch.nn.functional.normalize(centers, dim=1)
+
+        def shares() -> list[tuple[Tensor, Tensor]]:
+            parts = [points[rank :: group.world].contiguous() for rank in range(group.world)]
+            return [(part, centers) for part in parts]
+
+        points, centers = group.scatter(shares)
         chosen, distance = kcenter_greedy(points, centers, query.budget, group=group)
-        value.update(zip(ids, (-distance).tolist(), strict=False))  # in rank 0, whose scores count
-        scores = Scores(
-            value,
-            [ids[row] for row in chosen] if ids else [],
-            unreadable={i: reason for i, reason in unreadable.items() if i in asked},
-        )
+        # Only rank 0, whose scores count, has ids.
+        order = []
+        if ids:
+            values.update(zip(ids, (-distance).tolist(), strict=True))
+            order = [ids[row] for row in chosen]
+        asked = set(query.ids)
+        unreadable_asked = {i: reason for i, reason in unreadable.items() if i in asked}
+        scores = Scores(values, order, unreadable=unreadable_asked)
         return scores.record_nonfinite(query.logger)

@@ -1,38 +1,92 @@
-"""Features of images, one vector each, for samplers that choose by distance."""
+"""Features of images, one vector per image, for samplers that choose by distance."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mmal.adapters.features import recorded
 
 from .base import Query
 from .pool_pass import run_over_pool
 
+FeatureVector = NDArray[np.float32]
+"""One vector of an image, shape (D,)."""
 
-def features(
-    query: Query, ids: list, layers: list[str] | None = None, batch_size: int | None = None
-) -> tuple[dict, dict]:
-    """Feature vectors of images by id, float32 numpy arrays of shape (D,), and why an image has none.
+
+def check_layers(layers: Sequence[str] | None, model: nn.Module) -> None:
+    """Refuse names of modules that the model does not have.
 
     Args:
-        query: Whose images.
-        ids: Which, labeled or not.
-        layers: Modules whose outputs are taken, averaged over space and concatenated. Defaults to None: what goes into
-            the last layers (of a classifier: the feature before the last layer; of FCOS: the ends of both branches).
-        batch_size: Images to a batch. Defaults to None: the query's.
+        layers: Names of modules, or None.
+        model: The model, not wrapped.
+
+    Raises:
+        InputError: If a name is not that of a module.
     """
-    task = query.adapter()
-    return run_over_pool(
-        query,
-        lambda keys, items: list(task.features(items, layers).float().cpu().numpy()),
-        ids,
-        'features',
-        batch_size,
-    )
+    if layers is None:
+        return
+    # Nothing runs inside: the context itself looks up the modules.
+    with recorded(model, list(layers)):
+        pass
 
 
-def stack_finite(found: dict, ids: list, width: int = 0) -> tuple[list, Tensor]:
-    """Those of the ids whose vector is there and finite, and the vectors, shape (N, D); (0, width) if there is none."""
-    vectors = {i: torch.from_numpy(found[i]) for i in ids if i in found}
-    ids = [i for i, x in vectors.items() if bool(x.isfinite().all())]
-    return ids, torch.stack([vectors[i] for i in ids]) if ids else torch.empty(0, width)
+def extract_features(
+    query: Query,
+    ids: list[Hashable],
+    layers: list[str] | None = None,
+    batch_size: int | None = None,
+) -> tuple[dict[Hashable, FeatureVector], dict[Hashable, str]]:
+    """Compute the feature vectors of images in one pass over them.
+
+    Args:
+        query: The query whose model and images are used.
+        ids: Ids of the images, labeled or not.
+        layers: Names of the modules whose outputs are averaged over space and concatenated.
+            Defaults to None: what goes into the last layers (of a classifier, the feature before
+            the last layer; of FCOS, the ends of both branches).
+        batch_size: Number of images per batch. Defaults to None: that of the query.
+
+    Returns:
+        In rank 0, float32 vectors of shape (D,) by id, and the reason by id for images that could
+        not be loaded. In other processes, nothing.
+    """
+    adapter = query.adapter()
+
+    def predict_batch(batch_ids: list[Hashable], items: list[Any]) -> list[FeatureVector]:
+        return list(adapter.features(items, layers).float().cpu().numpy())
+
+    return run_over_pool(query, predict_batch, ids, 'features', batch_size)
+
+
+def stack_finite(
+    vectors: Mapping[Hashable, FeatureVector], ids: Sequence[Hashable], width: int = 0
+) -> tuple[list[Hashable], Tensor]:
+    """Stack the vectors that exist and are finite.
+
+    Args:
+        vectors: Vectors of shape (D,) by id.
+        ids: Ids to take, in this order.
+        width: Second dimension of the result where no vector is left. Defaults to 0.
+
+    Returns:
+        The N ids whose vector is there and finite, and the vectors, shape (N, D), or (0,
+        ``width``).
+    """
+    finite_ids = []
+    finite_vectors = []
+    for image_id in ids:
+        if image_id not in vectors:
+            continue
+        vector = torch.from_numpy(vectors[image_id])
+        if bool(vector.isfinite().all()):
+            finite_ids.append(image_id)
+            finite_vectors.append(vector)
+    if not finite_ids:
+        return [], torch.empty(0, width)
+    return finite_ids, torch.stack(finite_vectors)

@@ -1,57 +1,92 @@
+"""Learning loss: the loss that a module of the model predicts."""
+
 from __future__ import annotations
 
-import torch
+from collections.abc import Hashable
+from typing import Any
 
+import torch
+from torch import nn
+
+from mmal.adapters.base import DataAdapter
+from mmal.errors import InputError
 from mmal.models.learning_loss import LossPrediction
 from mmal.pool.order import first_shuffled
 from mmal.registry import SAMPLERS
 
-from .base import Query, Scores
+from .base import BaseSampler, Query, Scores
 from .pool_pass import run_over_pool
 
 
 @SAMPLERS.register_module()
-class LearningLossSampler:
-    """Learning loss (Yoo & Kweon, CVPR 2019): label first what a loss-prediction module thinks costs most.
+class LearningLossSampler(BaseSampler):
+    """Learning loss (Yoo & Kweon, CVPR 2019): label first where the predicted loss is largest.
 
-    The model must carry the module: ``model = dict(type='mmal.LearningLoss', model=..., feature_maps=[...])``, see
-    :func:`~mmal.models.learning_loss.LearningLoss`. The score is minus the predicted loss. Only a random subset is
-    looked at, as in the paper, so that a query is not full of neighbours; images outside of it are not chosen.
+    The model must carry the loss-prediction module: ``model = dict(type='mmal.LearningLoss',
+    model=..., feature_maps=[...])``, see :func:`~mmal.models.learning_loss.LearningLoss`. The score
+    is minus the predicted loss. Only a random subset is scored, as in the paper, so that a query is
+    not full of neighbours. Images outside of it are not chosen.
 
     Args:
         subset: Size of the random subset; at least the budget is taken. Defaults to 10000.
-        batch_size: Images to a batch. Defaults to None: that of ``val_dataloader``.
+        batch_size: Number of images per batch. Defaults to None: that of ``val_dataloader``.
 
     Raises:
         ValueError: If an argument is out of range.
     """
 
-    needs_s_test = False
-    solver = None
-    column = 'score'
-
     def __init__(self, subset: int = 10000, batch_size: int | None = None) -> None:
         if subset < 1:
             raise ValueError(f'LearningLossSampler: expected subset >= 1, got {subset}.')
-        self.subset, self.batch_size = subset, batch_size
+        self.subset = subset
+        self.batch_size = batch_size
+
+    def check(self, data: DataAdapter, images: int, model: nn.Module) -> None:
+        """Refuse a model without the loss-prediction module.
+
+        Args:
+            data: Data side of the run.
+            images: Smallest number of images that a query will take.
+            model: The model as built from the config, not wrapped.
+
+        Raises:
+            InputError: If the model has no such module.
+        """
+        _loss_prediction(model)
 
     def score(self, query: Query) -> Scores:
-        """Minus the predicted loss of the images of the subset."""
-        task = query.adapter()
-        module = getattr(task.model, 'loss_prediction', None)
-        if not isinstance(module, LossPrediction):
-            raise ValueError(
-                'LearningLossSampler needs a model with a loss-prediction module: model = dict(type='
-                "'mmal.LearningLoss', model=..., feature_maps=[...])."
-            )
-        chosen = first_shuffled(
-            query.ids, query.seed, f'subset/{query.round}', max(self.subset, query.budget)
-        )
+        """Predict the loss of the images of the subset.
 
-        def visit(keys: list, items: list) -> list:
-            found = task.features(items, module.feature_maps)
+        Args:
+            query: The images to score, and the budget.
+
+        Returns:
+            Minus the predicted losses.
+
+        Raises:
+            InputError: If the model has no loss-prediction module.
+        """
+        adapter = query.adapter()
+        module = _loss_prediction(adapter.model)
+        size = max(self.subset, query.budget)
+        subset = first_shuffled(query.ids, query.seed, f'subset/{query.round}', size)
+
+        def predict_batch(ids: list[Hashable], items: list[Any]) -> list[float]:
+            features = adapter.features(items, module.feature_maps)
             with torch.no_grad():
-                return (-module(found)).tolist()
+                losses: list[float] = (-module(features)).tolist()
+            return losses
 
-        value, unreadable = run_over_pool(query, visit, chosen, batch_size=self.batch_size)
-        return Scores(value, unreadable=unreadable).record_nonfinite(query.logger)
+        values, unreadable = run_over_pool(query, predict_batch, subset, batch_size=self.batch_size)
+        return Scores(values, unreadable=unreadable).record_nonfinite(query.logger)
+
+
+def _loss_prediction(model: nn.Module) -> LossPrediction:
+    """The loss-prediction module of a model; InputError if it has none."""
+    module = getattr(model, 'loss_prediction', None)
+    if not isinstance(module, LossPrediction):
+        raise InputError(
+            'LearningLossSampler needs a model with a loss-prediction module: model = dict(type='
+            "'mmal.LearningLoss', model=..., feature_maps=[...])."
+        )
+    return module

@@ -1,54 +1,69 @@
+"""Localization stability: how far boxes move under pixel noise."""
+
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.ops import box_iou
 
+from mmal.adapters.base import DataAdapter, DetectorAdapter
+from mmal.errors import InputError
 from mmal.registry import SAMPLERS
 from mmal.utils.seeding import derive_seed
 
-from .base import Query, Scores
+from .base import BaseSampler, Query, Scores
 from .pool_pass import run_over_pool
+
+NO_BOXES = 'LocalizationStabilitySampler is for detectors: a classifier has no boxes.'
+"""Why a classifier is refused."""
 
 
 def stability(boxes: Tensor, scores: Tensor, noisy: Sequence[Tensor]) -> float:
-    """How little a detector's boxes move under noise, 0 to 1 (Kao et al., section 3.2).
+    """Measure how little a detector's boxes move under noise (Kao et al., section 3.2).
 
     Args:
-        boxes: Detected without noise, shape (n, 4).
-        scores: Their class probabilities, shape (n,): their weights.
-        noisy: Boxes detected at each noise level, shape (m, 4). The one that overlaps most corresponds.
+        boxes: Boxes detected without noise, as corners, shape (n, 4).
+        scores: Class probabilities of those boxes, shape (n,), which weight them.
+        noisy: For each noise level the boxes detected with it, shape (m, 4). Of them, the one that
+            overlaps a box most corresponds to it.
 
     Returns:
-        The weighted mean, over boxes, of the mean IoU over levels; 1 if nothing was detected: nothing moved.
+        The weighted mean, over boxes, of the mean IoU over levels, 0 to 1. It is 1 if nothing was
+        detected: nothing moved.
     """
     if not len(boxes):
         return 1.0
-    best = [box_iou(boxes, b).amax(1) if len(b) else boxes.new_zeros(len(boxes)) for b in noisy]
-    return float((torch.stack(best).mean(0) * scores).sum() / scores.sum())
+    best_overlaps = []
+    for noisy_boxes in noisy:
+        if len(noisy_boxes):
+            best_overlaps.append(box_iou(boxes, noisy_boxes).amax(1))
+        else:
+            best_overlaps.append(boxes.new_zeros(len(boxes)))
+    mean_overlap = torch.stack(best_overlaps).mean(0)
+    return float((mean_overlap * scores).sum() / scores.sum())
 
 
 @SAMPLERS.register_module()
-class LocalizationStabilitySampler:
-    """Localization stability (Kao et al., ACCV 2018, "LS"): label first where boxes move most under pixel noise.
+class LocalizationStabilitySampler(BaseSampler):
+    """Localization stability: label first where boxes move most under pixel noise.
 
-    Detection only, one-stage and two-stage alike: what counts are the detector's final boxes. The score is the
-    stability, see :func:`stability`. The noise of an image depends on the seed and its id alone.
+    This is "LS" of Kao et al. (ACCV 2018). It is for detection only, one-stage and two-stage alike:
+    it compares the detector's final boxes. The score is the stability, see :func:`stability`. The
+    noise of an image depends on the seed and its id alone.
 
     Args:
-        levels: Standard deviations of the Gaussian noise, in grey levels of 0 to 255. Defaults to the paper's six.
-        score_thr: Predictions at least this confident count, after the detector's own ``test_cfg``. Defaults to 0.05.
-        batch_size: Images to a batch. Defaults to None: that of ``val_dataloader``.
+        levels: Standard deviations of the Gaussian noise, in grey levels of 0 to 255. Defaults to
+            the paper's six.
+        score_thr: Smallest confidence of a prediction that counts, after the detector's own
+            ``test_cfg``. Defaults to 0.05.
+        batch_size: Number of images per batch. Defaults to None: that of ``val_dataloader``.
 
     Raises:
         ValueError: If an argument is out of range.
     """
-
-    needs_s_test = False
-    solver = None
-    column = 'score'
 
     def __init__(
         self,
@@ -58,48 +73,66 @@ class LocalizationStabilitySampler:
     ) -> None:
         if not levels or min(levels) <= 0 or not 0 <= score_thr <= 1:
             raise ValueError(
-                'LocalizationStabilitySampler: expected positive levels and 0 <= score_thr <= 1, got '
-                f'{levels}, {score_thr}.'
+                'LocalizationStabilitySampler: expected positive levels and 0 <= score_thr <= 1, '
+                f'got {levels}, {score_thr}.'
             )
-        self.levels, self.score_thr, self.batch_size = tuple(levels), score_thr, batch_size
+        self.levels = tuple(levels)
+        self.score_thr = score_thr
+        self.batch_size = batch_size
+
+    def check(self, data: DataAdapter, images: int, model: nn.Module) -> None:
+        """Refuse classifiers.
+
+        Args:
+            data: Data side of the run.
+            images: Smallest number of images that a query will take.
+            model: The model as built from the config, not wrapped.
+
+        Raises:
+            InputError: If the run is not one of detection.
+        """
+        if not data.has_boxes:
+            raise InputError(NO_BOXES)
 
     def score(self, query: Query) -> Scores:
-        """The stability of each image."""
-        task = query.adapter()
-        if not hasattr(task, 'detect'):
-            raise ValueError(
-                'LocalizationStabilitySampler is for detectors: a classifier has no boxes.'
-            )
+        """Compute the stability of each image.
 
-        def visit(keys: list, items: list) -> list:
-            clean = task.detect(items, self.score_thr)
-            noisy = [
-                task.detect(
-                    [
-                        self._noisy(item, query.seed, key, level)
-                        for key, item in zip(keys, items, strict=True)
-                    ],
-                    self.score_thr,
-                )
-                for level in self.levels
-            ]
-            return [
-                (stability(c.bboxes, c.scores, [level[i].bboxes for level in noisy]), len(c))
-                for i, c in enumerate(clean)
-            ]
+        Args:
+            query: The images to score.
 
-        found, unreadable = run_over_pool(query, visit, batch_size=self.batch_size)
-        return Scores(
-            {i: value for i, (value, _) in found.items()},
-            pseudo_boxes={i: n for i, (_, n) in found.items()},
-            unreadable=unreadable,
-        ).record_nonfinite(query.logger)
+        Returns:
+            The stabilities.
+
+        Raises:
+            InputError: If the model is not a detector.
+        """
+        adapter = query.adapter()
+        if not isinstance(adapter, DetectorAdapter):
+            raise InputError(NO_BOXES)
+        detector: DetectorAdapter = adapter
+
+        def predict_batch(ids: list[Hashable], items: list[Any]) -> list[tuple[float, int]]:
+            clean = detector.detect(items, self.score_thr)
+            noisy = []
+            for level in self.levels:
+                noisy_items = []
+                for image_id, item in zip(ids, items, strict=True):
+                    noisy_items.append(self._noisy(item, query.seed, image_id, level))
+                noisy.append(detector.detect(noisy_items, self.score_thr))
+            findings = []
+            for n, detections in enumerate(clean):
+                noisy_boxes = [of_level[n].bboxes for of_level in noisy]
+                value = stability(detections.bboxes, detections.scores, noisy_boxes)
+                findings.append((value, len(detections)))
+            return findings
+
+        findings, unreadable = run_over_pool(query, predict_batch, batch_size=self.batch_size)
+        return Scores.from_findings(findings, unreadable).record_nonfinite(query.logger)
 
     @staticmethod
-    def _noisy(item: dict, seed: int, key, level: float) -> dict:
-        generator = torch.Generator().manual_seed(derive_seed(seed, f'noise/{key!r}/{level}'))
+    def _noisy(item: dict[str, Any], seed: int, image_id: Hashable, level: float) -> dict[str, Any]:
+        """The dataset item with noise of a level on its pixels."""
+        generator = torch.Generator().manual_seed(derive_seed(seed, f'noise/{image_id!r}/{level}'))
         pixels = item['inputs'].float()
-        return dict(
-            item,
-            inputs=(pixels + level * torch.randn(pixels.shape, generator=generator)).clamp(0, 255),
-        )
+        noise = level * torch.randn(pixels.shape, generator=generator)
+        return dict(item, inputs=(pixels + noise).clamp(0, 255))

@@ -1,9 +1,10 @@
-"""What a pass over the pool has found so far, on disk: a kill loses its last minute at most."""
+"""What a pass over the pool has computed so far, on disk: a kill loses its last minute at most."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import logging
+from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,48 +19,75 @@ from mmal.fileio.tensors import load_tensors, tensor_bytes
 
 
 class PassCache:
-    """Files of one pass, each written whole by one process; any number of processes may go on with them.
+    """Files of one pass, each written whole by one process.
 
-    A file is named after the checksum of its content: no two processes write different ones under one name.
+    Any number of processes may resume from them. A file is named after the checksum of its content,
+    so no two processes write different files under one name.
 
     Args:
-        folder: Of the passes of a round.
-        name: Of the pass.
-        logger: Warned of files that are damaged.
+        folder: Folder of the round's passes.
+        name: Name of the pass.
+        logger: Receives a warning for each damaged file.
     """
 
-    def __init__(self, folder: str | Path, name: str, logger) -> None:
-        self._folder, self._name, self._logger = Path(folder), name, logger
+    def __init__(self, folder: str | Path, name: str, logger: logging.Logger) -> None:
+        self._folder = Path(folder)
+        self._name = name
+        self._logger = logger
 
-    def read(self) -> Iterator[tuple[dict, dict]]:
-        """Findings by id and reasons by id, a file at a time. One process calls it: damaged files are removed."""
+    def read(self) -> Iterator[tuple[dict[Hashable, Any], dict[Hashable, str]]]:
+        """Read one file after the other.
+
+        Only one process may call it, because damaged files are removed.
+
+        Yields:
+            Findings by id, and the reason by id for images that could not be loaded.
+        """
         for path in sorted(self._folder.glob(f'{self._name}_*.pt')):
             with oserror_with_path(path):
                 content = path.read_bytes()
-            if path.stem != f'{self._name}_{digest_bytes(content)}':
+            if path != self._path(content):
                 self._logger.warning(
-                    f'{path} is damaged: its content does not match its checksum. It is removed, and '
-                    'its images are visited again.'
+                    f'{path} is damaged: its content does not match its checksum. It is removed, '
+                    'and its images are visited again.'
                 )
                 path.unlink()
                 continue
-            part = load_tensors(io.BytesIO(content))
-            found = tree_map(lambda x: x.numpy() if isinstance(x, Tensor) else x, part['found'])
-            yield dict(zip(part['ids'], found, strict=True)), part['unreadable']
+            part: dict[str, Any] = load_tensors(io.BytesIO(content))
+            findings = tree_map(_as_array, part['found'])
+            yield dict(zip(part['ids'], findings, strict=True)), part['unreadable']
 
-    def ids(self) -> set:
-        """Of all images the pass has visited."""
-        return {i for found, unreadable in self.read() for i in (*found, *unreadable)}
+    def ids(self) -> set[Hashable]:
+        """Collect the ids of all images that the pass has visited.
 
-    def write(self, found: dict[Any, Any], unreadable: dict[Any, str]) -> None:
-        """Add a file.
+        Returns:
+            Ids with a finding and ids that could not be loaded.
+        """
+        visited: set[Hashable] = set()
+        for findings, unreadable in self.read():
+            visited.update(findings)
+            visited.update(unreadable)
+        return visited
+
+    def write(self, findings: Mapping[Hashable, Any], unreadable: Mapping[Hashable, str]) -> None:
+        """Add one file.
 
         Args:
-            found: Plain numbers, numpy arrays, or tuples of them, by id.
-            unreadable: Reasons by id.
+            findings: Plain numbers, numpy arrays, or tuples of them, by id.
+            unreadable: Reason by id for images that could not be loaded.
         """
-        values = tree_map(
-            lambda x: torch.from_numpy(x) if isinstance(x, np.ndarray) else x, list(found.values())
-        )
-        content = tensor_bytes(dict(ids=list(found), found=values, unreadable=unreadable))
-        write_bytes(self._folder / f'{self._name}_{digest_bytes(content)}.pt', content)
+        tensors = tree_map(_as_tensor, list(findings.values()))
+        content = tensor_bytes(dict(ids=list(findings), found=tensors, unreadable=dict(unreadable)))
+        write_bytes(self._path(content), content)
+
+    def _path(self, content: bytes) -> Path:
+        """The file that holds this content."""
+        return self._folder / f'{self._name}_{digest_bytes(content)}.pt'
+
+
+def _as_array(value: Any) -> Any:
+    return value.numpy() if isinstance(value, Tensor) else value
+
+
+def _as_tensor(value: Any) -> Any:
+    return torch.from_numpy(value) if isinstance(value, np.ndarray) else value

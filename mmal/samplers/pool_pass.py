@@ -1,10 +1,12 @@
-"""One pass of a model over images of the pool, shared out among the processes."""
+"""One pass of a model over images of the pool, distributed over the processes."""
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeVar
 
 from mmengine import dist
 
@@ -15,111 +17,181 @@ from mmal.utils.progress import track
 from .base import Query
 from .pass_cache import PassCache
 
+F = TypeVar('F')
+
 MIN_IMAGES_TO_JUDGE = 10
-"""Fewer images than these may all be broken, at the end of a pool; more are a broken disk or pipeline."""
+"""Number of images of which all are unreadable that means a broken disk or pipeline.
+
+Fewer may all be broken, at the end of a pool.
+"""
 
 FLUSH_SECONDS = 30.0
-"""Seconds of findings that a process holds in memory before it writes them."""
+"""Seconds for which a process holds findings in memory before it writes them."""
 
 
 def run_over_pool(
     query: Query,
-    visit: Callable[[list, list], list],
-    ids: list | None = None,
+    predict_batch: Callable[[list[Hashable], list[Any]], Sequence[F]],
+    ids: list[Hashable] | None = None,
     title: str = 'scoring',
     batch_size: int | None = None,
-    mode: Callable[[], AbstractContextManager] = nullcontext,
-) -> tuple[dict, dict]:
-    """Visit images in batches, each image by one process, and gather the findings in rank 0.
+    mode: Callable[[], AbstractContextManager[Any]] = nullcontext,
+) -> tuple[dict[Hashable, F], dict[Hashable, str]]:
+    """Run images through a model in batches, and gather the findings in rank 0.
 
-    Whole batches are dealt out, so an image is in the same company, and its finding the same to the last digit,
-    whatever the number of processes and whether the pass was interrupted. Findings are written to files now and then,
-    so that an interrupted pass goes on where it was, and the memory of a process does not grow with the pool.
+    Each image is run by one process. Whole batches are dealt out. An image is therefore in the same
+    company, and its finding the same to the last digit, whatever the number of processes and
+    whether or not the pass was interrupted. Findings are written to files now and then: an
+    interrupted pass resumes from them, and the memory of a process does not grow with the pool.
 
     Args:
-        query: Whose images.
-        visit: Gets ids and dataset items of a batch, returns a finding for each; plain numbers, numpy arrays, or tuples
-            of them.
-        ids: Which images. Defaults to None: all of the query's.
-        title: For the progress line.
-        batch_size: Images to a batch. Defaults to None: the query's.
-        mode: Context around the visits. (A task's loss_mode hides the other processes, so it must not be around the
-            sweep itself.) Defaults to none.
+        query: The query whose images are visited.
+        predict_batch: Takes the ids and dataset items of one batch and returns one finding per
+            item: a plain number, a numpy array, or a tuple of them.
+        ids: Ids of the images. Defaults to None: all of the query's.
+        title: Word for the pass in the progress line. Defaults to 'scoring'.
+        batch_size: Number of images per batch. Defaults to None: that of the query.
+        mode: Makes a context that all batches run in. (An adapter's ``loss_mode`` hides the other
+            processes, so it must not surround this function itself.) Defaults to none.
 
     Returns:
-        In rank 0, findings by id, in the order of ``ids``, and the reason by id of images that could not be loaded; in
-        other processes, nothing: what is decided from findings is decided by :func:`~mmal.distributed.rank_zero.run_on_rank_zero`.
+        In rank 0, findings by id, in the order of ``ids``, and the reason by id for images that
+        could not be loaded. In other processes, nothing: what is decided from findings is decided
+        by :func:`~mmal.distributed.rank_zero.run_on_rank_zero`.
 
     Raises:
-        RuntimeError: If ten images or more were asked for and no process could load any, or findings were lost.
+        RuntimeError: If none of ten images or more could be loaded by any process, or if findings
+            were lost.
     """
-    ids, shards = (
-        query.ids if ids is None else ids,
-        PassCache(query.pass_dir, query.new_pass_name(title), query.logger),
-    )
-    before = run_on_rank_zero(shards.ids)  # one list for all, made before anybody writes
+    if ids is None:
+        ids = query.ids
     size = batch_size or query.batch_size
-    todo = [
-        batch for k in range(0, len(ids), size) if not before.issuperset(batch := ids[k : k + size])
-    ]
-    if before:
-        query.logger.info(f'Round {query.round}: {title} goes on; {len(before)} images are done.')
-    rank, world = dist.get_rank(), dist.get_world_size()
-    held: tuple[dict, dict] = ({}, {})
-    written = time.monotonic()
+    cache = PassCache(query.pass_dir, query.new_pass_name(title), query.logger)
+    # One list for all processes, made before any of them writes.
+    finished = run_on_rank_zero(cache.ids)
+    if finished:
+        query.logger.info(f'Round {query.round}: {title} goes on; {len(finished)} images are done.')
+    world = dist.get_world_size()
+    own_ids = _own_share(ids, finished, size, dist.get_rank(), world)
+    buffer = _Buffer(cache)
     with mode():
-        for found, unreadable in _visits(
-            query, visit, [i for b in todo[rank::world] for i in b], title, size
-        ):
-            held[0].update(found)
-            held[1].update(unreadable)
-            if time.monotonic() - written >= FLUSH_SECONDS:
-                shards.write(*held)
-                held, written = ({}, {}), time.monotonic()
+        for findings, unreadable in _predictions(query, predict_batch, own_ids, title, size):
+            buffer.add(findings, unreadable)
     if world > 1:
-        shards.write(*held)
-        held = ({}, {})
+        buffer.flush()
         dist.barrier()
-    merged: list = [({}, {})]
-    run_on_rank_zero(lambda: merged.append(_merged(ids, shards, held)))
-    return merged[-1]
+    return _gather_in_rank_zero(ids, cache, buffer)
 
 
-def _visits(
-    query: Query, visit: Callable, mine: list, title: str, size: int
-) -> Iterator[tuple[dict, dict]]:
-    """Findings and reasons of each batch of this process's images."""
-    dataset, rows = query.images()
-    by_row = {rows[i]: i for i in mine}
-    stream = track(
-        batches(dataset, list(by_row), size, query.num_workers),
-        -(-len(mine) // size),
-        f'round {query.round}: {title}',
-        query.logger,
-    )
-    for batch in stream:
-        good = [(by_row[r], item) for r, item in batch if not isinstance(item, Unreadable)]
-        keys, items = map(list, zip(*good, strict=True)) if good else ([], [])
-        yield (
-            dict(zip(keys, visit(keys, items), strict=True)) if good else {},
-            {by_row[r]: x.reason for r, x in batch if isinstance(x, Unreadable)},
-        )
+class _Buffer:
+    """Findings of this process that are not in a file yet.
+
+    Args:
+        cache: Receives them.
+    """
+
+    def __init__(self, cache: PassCache) -> None:
+        self.findings: dict[Hashable, Any] = {}
+        self.unreadable: dict[Hashable, str] = {}
+        self._cache = cache
+        self._last_flush = time.monotonic()
+
+    def add(self, findings: Mapping[Hashable, Any], unreadable: Mapping[Hashable, str]) -> None:
+        """Hold the findings of one more batch, and write all if that is due."""
+        self.findings.update(findings)
+        self.unreadable.update(unreadable)
+        if time.monotonic() - self._last_flush >= FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is held to a file, and hold nothing."""
+        self._cache.write(self.findings, self.unreadable)
+        self.findings = {}
+        self.unreadable = {}
+        self._last_flush = time.monotonic()
 
 
-def _merged(ids: list, shards: PassCache, held: tuple[dict, dict]) -> tuple[dict, dict]:
-    found, reasons = dict(held[0]), dict(held[1])
-    for part, unreadable in shards.read():
-        found.update(part)
-        reasons.update(unreadable)
-    if lost := [i for i in ids if i not in found and i not in reasons]:
-        some = ', '.join(map(str, lost[:3])) + (', ...' if len(lost) > 3 else '')
+def _own_share(
+    ids: list[Hashable], finished: set[Hashable], size: int, rank: int, world: int
+) -> list[Hashable]:
+    """Ids of this process: every ``world``-th of the batches that are not finished."""
+    unfinished_batches = []
+    for start in range(0, len(ids), size):
+        batch = ids[start : start + size]
+        if not finished.issuperset(batch):
+            unfinished_batches.append(batch)
+    own_ids: list[Hashable] = []
+    for batch in unfinished_batches[rank::world]:
+        own_ids.extend(batch)
+    return own_ids
+
+
+def _predictions(
+    query: Query,
+    predict_batch: Callable[[list[Hashable], list[Any]], Sequence[Any]],
+    ids: list[Hashable],
+    title: str,
+    size: int,
+) -> Iterator[tuple[dict[Hashable, Any], dict[Hashable, str]]]:
+    """Findings, and reasons of unreadable images, of one batch after the other."""
+    dataset, row_of_id = query.images()
+    id_of_row = {row_of_id[i]: i for i in ids}
+    loader = batches(dataset, list(id_of_row), size, query.num_workers)
+    n_batches = math.ceil(len(ids) / size)
+    for batch in track(loader, n_batches, f'round {query.round}: {title}', query.logger):
+        readable_ids = []
+        items = []
+        unreadable = {}
+        for row, item in batch:
+            if isinstance(item, Unreadable):
+                unreadable[id_of_row[row]] = item.reason
+            else:
+                readable_ids.append(id_of_row[row])
+                items.append(item)
+        findings = {}
+        if items:
+            findings = dict(zip(readable_ids, predict_batch(readable_ids, items), strict=True))
+        yield findings, unreadable
+
+
+def _gather_in_rank_zero(
+    ids: list[Hashable], cache: PassCache, buffer: _Buffer
+) -> tuple[dict[Hashable, Any], dict[Hashable, str]]:
+    """Findings and reasons of all processes in rank 0; nothing in the others."""
+    findings: dict[Hashable, Any] = {}
+    unreadable: dict[Hashable, str] = {}
+
+    # The result stays in rank 0: it grows with the pool, and the others have no use for it.
+    def gather() -> None:
+        nonlocal findings, unreadable
+        findings, unreadable = _merged(ids, cache, buffer)
+
+    run_on_rank_zero(gather)
+    return findings, unreadable
+
+
+def _merged(
+    ids: list[Hashable], cache: PassCache, buffer: _Buffer
+) -> tuple[dict[Hashable, Any], dict[Hashable, str]]:
+    """All in the files and in the buffer of this process; findings in the order of ``ids``."""
+    findings = dict(buffer.findings)
+    unreadable = dict(buffer.unreadable)
+    for more_findings, more_unreadable in cache.read():
+        findings.update(more_findings)
+        unreadable.update(more_unreadable)
+    lost = [i for i in ids if i not in findings and i not in unreadable]
+    if lost:
+        examples = ', '.join(map(str, lost[:3]))
+        if len(lost) > 3:
+            examples += ', ...'
         raise RuntimeError(
-            f'Nothing is known of {len(lost)} of {len(ids)} images, expected a finding of each: {some}. '
-            'Files of this pass were lost meanwhile; go on by --resume, which visits the images again.'
+            f'Nothing is known of {len(lost)} of {len(ids)} images, expected a finding of each: '
+            f'{examples}. Files of this pass were lost meanwhile; go on by --resume, which visits '
+            'the images again.'
         )
-    if len(reasons) >= MIN_IMAGES_TO_JUDGE and not found:
+    if len(unreadable) >= MIN_IMAGES_TO_JUDGE and not findings:
+        first_reason = next(iter(unreadable.values()))
         raise RuntimeError(
-            f'None of {len(reasons)} images could be loaded; the first says: '
-            f'{next(iter(reasons.values()))}'
+            f'None of {len(unreadable)} images could be loaded; the first says: {first_reason}'
         )
-    return {i: found[i] for i in ids if i in found}, reasons
+    return {i: findings[i] for i in ids if i in findings}, unreadable

@@ -1,17 +1,25 @@
+"""The random choice that every other sampler has to beat."""
+
+from __future__ import annotations
+
 from mmal.registry import SAMPLERS
 from mmal.utils.seeding import uniform
 
-from .base import Query, Scores
+from .base import BaseSampler, Query, Scores
 
 
 @SAMPLERS.register_module()
-class RandomSampler:
+class RandomSampler(BaseSampler):
     """Every image alike: the baseline any other sampler has to beat."""
 
-    needs_s_test = False
-    solver = None
-    column = 'score'
-
     def score(self, query: Query) -> Scores:
-        """A uniform number in [0, 1) by id, seed and round."""
-        return Scores({i: uniform(i, query.seed, f'random/{query.round}') for i in query.ids})
+        """Draw a uniform number in [0, 1) for each id, from the id, the seed and the round alone.
+
+        Args:
+            query: The images to score.
+
+        Returns:
+            The drawn numbers.
+        """
+        purpose = f'random/{query.round}'
+        return Scores({i: uniform(i, query.seed, purpose) for i in query.ids})

@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from mmal.registry import SAMPLERS
 
-from .base import Query, Scores
+from .base import BaseSampler, Query, Scores
 from .pool_pass import run_over_pool
 
-AGGREGATE = dict(sum=torch.sum, mean=torch.mean, max=torch.amax)
+AGGREGATE: dict[str, Callable[[Tensor], Tensor]] = dict(
+    sum=torch.sum, mean=torch.mean, max=torch.amax
+)
+"""How the uncertainties of an image's boxes or classes, shape (n,), become one number."""
 
 
-class UncertaintySampler:
+class UncertaintySampler(BaseSampler):
     """Label first what the model is least sure of. The score is minus the uncertainty.
 
-    A classifier of one label has one distribution an image, over its classes. A sigmoid classifier has one a class, and
-    a detector one a predicted box, each over two outcomes: the class is there, or not. (What a detector returns after
-    NMS is one score a box.) An image without a prediction has uncertainty 0.
+    A classifier of one label has one distribution per image, over its classes. A sigmoid classifier
+    has one per class, and a detector one per predicted box, each over two outcomes: the class is
+    there, or not. (What a detector returns after NMS is one score per box.) An image without a
+    prediction has uncertainty 0.
 
     Args:
-        measure: Uncertainty of distributions, shape (n, outcomes), as (n,).
-        aggregate: How the uncertainties of several boxes or classes become that of the image: 'sum', 'mean' or 'max'.
-            Defaults to 'sum'.
-        score_thr: Detection: predictions at least this confident count, after the detector's own ``test_cfg``.
-            Defaults to 0.05.
-        batch_size: Images to a batch. Defaults to None: that of ``val_dataloader``.
+        measure: Uncertainty of distributions, from shape (n, outcomes) to shape (n,).
+        aggregate: How the uncertainties of several boxes or classes become that of the image:
+            'sum', 'mean' or 'max'. Defaults to 'sum'.
+        score_thr: For detection, smallest confidence of a prediction that counts, after the
+            detector's own ``test_cfg``. Defaults to 0.05.
+        batch_size: Number of images per batch. Defaults to None: that of ``val_dataloader``.
 
     Raises:
         ValueError: If an argument is out of range.
     """
-
-    needs_s_test = False
-    solver = None
-    column = 'score'
 
     def __init__(
         self,
@@ -45,58 +46,88 @@ class UncertaintySampler:
         score_thr: float = 0.05,
         batch_size: int | None = None,
     ) -> None:
+        name = type(self).__name__
         if aggregate not in AGGREGATE:
             raise ValueError(
-                f"{type(self).__name__}: expected aggregate 'sum', 'mean' or 'max', got {aggregate!r}."
+                f"{name}: expected aggregate 'sum', 'mean' or 'max', got {aggregate!r}."
             )
         if not 0 <= score_thr <= 1:
-            raise ValueError(
-                f'{type(self).__name__}: expected 0 <= score_thr <= 1, got {score_thr}.'
-            )
-        self.measure, self.aggregate, self.score_thr, self.batch_size = (
-            measure,
-            aggregate,
-            score_thr,
-            batch_size,
-        )
+            raise ValueError(f'{name}: expected 0 <= score_thr <= 1, got {score_thr}.')
+        self.measure = measure
+        self.aggregate = aggregate
+        self.score_thr = score_thr
+        self.batch_size = batch_size
 
     def score(self, query: Query) -> Scores:
-        """Minus the aggregated uncertainty of each image."""
-        task = query.adapter()
+        """Compute the aggregated uncertainty of each image.
 
-        def visit(keys: list, items: list) -> list:
-            return [(self._image(p), len(p)) for p in task.probabilities(items, self.score_thr)]
+        Args:
+            query: The images to score.
 
-        found, unreadable = run_over_pool(query, visit, batch_size=self.batch_size)
-        return Scores(
-            {i: value for i, (value, _) in found.items()},
-            pseudo_boxes={i: n for i, (_, n) in found.items()},
-            unreadable=unreadable,
-        ).record_nonfinite(query.logger)
+        Returns:
+            Minus the uncertainties.
+        """
+        adapter = query.adapter()
 
-    def _image(self, p: Tensor) -> float:
-        return -float(AGGREGATE[self.aggregate](self.measure(p.double()))) if len(p) else 0.0
+        def predict_batch(ids: list[Hashable], items: list[Any]) -> list[tuple[float, int]]:
+            distributions = adapter.probabilities(items, self.score_thr)
+            return [(self._score_image(p), len(p)) for p in distributions]
+
+        findings, unreadable = run_over_pool(query, predict_batch, batch_size=self.batch_size)
+        return Scores.from_findings(findings, unreadable).record_nonfinite(query.logger)
+
+    def _score_image(self, p: Tensor) -> float:
+        """Score of an image from its distributions, shape (n, outcomes)."""
+        if not len(p):
+            return 0.0
+        aggregate = AGGREGATE[self.aggregate]
+        return -float(aggregate(self.measure(p.double())))
 
 
 def entropy(p: Tensor) -> Tensor:
-    """In nats: 0 if one outcome is certain, log(outcomes) if all are alike."""
-    return torch.special.entr(p).sum(1)
+    """Compute the entropy in nats: 0 if one outcome is certain, log(outcomes) if all are alike.
+
+    Args:
+        p: Distributions, shape (n, outcomes).
+
+    Returns:
+        Shape (n,).
+    """
+    in_nats: Tensor = torch.special.entr(p).sum(1)
+    return in_nats
 
 
 def small_margin(p: Tensor) -> Tensor:
-    """One minus the difference of the two most probable outcomes."""
+    """Compute one minus the difference of the two largest probabilities.
+
+    Args:
+        p: Distributions, shape (n, outcomes).
+
+    Returns:
+        Shape (n,), 0 to 1.
+    """
     top = p.topk(2, 1).values
     return 1 - (top[:, 0] - top[:, 1])
 
 
 def least_confidence(p: Tensor) -> Tensor:
-    """One minus the probability of the most probable outcome."""
+    """Compute one minus the largest probability.
+
+    Args:
+        p: Distributions, shape (n, outcomes).
+
+    Returns:
+        Shape (n,), 0 to 1.
+    """
     return 1 - p.amax(1)
 
 
 @SAMPLERS.register_module()
 class EntropySampler(UncertaintySampler):
-    """Uncertainty by entropy. Its arguments are those of :class:`UncertaintySampler` but the measure."""
+    """Uncertainty by entropy.
+
+    Its arguments are those of :class:`UncertaintySampler` except the measure.
+    """
 
     def __init__(
         self, aggregate: str = 'sum', score_thr: float = 0.05, batch_size: int | None = None
@@ -106,7 +137,10 @@ class EntropySampler(UncertaintySampler):
 
 @SAMPLERS.register_module()
 class MarginSampler(UncertaintySampler):
-    """Uncertainty by a small margin. Its arguments are those of :class:`UncertaintySampler` but the measure."""
+    """Uncertainty by a small margin.
+
+    Its arguments are those of :class:`UncertaintySampler` except the measure.
+    """
 
     def __init__(
         self, aggregate: str = 'sum', score_thr: float = 0.05, batch_size: int | None = None
@@ -116,7 +150,10 @@ class MarginSampler(UncertaintySampler):
 
 @SAMPLERS.register_module()
 class LeastConfidenceSampler(UncertaintySampler):
-    """Uncertainty by low confidence. Its arguments are those of :class:`UncertaintySampler` but the measure."""
+    """Uncertainty by low confidence.
+
+    Its arguments are those of :class:`UncertaintySampler` except the measure.
+    """
 
     def __init__(
         self, aggregate: str = 'sum', score_thr: float = 0.05, batch_size: int | None = None

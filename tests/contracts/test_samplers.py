@@ -1,9 +1,12 @@
 """What every sampler must do, whatever it is."""
 
 import math
+import re
 
 import pytest
 import torch
+from mmal.adapters import build_data_adapter
+from mmal.engine.dry_run import dry_run
 from mmal.pool.budget import spend
 from mmal.registry import SAMPLERS
 
@@ -26,8 +29,8 @@ CASES = [('detection', cfg) for cfg in BOTH + DETECTION] + [('classification', c
 
 
 def name_of(case):
-    task, cfg = case
-    return '-'.join([task, cfg['type'][5:], *(k for k in cfg if k not in ('type', 'score_thr', 'levels'))])
+    kind, cfg = case
+    return '-'.join([kind, cfg['type'][5:], *(k for k in cfg if k not in ('type', 'score_thr', 'levels'))])
 
 
 @pytest.fixture(params=CASES, ids=name_of)
@@ -171,3 +174,31 @@ def test_column_and_need_are_stated(sampler):
     assert isinstance(sampler.column, str)
     assert isinstance(sampler.needs_s_test, bool)
     assert sampler.solver is None or sampler.needs_s_test
+
+
+def test_what_it_can_work_on_is_not_refused(sampler, world):
+    assert sampler.check(build_data_adapter(world.cfg), 4, world.model) is None
+
+
+REFUSED = [(('detection', dict(type='mmal.InfluenceSampler', top_k=2)), r'Sampler\(top_k=2\) is for classifiers'),
+           (('detection', dict(type='mmal.GradientSimilaritySampler', top_k=2)), 'is for classifiers'),
+           (('detection', dict(type='mmal.LearningLossSampler')), 'needs a model with a loss-prediction module'),
+           (('classification', dict(type='mmal.LearningLossSampler')), 'needs a model with a loss-prediction module'),
+           (('classification', dict(type='mmal.LocalizationStabilitySampler')), 'is for detectors'),
+           (('classification', dict(type='mmal.PPALSampler')), 'is for detectors'),
+           (('detection', dict(type='mmal.CoresetSampler', layers=['nek'])), "has no module 'nek'"),
+           (('classification', dict(type='mmal.InfluenceSampler', max_cosine=0.9, layers=['nek'])),
+            "has no module 'nek'")]
+
+
+@pytest.mark.parametrize(('case', 'message'), REFUSED, ids=[name_of(case) for case, _ in REFUSED])
+def test_what_cannot_work_is_refused_before_training(world, case, message):
+    """Of a dry run, which builds a run and checks it, this is a problem."""
+    cfg = world.cfg
+    cfg.train_cfg.update(initial=6, query=3)
+    cfg.train_cfg.sampler = case[1]  # an update would merge
+    cfg.resume = False
+    cfg.setdefault('work_dir', str(world.pictures()[0].parent / 'run'))
+    cfg.setdefault('launcher', 'none')
+    problems = dry_run(cfg)[1]
+    assert any(re.search(message, problem) for problem in problems), problems

@@ -2,7 +2,7 @@ import math
 
 import torch
 from mmal.distributed.group import Group
-from mmal.explain.nearest_labeled import Nearest
+from mmal.explain.nearest_labeled import NearestSearch
 
 from tests.processes import together
 
@@ -11,10 +11,10 @@ LABELED = torch.tensor([[3.0, 4.0], [10.0, 1.0], [math.nan, 0.0], [10.0, -1.0], 
 
 
 def shown(group, size):
-    nearest = Nearest(POINTS)
+    nearest = NearestSearch(POINTS)
     for start in group.shard(range(0, len(LABELED), size), 1):
-        nearest.show(LABELED[start:start + size], list(range(len(LABELED)))[start:start + size])
-    return nearest.found(group)
+        nearest.update(LABELED[start:start + size], list(range(len(LABELED)))[start:start + size])
+    return nearest.result(group)
 
 
 def test_the_nearest_whatever_the_batches_and_of_equals_the_first():
@@ -27,7 +27,7 @@ def test_three_processes_find_the_same(tmp_path):
 
 
 def test_nothing_shown_nothing_found_and_a_copy_is_at_distance_zero():
-    assert Nearest(POINTS).found(Group(alone=True)) == [None, None, None]
-    nearest = Nearest(1e3 + torch.rand(4, 300))
-    nearest.show(nearest._points.flip(0), [3, 2, 1, 0])
-    assert nearest.found(Group(alone=True)) == [(0.0, n) for n in range(4)]
+    assert NearestSearch(POINTS).result(Group(alone=True)) == [None, None, None]
+    nearest = NearestSearch(1e3 + torch.rand(4, 300))
+    nearest.update(nearest._points.flip(0), [3, 2, 1, 0])
+    assert nearest.result(Group(alone=True)) == [(0.0, n) for n in range(4)]

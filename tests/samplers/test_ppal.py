@@ -7,56 +7,12 @@ import torch
 from mmal.errors import InputError
 from mmal.pool.order import shuffled
 from mmal.samplers.algorithms.kmedoids import kmedoids
-from mmal.samplers.algorithms.matching_similarity import matching_similarity
 from mmal.samplers.ppal import PPALSampler, difficulty_weight
 from mmengine.structures import InstanceData
 
+from tests.samplers.algorithms.test_matching_similarity import by_the_book
 
-def by_the_book(features, scores, labels):
-    """Object by object; one without a partner of its class counts -1."""
-    def one_way(a, b):
-        if not len(scores[a]):
-            return -1.0 if len(scores[b]) else 1.0
-        total = 0.0
-        for f, t, c in zip(features[a], scores[a], labels[a], strict=True):
-            same = [torch.cosine_similarity(f, g, dim=0) for g, d in zip(features[b], labels[b], strict=True) if d == c]
-            total += float(t) * (float(max(same)) if same else -1.0)
-        return total / float(scores[a].sum())
-
-    n = len(features)
-    return torch.tensor([[(one_way(a, b) + one_way(b, a)) / 2 for b in range(n)] for a in range(n)])
-
-
-def test_matching_similarity_equals_its_formula(monkeypatch):
-    from mmal.samplers.algorithms import matching_similarity as module
-    torch.manual_seed(0)
-    sizes = (4, 1, 0, 6, 0)
-    features, scores = [torch.randn(n, 3) for n in sizes], [torch.rand(n) for n in sizes]
-    labels = [torch.randint(3, (n, )) for n in sizes]
-    for cells in (2**25, 4):
-        monkeypatch.setattr(module, 'CELLS', cells)
-        found = matching_similarity(features, scores, labels)
-        torch.testing.assert_close(found, by_the_book(features, scores, labels), rtol=0, atol=1e-5)
-    assert found[2].tolist() == [-1, -1, 1, -1, 1], 'without objects'
-    assert found.diag().tolist() == pytest.approx([1] * 5)
-
-
-def test_two_images_without_a_class_in_common_are_opposites():
-    same = torch.ones(1, 3)
-    found = matching_similarity([same, same], [torch.ones(1)] * 2, [torch.tensor([0]), torch.tensor([1])])
-    assert found.tolist() == [[pytest.approx(1), -1], [-1, pytest.approx(1)]]
-
-
-@pytest.mark.parametrize('cells', [2**25, 6])
-def test_medoids_are_the_middles_of_clusters(cells, monkeypatch):
-    from mmal.samplers.algorithms import kmedoids as module
-    monkeypatch.setattr(module, 'CELLS', cells)
-    x = torch.tensor([0.0, 2, 1, 10, 11, 12, 50])
-    distance = (x[:, None] - x[None]).abs()
-    for first in range(7):
-        assert sorted(kmedoids(distance, 3, first)) == [2, 4, 6]
-    assert kmedoids(distance, 9) == list(range(7))
-    assert len(set(kmedoids(torch.zeros(5, 5), 3))) == 3, 'copies, too, are chosen once'
+MODEL = torch.nn.Identity()
 
 
 def test_weight_of_a_class_rises_with_its_difficulty():
@@ -176,10 +132,10 @@ def test_difficulty_is_that_of_the_labeled_images(ask, ids, dataset):
 
 def test_more_candidates_than_the_memory_holds_are_refused_before_anything_is_trained(ask):
     data = SimpleNamespace(has_boxes=True, images=range(118_287))
-    PPALSampler().check(data, 11_829)
+    PPALSampler().check(data, 11_829, MODEL)
     with pytest.raises(InputError, match=r'47,316 candidates .* 8\.3 GiB'):
-        PPALSampler(memory_gb=4).check(data, 11_829)
+        PPALSampler(memory_gb=4).check(data, 11_829, MODEL)
     with pytest.raises(InputError, match='for detectors'):
-        PPALSampler().check(SimpleNamespace(has_boxes=False, images=range(9)), 1)
+        PPALSampler().check(SimpleNamespace(has_boxes=False, images=range(9)), 1, MODEL)
     with pytest.raises(InputError, match='8 candidates'):
         ask(PPALSampler(candidates=2, memory_gb=1e-8))

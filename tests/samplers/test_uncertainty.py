@@ -24,13 +24,14 @@ def test_the_three_measures():
 @pytest.mark.parametrize(('aggregate', 'expected'), [('sum', 1.5), ('mean', 0.5), ('max', 1.0)])
 def test_boxes_are_aggregated_and_none_is_no_uncertainty(aggregate, expected):
     sampler = MarginSampler(aggregate)
-    assert sampler._image(P) == pytest.approx(-expected)
-    assert sampler._image(P[:0]) == 0.0
+    assert sampler._score_image(P) == pytest.approx(-expected)
+    assert sampler._score_image(P[:0]) == 0.0
 
 
 def test_entropy_of_a_box_is_that_of_there_or_not():
     boxes = torch.tensor([[0.5, 0.5], [0.9, 0.1]])
-    assert EntropySampler()._image(boxes) == pytest.approx(-(math.log(2) + scipy.stats.entropy([0.9, 0.1])), rel=1e-6)
+    expected = -(math.log(2) + scipy.stats.entropy([0.9, 0.1]))
+    assert EntropySampler()._score_image(boxes) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize('kind', [EntropySampler, MarginSampler, LeastConfidenceSampler])

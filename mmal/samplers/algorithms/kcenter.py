@@ -1,4 +1,4 @@
-"""K-center greedy (Sener & Savarese, ICLR 2018, Algorithm 1), in memory that grows with N, not with N x N."""
+"""K-center greedy, in memory that grows with N, not with N x N."""
 
 from __future__ import annotations
 
@@ -8,78 +8,109 @@ from torch import Tensor
 from mmal.distributed.group import Group
 
 BLOCK = 4096
-"""Rows and columns of the distance matrix that exist at one time."""
+"""Number of rows and of columns of the distance matrix that exist at one time."""
 
 
 def nearest_distance(points: Tensor, centers: Tensor) -> Tensor:
-    """Euclidean distance of every point, shape (N, D), to the nearest of the centers, (M, D); infinite if M is 0."""
+    """Compute the Euclidean distance of every point to the nearest of the centers.
+
+    It takes O(N M D) time and O(BLOCK^2) memory beside the result.
+
+    Args:
+        points: Shape (N, D).
+        centers: Shape (M, D); M may be 0.
+
+    Returns:
+        Shape (N,); infinite where M is 0.
+    """
     nearest = points.new_full((len(points),), torch.inf)
-    for known in centers.split(BLOCK) if len(centers) else ():
+    if not len(centers):
+        return nearest
+    for first_center in range(0, len(centers), BLOCK):
+        some_centers = centers[first_center : first_center + BLOCK]
         for start in range(0, len(points), BLOCK):
             part = slice(start, start + BLOCK)
-            nearest[part] = torch.minimum(nearest[part], torch.cdist(points[part], known).amin(1))
+            distance = torch.cdist(points[part], some_centers).amin(1)
+            nearest[part] = torch.minimum(nearest[part], distance)
     return nearest
 
 
 def kcenter_greedy(
     points: Tensor, centers: Tensor, k: int, first: int = 0, group: Group | None = None
 ) -> tuple[list[int], Tensor]:
-    """Choose k points, each the farthest from all centers so far; of several as far, the one of the lowest row.
+    r"""Choose k points, each the farthest from all centers so far.
+
+    This is Algorithm 1 of Sener & Savarese (ICLR 2018):
+
+    .. math:: u = \arg\max_i \min_{j \in S} \|x_i - x_j\|, \quad S \leftarrow S \cup \{u\}
+
+    Of several points as far, the one of the lowest row is taken. It takes O(N (M + k) D / world)
+    time and O(N D / world + BLOCK^2) memory.
 
     Args:
-        points: Candidates, shape (N, D); of a process in a group, its share: rows rank, rank + world, ... of all.
+        points: Candidates, shape (N, D). For a process in a group, its share of them: rows rank,
+            rank + world, ... of all.
         centers: Points that are covered already, shape (M, D); M may be 0.
-        k: How many to choose; all of them if there are fewer.
-        first: Row to begin with if there is no center.
-        group: Of the processes that share the points. Defaults to None: this one has them all.
+        k: Number of points to choose; all of them if there are fewer.
+        first: Row to begin with if there is no center. Defaults to 0.
+        group: Processes that share the points. Defaults to None: this one has them all.
 
     Returns:
-        Rows in the order they were chosen, and for every point of all processes its distance to the nearest center,
-        shape (N,): for a chosen one when it was chosen, for the others at the end. They never increase along the order.
-        Where there was no center, the first has the distance of the second.
+        Rows in the order they were chosen, and for every point of all processes its distance to the
+        nearest center, shape (N,). A chosen point has the distance it had when it was chosen, the
+        others have that at the end. Distances never increase along the order. Where there was no
+        center, the first point has the distance of the second.
     """
-    group = group or Group(alone=True)
+    if group is None:
+        group = Group(alone=True)
     nearest = nearest_distance(points, centers)
-    distance, free, chosen = (
-        torch.empty_like(nearest),
-        torch.ones(len(points), dtype=torch.bool),
-        [],
-    )
-    for _ in range(min(k, sum(group.all_gather(len(points))))):
-        at = (
-            _farthest(nearest.masked_fill(~free, -torch.inf), group)
-            if chosen or len(centers)
-            else first
-        )
-        chosen.append(at)
-        row, mine = at // group.world, at % group.world == group.rank
-        if mine:
-            free[row], distance[row] = False, nearest[row]
-        center = group.all_reduce(
-            points[row].clone() if mine else points.new_zeros(points.shape[1])
-        )
-        # exact, not by |a|^2 - 2ab + |b|^2: copies of a chosen point are at distance 0
-        to_it = torch.cdist(points, center[None], compute_mode='donot_use_mm_for_euclid_dist')[:, 0]
-        nearest = torch.minimum(nearest, to_it)
+    distance = torch.empty_like(nearest)
+    free = torch.ones(len(points), dtype=torch.bool)
+    chosen: list[int] = []
+    n_points = sum(group.all_gather(len(points)))
+    for _ in range(min(k, n_points)):
+        if chosen or len(centers):
+            farthest = _farthest(nearest.masked_fill(~free, -torch.inf), group)
+        else:
+            farthest = first
+        chosen.append(farthest)
+        row = farthest // group.world
+        if farthest % group.world == group.rank:
+            free[row] = False
+            distance[row] = nearest[row]
+            center = points[row].clone()
+        else:
+            center = points.new_zeros(points.shape[1])
+        # The other processes contribute zeros: the sum is the point itself.
+        center = group.all_reduce(center)
+        nearest = torch.minimum(nearest, _exact_distance(points, center))
     distance[free] = nearest[free]
     distance = _interleaved(group.all_gather(distance))
     if chosen and not len(centers):
-        distance[chosen[0]] = (
-            distance[chosen[1]]
-            if len(chosen) > 1
-            else _interleaved(group.all_gather(nearest)).max()
-        )
+        if len(chosen) > 1:
+            distance[chosen[0]] = distance[chosen[1]]
+        else:
+            distance[chosen[0]] = _interleaved(group.all_gather(nearest)).max()
     return chosen, distance
+
+
+def _exact_distance(points: Tensor, center: Tensor) -> Tensor:
+    """Distance of each point to one center, shape (N,).
+
+    Not by |a|^2 - 2ab + |b|^2, so that copies of the center are at distance 0.
+    """
+    return torch.cdist(points, center[None], compute_mode='donot_use_mm_for_euclid_dist')[:, 0]
 
 
 def _farthest(nearest: Tensor, group: Group) -> int:
     """Row, among those of all processes, of the largest distance."""
-    best = (
-        (float(nearest.max()), -(int(nearest.argmax()) * group.world + group.rank))
-        if len(nearest)
-        else (-1.0, 0)
-    )
-    return -max(group.all_gather(best))[1]
+    own_best = (-1.0, 0)
+    if len(nearest):
+        row = int(nearest.argmax()) * group.world + group.rank
+        # The row is negated, so that of equal distances the lowest row is the maximum.
+        own_best = (float(nearest.max()), -row)
+    best: tuple[float, int] = max(group.all_gather(own_best))
+    return -best[1]
 
 
 def _interleaved(parts: list[Tensor]) -> Tensor:

@@ -1,3 +1,5 @@
+"""Seeding of k-means++: points drawn by their squared distance to those drawn before."""
+
 from __future__ import annotations
 
 import torch
@@ -5,30 +7,44 @@ from torch import Tensor
 
 
 def kmeans_pp(points: Tensor, k: int, seed: int) -> tuple[list[int], Tensor]:
-    """Seeding of k-means++ (Arthur & Vassilvitskii, 2007), beginning with the longest vector as BADGE does.
+    r"""Draw k points by the seeding of k-means++ (Arthur & Vassilvitskii, SODA 2007).
+
+    The first point is the longest vector, as in BADGE (Ash et al., ICLR 2020). Each further one is
+    drawn with a probability proportional to its squared distance to the nearest drawn one:
+
+    .. math:: P(i) \propto \min_{j \in S} \|x_i - x_j\|^2
+
+    Where only copies of drawn points are left, these are drawn uniformly. It takes O(N k D) time
+    and O(N) memory.
 
     Args:
-        points: Shape (N, D).
-        k: How many to draw; all if there are fewer.
-        seed: Of the draws.
+        points: Shape (N, D), N at least 1.
+        k: Number of points to draw; all if there are fewer. The first one is always drawn.
+        seed: Seed of the draws.
 
     Returns:
-        Rows in the order drawn, and every point's squared distance to the nearest of them, shape (N,).
+        Rows in the order drawn, and every point's squared distance to the nearest of them, shape
+        (N,).
     """
     generator = torch.Generator().manual_seed(seed)
-    chosen = [int(points.norm(dim=1).argmax())]
-    nearest = points.new_full((len(points),), torch.inf)
     free = torch.ones(len(points), dtype=torch.bool)
-    while True:
-        at = chosen[-1]
-        free[at] = False
-        to_it = torch.cdist(
-            points, points[at : at + 1], compute_mode='donot_use_mm_for_euclid_dist'
-        )[:, 0]
-        nearest = torch.minimum(nearest, to_it.square())
-        if len(chosen) >= min(k, len(points)):
-            return chosen, nearest
+    row = int(points.norm(dim=1).argmax())
+    chosen = [row]
+    free[row] = False
+    nearest = _squared_distance(points, row)
+    while len(chosen) < min(k, len(points)):
         weight = nearest.double() * free
-        if not bool(weight.any()):  # copies of what was drawn are all that is left
+        if not bool(weight.any()):
             weight = free.double()
-        chosen.append(int(torch.multinomial(weight, 1, generator=generator)))
+        row = int(torch.multinomial(weight, 1, generator=generator))
+        chosen.append(row)
+        free[row] = False
+        nearest = torch.minimum(nearest, _squared_distance(points, row))
+    return chosen, nearest
+
+
+def _squared_distance(points: Tensor, row: int) -> Tensor:
+    """Squared distance of each point to that of a row, shape (N,); exactly 0 for copies of it."""
+    center = points[row : row + 1]
+    distance = torch.cdist(points, center, compute_mode='donot_use_mm_for_euclid_dist')[:, 0]
+    return distance.square()

@@ -1,42 +1,84 @@
+"""K-medoids by alternation: representatives of clusters, given all distances."""
+
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
 CELLS = 2**25
-"""Numbers of a part of the matrix that are copied at one time."""
+"""Number of values of the matrix that are copied at one time."""
 
 
 def kmedoids(distance: Tensor, k: int, first: int = 0, max_iter: int = 100) -> list[int]:
-    """K-medoids from a k-center greedy start: k rows such that every row is near one of them.
+    r"""Choose k rows such that every row is near one of them.
+
+    From a k-center greedy start two steps alternate, as in Lloyd's k-means, until nothing changes:
+    every row joins its nearest medoid, and every cluster C takes a new one,
+
+    .. math:: m = \arg\min_{i \in C} \sum_{j \in C} d_{ij}
+
+    This alternating kind (Park & Jun, 2009) finds poorer optima than PAM and its fast successors,
+    which also exchange medoids between clusters. It is used because PPAL's authors use it (Yang et
+    al., CVPR 2024, section 3.3): the sampler is to choose what theirs chooses.
+
+    An iteration takes O(N k) time for the assignment, and the sum of the squared cluster sizes, at
+    most O(N^2), for the new medoids. It takes O(N + CELLS) memory beside the matrix.
 
     Args:
-        distance: Symmetric, shape (N, N).
-        k: How many; all rows if there are fewer.
-        first: Row the start begins with.
-        max_iter: Most iterations; it stops as soon as nothing changes. Defaults to 100.
+        distance: Symmetric matrix d, shape (N, N).
+        k: Number of rows to choose; all of them if there are fewer.
+        first: Row that the start begins with. Defaults to 0.
+        max_iter: Largest number of iterations. Defaults to 100.
+
+    Returns:
+        The medoids, one row per cluster.
     """
     if k >= len(distance):
         return list(range(len(distance)))
-    medoids, nearest = [first], distance[first].clone()
+    medoids = _kcenter_start(distance, k, first)
+    for _ in range(max_iter):
+        cluster = _nearest_medoid(distance, medoids)
+        new_medoids = []
+        for i in range(k):
+            members = (cluster == i).nonzero()[:, 0]
+            middle = _distance_sums(distance, members).argmin()
+            new_medoids.append(int(members[middle]))
+        if new_medoids == medoids:
+            break
+        medoids = new_medoids
+    return medoids
+
+
+def _kcenter_start(distance: Tensor, k: int, first: int) -> list[int]:
+    """Rows to start from, each the farthest from those before it."""
+    medoids = [first]
+    nearest = distance[first].clone()
     while len(medoids) < k:
         nearest[medoids[-1]] = -torch.inf
         medoids.append(int(nearest.argmax()))
         nearest = torch.minimum(nearest, distance[medoids[-1]])
-    for _ in range(max_iter):
-        cluster = torch.cat(
-            [part[:, medoids].argmin(1) for part in distance.split(max(CELLS // k, 1))]
-        )
-        cluster[medoids] = torch.arange(k)  # where two are the same, each keeps its own
-        members = [(cluster == i).nonzero()[:, 0] for i in range(k)]
-        renewed = [int(m[_sums(distance, m).argmin()]) for m in members]
-        if renewed == medoids:
-            break
-        medoids = renewed
     return medoids
 
 
-def _sums(distance: Tensor, members: Tensor) -> Tensor:
-    """Of each member, the sum of its distances to all members."""
-    parts = members.split(max(CELLS // len(members), 1))
-    return torch.cat([distance[part[:, None], members].sum(1) for part in parts])
+def _nearest_medoid(distance: Tensor, medoids: list[int]) -> Tensor:
+    """Place, among the medoids, of the nearest one to each row, shape (N,)."""
+    k = len(medoids)
+    rows_at_once = max(CELLS // k, 1)
+    parts = []
+    for start in range(0, len(distance), rows_at_once):
+        part = distance[start : start + rows_at_once]
+        parts.append(part[:, medoids].argmin(1))
+    cluster = torch.cat(parts)
+    # Where two medoids are copies of each other, each keeps its own cluster.
+    cluster[medoids] = torch.arange(k)
+    return cluster
+
+
+def _distance_sums(distance: Tensor, members: Tensor) -> Tensor:
+    """For each member of a cluster, the sum of its distances to all members."""
+    rows_at_once = max(CELLS // len(members), 1)
+    sums = []
+    for start in range(0, len(members), rows_at_once):
+        part = members[start : start + rows_at_once]
+        sums.append(distance[part[:, None], members].sum(1))
+    return torch.cat(sums)

@@ -1,4 +1,4 @@
-"""Category-conditioned matching similarity of images (PPAL, Yang et al., CVPR 2024, section 3.3)."""
+"""Category-conditioned matching similarity of images."""
 
 from __future__ import annotations
 
@@ -8,56 +8,71 @@ import torch
 from torch import Tensor
 
 CELLS = 2**25
-"""Numbers of a temporary matrix that exist at one time."""
+"""Number of values of a temporary matrix that exist at one time."""
 
 
 def matching_similarity(
     features: Sequence[Tensor], scores: Sequence[Tensor], labels: Sequence[Tensor]
 ) -> Tensor:
-    r"""How alike images are, by their objects: each is matched with the most similar one of its class.
+    r"""Measure how alike images are by their objects (PPAL, Yang et al., CVPR 2024, section 3.3).
 
-    .. math:: S'(A, B) = \sum_i t_i \max_{j: c_j = c_i} \cos(f_i, f_j) / \sum_i t_i, \quad S = (S' + S'^T) / 2
+    Each object is matched with the most similar one of its class in the other image:
 
-    As in the first authors' code, the cosine of an object without one of its class in the other image is -1. An image
-    without objects resembles others without, and no other: 1 and -1. (That code takes it for a copy of every image.)
+    .. math::
+        S'(A, B) = \sum_i t_i \max_{j: c_j = c_i} \cos(f_i, f_j) / \sum_i t_i,
+        \quad S = (S' + S'^T) / 2
+
+    As in the first authors' code, the cosine of an object is -1 if the other image has none of its
+    class. Two images without objects have similarity 1, and an image without objects has -1 with
+    every other. (That code takes it for a copy of every image.)
+
+    It takes O(n_c^2 C) time for each class of n_c objects, and O(N^2 + CELLS) memory: the result is
+    the only matrix of its size that is made.
 
     Args:
-        features: Of each image's boxes, shape (n, C) each.
-        scores: t, shape (n,).
-        labels: c, shape (n,).
+        features: f of the objects of each of N images, shape (n, C) each.
+        scores: t of the objects of each image, shape (n,) each.
+        labels: c, the classes of the objects of each image, shape (n,) each.
 
     Returns:
-        S of shape (N, N), symmetric, to five decimals, so that rounding errors are no difference between images that
-        have nothing in common; the only matrix of that size that is made.
+        S of shape (N, N), symmetric. It is rounded to five decimals, so that rounding errors make
+        no difference between images that have nothing in common.
     """
-    n = len(features)
-    image = torch.cat([torch.full((len(s),), i) for i, s in enumerate(scores)])
-    f, t, c = (torch.cat(list(parts)) for parts in (features, scores, labels))
-    f = torch.nn.functional.normalize(f, dim=1)
-    total = f.new_zeros(n, n)
-    for label in c.unique():
-        mine = (c == label).nonzero()[:, 0]
-        for rows in mine.split(max(CELLS // max(len(mine), n), 1)):
-            cosine = f[rows] @ f[mine].T
-            best = cosine.new_full((len(rows), n), -torch.inf).scatter_reduce_(
-                1, image[mine].expand(len(rows), -1), cosine, 'amax'
-            )
-            total.index_add_(
-                0, image[rows], best.masked_fill_(best.isinf(), -1).mul_(t[rows, None])
-            )
-    weight = f.new_zeros(n).index_add_(0, image, t)
+    n_images = len(features)
+    image_of_object = torch.cat([torch.full((len(t),), i) for i, t in enumerate(scores)])
+    f = torch.nn.functional.normalize(torch.cat(list(features)), dim=1)
+    t = torch.cat(list(scores))
+    c = torch.cat(list(labels))
+    total = f.new_zeros(n_images, n_images)
+    for label in torch.unique(c):
+        of_class = (c == label).nonzero()[:, 0]
+        rows_at_once = max(CELLS // max(len(of_class), n_images), 1)
+        for start in range(0, len(of_class), rows_at_once):
+            rows = of_class[start : start + rows_at_once]
+            cosine = f[rows] @ f[of_class].T
+            best = _best_by_image(cosine, image_of_object[of_class], n_images)
+            total.index_add_(0, image_of_object[rows], best.mul_(t[rows, None]))
+    weight = f.new_zeros(n_images).index_add_(0, image_of_object, t)
     total /= weight.clamp(min=1e-12)[:, None]
-    empty = weight == 0
-    total[empty] = torch.where(empty, 1.0, -1.0).to(total)
+    is_empty = weight == 0
+    total[is_empty] = torch.where(is_empty, 1.0, -1.0).to(total)
     return _symmetrized(total)
 
 
+def _best_by_image(cosine: Tensor, image_of_column: Tensor, n_images: int) -> Tensor:
+    """Largest cosine of each row within each image, shape (rows, N); -1 where it has no column."""
+    best = cosine.new_full((len(cosine), n_images), -torch.inf)
+    best.scatter_reduce_(1, image_of_column.expand(len(cosine), -1), cosine, 'amax')
+    return best.masked_fill_(best.isinf(), -1)
+
+
 def _symmetrized(matrix: Tensor) -> Tensor:
-    """(M + M^T) / 2 to five decimals, in place."""
+    """(M + M^T) / 2 to five decimals, in place, block by block."""
     side = max(int(CELLS**0.5), 1)
     for i in range(0, len(matrix), side):
         for j in range(i, len(matrix), side):
-            above, below = matrix[i : i + side, j : j + side], matrix[j : j + side, i : i + side]
+            above = matrix[i : i + side, j : j + side]
+            below = matrix[j : j + side, i : i + side]
             mean = ((above + below.T) / 2).round(decimals=5)
             above.copy_(mean)
             below.copy_(mean.T)
