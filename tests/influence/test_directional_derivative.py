@@ -40,7 +40,7 @@ def test_tape_agrees_with_per_sample_gradients(setup):
     head, feats, params, s = setup
     with AffineTape(head, params) as tape:
         losses = head(feats)
-    assert len(tape.uses) == 3
+    assert len(tape.calls) == 3
     fast = tape.derivative(losses.sum(), unflatten(s, params), 5)
     torch.testing.assert_close(fast, slow(head, feats, params, s), rtol=1e-10, atol=1e-12)
     assert not any(m._forward_hooks for m in head.modules())
@@ -71,7 +71,7 @@ def test_nothing_is_recorded_without_gradients_and_nothing_used_is_zero(setup):
     head, feats, params, s = setup
     with AffineTape(head, params) as tape, torch.no_grad():
         head(feats)
-    assert not tape.uses
+    assert not tape.calls
     assert not tape.derivative(torch.ones(1, requires_grad=True).sum(), unflatten(s, params), 5).any()
 
 
