@@ -139,8 +139,17 @@ def affine_owners(
         if not isinstance(module, AFFINE_LAYERS):
             name = next(iter(own_names.values()))
             raise NotAffine(f'{name} belongs to a {type(module).__name__}.')
+        if isinstance(module, nn.Linear):
+            _require_weight_or_bias(module, own_names)
         owners[module] = own_names
     return owners
+
+
+def _require_weight_or_bias(layer: nn.Linear, own_names: dict[str, str]) -> None:
+    """Raise NotAffine for a parameter that a subclass has added; the pullback knows none."""
+    for local_name, name in own_names.items():
+        if local_name not in ('weight', 'bias'):
+            raise NotAffine(f'{name} belongs to a {type(layer).__name__}.')
 
 
 class AffineTape:
@@ -216,7 +225,7 @@ class AffineTape:
         total = loss.new_zeros(n)
         if not self.calls or not loss.requires_grad:
             return total
-        outputs = [call.output for call in self.calls]
+        outputs = [call.output for call in self.calls if call.output is not None]
         slopes = torch.autograd.grad(loss, outputs, allow_unused=True)
         with torch.no_grad():
             for call, slope in zip(self.calls, slopes, strict=True):

@@ -22,6 +22,10 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+# torch gives these functions no types
+make_dual: Any = forward_ad.make_dual
+unpack_dual: Any = forward_ad.unpack_dual
+
 
 def outputs_and_tangents(
     module: nn.Module,
@@ -60,9 +64,10 @@ def outputs_and_tangents(
     with torch.no_grad(), forward_ad.dual_level(), attention:
         duals: dict[str, Tensor] = {}
         for name, tangent in direction.items():
-            duals[name] = forward_ad.make_dual(parameters[name].detach(), tangent)
+            primal = parameters[name].detach()
+            duals[name] = make_dual(primal, tangent)
         dual_output = functional_call(module, duals, inputs)
-        output, output_tangent = forward_ad.unpack_dual(dual_output)
+        output, output_tangent = unpack_dual(dual_output)
         if output_tangent is None:
             return output.clone(), torch.zeros_like(output)
         return output.clone(), output_tangent.clone()

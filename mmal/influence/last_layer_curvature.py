@@ -110,6 +110,8 @@ class AffineCurvature:
             batch: The mini-batch.
 
         Raises:
+            NotImplementedError: If an operator behind the layers, such as fused attention, has no
+                second derivative.
             NotLast: If the first batch's product differs from that of double backward: a chosen
                 layer feeds another, is used behind the module's back, or is not affine after all.
         """
@@ -203,13 +205,15 @@ def _output_hessian(loss: Tensor, calls: list[LayerCall]) -> OutputHessian | Non
     """The Hessian of a loss in the outputs of the calls; None without calls."""
     if not calls:
         return None
-    outputs: list[Tensor] = []
-    channel_dims: list[int] = []
-    for call in calls:
-        if call.output is not None:
-            outputs.append(call.output)
-            channel_dims.append(call.channel_dim)
-    return OutputHessian(loss, outputs, channel_dims)
+    outputs = [call.output for call in calls if call.output is not None]
+    channel_dims = [call.channel_dim for call in calls]
+    try:
+        return OutputHessian(loss, outputs, channel_dims)
+    except RuntimeError as error:
+        # double backward runs attention unfused, so it may still succeed
+        if 'is not implemented' in str(error):
+            raise NotImplementedError(str(error).splitlines()[0]) from error
+        raise
 
 
 def _product(

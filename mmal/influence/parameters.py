@@ -241,6 +241,6 @@ def unflatten(vector: Tensor, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
             f'got {vector.numel()}.'
         )
     pieces: dict[str, Tensor] = {}
-    for (name, tensor), piece in zip(like.items(), vector.split(sizes), strict=True):
+    for (name, tensor), piece in zip(like.items(), vector.split_with_sizes(sizes), strict=True):
         pieces[name] = piece.view_as(tensor)
     return pieces

@@ -96,7 +96,7 @@ class LiSSA:
     >>> model, x = torch.nn.Linear(2, 1, bias=False), torch.eye(2)
     >>> losses = lambda batch: model(batch)[:, 0].square()  # their mean Hessian is the identity
     >>> curvature = DoubleBackward(losses, [x], dict(model.named_parameters()))
-    >>> solver = LiSSA(damping=0.1, scale=10.0, depth=200)
+    >>> solver = LiSSA(damping=0.1, scale=10.0, depth=100, repeats=1)
     >>> solution = solver.solve(torch.tensor([1.0, 2.0]), curvature)
     >>> solution.x, round(solution.report['effective_damping'], 6)
     (tensor([0.5000, 1.0000]), 1.0)
