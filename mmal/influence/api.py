@@ -304,7 +304,11 @@ class Influence:
 
     def _last_layers(self, batch: Any) -> list[str]:
         """Names of the parameters of the last layers, found from the loss of a batch."""
-        return find_last_layers(self.model, lambda: self._losses(self.model, batch).sum())
+
+        def loss() -> Tensor:
+            return self._losses(self.model, batch).sum()
+
+        return find_last_layers(self.model, loss)
 
     def _derivative(self, batch: Any, s: Tensor) -> Tensor:
         """Take s . grad l(z) by the fastest method that agrees with plain autograd, shape (N,)."""
@@ -331,7 +335,8 @@ class Influence:
         stride = math.ceil(len(losses) / MAX_COMPARED_SAMPLES)
         gradients: dict[int, Tensor] = {}
         for row in range(0, len(losses), stride):
-            gradients[row] = gradient(losses[row], self.params, retain_graph=True)
+            loss = losses[row]
+            gradients[row] = gradient(loss, self.params, retain_graph=True)
         return gradients
 
     def _log_selection(self, selection: Selection) -> None:
@@ -346,7 +351,8 @@ class Influence:
         """One backward pass down to the outputs of the chosen layers, which must be affine."""
         with AffineTape(self.model, self.params) as tape:
             losses = self._losses(self.model, batch)
-        return tape.derivative(losses.sum(), unflatten(s, self.params), len(losses))
+        direction = unflatten(s, self.params)
+        return tape.derivative(losses.sum(), direction, len(losses))
 
     def _by_forward(self, batch: Any, s: Tensor, plain_attention: bool = False) -> Tensor:
         """One forward pass with dual numbers."""
@@ -362,5 +368,6 @@ class Influence:
         losses = self._losses(self.model, batch)
         derivatives: list[Tensor] = []
         for loss in losses:
-            derivatives.append(gradient(loss, self.params, retain_graph=True) @ s)
+            plain_gradient = gradient(loss, self.params, retain_graph=True)
+            derivatives.append(plain_gradient @ s)
         return torch.stack(derivatives)

@@ -138,11 +138,29 @@ class DoubleBackward:
         return len(self._batches)
 
     def product(self, vector: Tensor, batch: int | None = None) -> Tensor:
-        """Multiply a vector by the mean Hessian; see :meth:`Curvature.product`."""
+        """Multiply a vector by the mean Hessian.
+
+        Args:
+            vector: h, shape (P,).
+            batch: Number of the mini-batch whose curvature is taken. Defaults to None: the whole
+                set.
+
+        Returns:
+            H h, shape (P,), without a graph.
+        """
         return mean_of(self.sums(vector, batch), vector)
 
     def sums(self, vector: Tensor, batch: int | None = None) -> Tensor:
-        """Compute the sum of the per-sample products; see :meth:`Curvature.sums`."""
+        """Compute the sum of the per-sample products; see :meth:`Curvature.sums`.
+
+        Args:
+            vector: h, shape (P,).
+            batch: Number of the mini-batch whose curvature is taken. Defaults to None: the whole
+                set.
+
+        Returns:
+            A float64 vector of shape (P + 1,): the sum, and behind it the number of samples.
+        """
         chosen = self._batches if batch is None else [self._batches[batch]]
         total = vector.new_zeros(vector.shape, dtype=torch.double)
         n_samples = 0

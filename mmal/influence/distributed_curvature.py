@@ -65,11 +65,29 @@ class SharedCurvature:
         return len(self._owners)
 
     def product(self, vector: Tensor, batch: int | None = None) -> Tensor:
-        """Multiply a vector by the mean curvature; see :meth:`Curvature.product`."""
+        """Multiply a vector by the mean curvature.
+
+        Args:
+            vector: h, shape (P,).
+            batch: Number of the mini-batch whose curvature is taken. Defaults to None: the whole
+                set.
+
+        Returns:
+            H h, shape (P,), without a graph.
+        """
         return mean_of(self.sums(vector, batch), vector)
 
     def sums(self, vector: Tensor, batch: int | None = None) -> Tensor:
-        """Compute the sum of the per-sample products; see :meth:`Curvature.sums`."""
+        """Compute the sum of the per-sample products; see :meth:`Curvature.sums`.
+
+        Args:
+            vector: h, shape (P,).
+            batch: Number of the mini-batch whose curvature is taken. Defaults to None: the whole
+                set.
+
+        Returns:
+            A float64 vector of shape (P + 1,): the sum, and behind it the number of samples.
+        """
         owner = self._rank
         own_batch: int | None = None
         if batch is not None:

@@ -138,11 +138,29 @@ class AffineCurvature:
         self.nbytes += cached.nbytes
 
     def product(self, vector: Tensor, batch: int | None = None) -> Tensor:
-        """Multiply a vector by the mean curvature; see :meth:`Curvature.product`."""
+        """Multiply a vector by the mean curvature.
+
+        Args:
+            vector: h, shape (P,).
+            batch: Number of the mini-batch whose curvature is taken. Defaults to None: the whole
+                set.
+
+        Returns:
+            H h, shape (P,), without a graph.
+        """
         return mean_of(self.sums(vector, batch), vector)
 
     def sums(self, vector: Tensor, batch: int | None = None) -> Tensor:
-        """Compute the sum of the per-sample products; see :meth:`Curvature.sums`."""
+        """Compute the sum of the per-sample products; see :meth:`Curvature.sums`.
+
+        Args:
+            vector: h, shape (P,).
+            batch: Number of the mini-batch whose curvature is taken. Defaults to None: the whole
+                set.
+
+        Returns:
+            A float64 vector of shape (P + 1,): the sum, and behind it the number of samples.
+        """
         chosen = self._batches if batch is None else [self._batches[batch]]
         n_samples = sum(cached.n_samples for cached in chosen)
         self.evaluations += n_samples
@@ -240,5 +258,7 @@ def _rounding(calls: list[LayerCall], direction: dict[str, Tensor], dtype: torch
     size = 0.0
     with torch.no_grad():
         for call in calls:
-            size += float(call.x.norm() * call.tangent(direction).norm())
-    return size * 8 * torch.finfo(dtype).eps
+            tangent = call.tangent(direction)
+            size += float(call.x.norm() * tangent.norm())
+    eps = torch.finfo(dtype).eps
+    return size * 8 * eps

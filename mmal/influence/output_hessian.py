@@ -132,11 +132,13 @@ class OutputHessian:
             noise = torch.randn(out.shape, generator=generator, dtype=torch.double)
             probes.append(noise.to(out))
         expected = self._product_by_graph(probes)
-        row_sums = self._product_by_graph([torch.ones_like(out) for out in self._outs])
+        ones = [torch.ones_like(out) for out in self._outs]
+        row_sums = self._product_by_graph(ones)
 
         parts: list[_Part] = []
         for i, probe in enumerate(probes):
-            parts.append(self._find_part(i, probe, expected[i], row_sums[i]))
+            part = self._find_part(i, probe, expected[i], row_sums[i])
+            parts.append(part)
         if self._graph_parts_are_coupled(parts, probes, expected):
             # an output coupled to another shows as no block; then both must go through the graph
             return [None if product is None else _Graph() for product in expected]
@@ -277,15 +279,21 @@ def _only_in_graph(parts: Sequence[_Part], vectors: Sequence[Tensor]) -> list[Te
     """The vectors of the outputs whose products go through the graph; None for the others."""
     chosen: list[Tensor | None] = []
     for part, vector in zip(parts, vectors, strict=True):
-        chosen.append(vector if isinstance(part, _Graph) else None)
+        if isinstance(part, _Graph):
+            chosen.append(vector)
+        else:
+            chosen.append(None)
     return chosen
 
 
 def _rounding(probe: Tensor) -> float:
     """Rounding errors of the second derivative, along a probe, of losses of order one."""
-    return 4 * torch.finfo(probe.dtype).eps * float(probe.norm())
+    eps = torch.finfo(probe.dtype).eps
+    return 4 * eps * float(probe.norm())
 
 
 def _close(product: Tensor, expected: Tensor, floor: float) -> bool:
     """Whether two products differ by at most RTOL, or by rounding errors alone."""
-    return bool((product - expected).norm() <= RTOL * expected.norm() + floor)
+    difference = (product - expected).norm()
+    tolerance = RTOL * expected.norm() + floor
+    return bool(difference <= tolerance)

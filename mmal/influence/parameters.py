@@ -191,7 +191,7 @@ def gradient(
         The gradient, shape (P,).
     """
     if not loss.requires_grad:
-        return flatten({name: torch.zeros_like(p) for name, p in params.items()})
+        return torch.zeros_like(flatten(params))
     grads = torch.autograd.grad(
         loss,
         list(params.values()),
@@ -212,7 +212,10 @@ def flatten(tensors: Mapping[str, Tensor]) -> Tensor:
     Returns:
         A vector of shape (P,).
     """
-    return torch.cat([tensor.detach().reshape(-1) for tensor in tensors.values()])
+    pieces: list[Tensor] = []
+    for tensor in tensors.values():
+        pieces.append(tensor.detach().reshape(-1))
+    return torch.cat(pieces)
 
 
 def unflatten(vector: Tensor, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
