@@ -1,15 +1,8 @@
 """Influence functions in plain torch: parameters, curvature, solvers, directional derivatives.
 
-Nothing here imports mmengine, mmcv, mmdet or any other part of mmal. :class:`Influence` is the whole of it in three
-calls; the rest are its parts.
+Nothing here imports mmengine, mmcv, mmdet or any other part of mmal. :class:`Influence` is the
+whole of it in three calls; the rest are its parts.
 """
-
-from mmal.influence.solvers.base import Solution, cosine
-from mmal.influence.solvers.cg import CG
-from mmal.influence.solvers.dense import Dense
-from mmal.influence.solvers.identity import Identity
-from mmal.influence.solvers.lissa import LiSSA
-from mmal.influence.solvers.power_iteration import largest_eigenvalue
 
 from .affine import AffineTape, NotAffine
 from .api import Influence, build_curvature, mean_gradient
@@ -21,6 +14,12 @@ from .last_layer_curvature import AffineCurvature, NotLast
 from .last_layers import find_last_layers
 from .output_hessian import OutputHessian
 from .parameters import flatten, gradient, matches, restrict_grad, select_parameters, unflatten
+from .solvers.base import Solution, cosine
+from .solvers.cg import CG
+from .solvers.dense import Dense
+from .solvers.identity import Identity
+from .solvers.lissa import LiSSA
+from .solvers.power_iteration import largest_eigenvalue
 
 __all__ = [
     'CG',

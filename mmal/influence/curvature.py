@@ -1,4 +1,4 @@
-"""Products of the mean loss curvature with a vector, whole or a mini-batch at a time."""
+"""Products of the mean loss curvature with a vector, of a whole set or of one mini-batch."""
 
 from __future__ import annotations
 
@@ -13,29 +13,39 @@ from .parameters import gradient
 
 
 def hvp(loss: Tensor, params: dict[str, nn.Parameter], vector: Tensor) -> Tensor:
-    r"""Hessian-vector product :math:`\nabla^2 \text{loss} \cdot v` by double backward.
+    r"""Compute a Hessian-vector product :math:`\nabla^2 l \cdot h` by double backward.
+
+    >>> model = nn.Linear(2, 1, bias=False)
+    >>> loss = model(torch.tensor([[1.0, 2.0]])).square().sum() / 2  # its Hessian is x x^T
+    >>> hvp(loss, dict(model.named_parameters()), torch.tensor([1.0, 0.0]))
+    tensor([1., 2.])
 
     Args:
-        loss: A scalar with a graph; the *mean* of the per-sample losses of a batch gives the mean Hessian.
+        loss: A scalar with a graph. The *mean* of the per-sample losses of a batch gives the mean
+            Hessian.
         params: The parameters the Hessian is restricted to, P values in all.
-        vector: v, of shape (P,).
+        vector: h, shape (P,).
 
     Returns:
-        A vector of shape (P,), without a graph.
+        The product, shape (P,), without a graph.
     """
     grad = gradient(loss, params, create_graph=True)
-    if not grad.requires_grad:  # the loss is linear in the parameters or does not reach them
+    # the loss is linear in the parameters or does not reach them
+    if not grad.requires_grad:
         return vector.new_zeros(vector.shape)
     return gradient(grad @ vector, params).detach()
 
 
 class Curvature(Protocol):
-    """The mean curvature of the per-sample losses of a set, cut into mini-batches; what solvers work on.
+    r"""The mean curvature of the per-sample losses of a set; what solvers work on.
+
+    The set is cut into mini-batches. With N samples :math:`z_i` in the set, it is the P x P matrix
+    :math:`H = \frac{1}{N} \sum_i \nabla^2 l(z_i)`, or its positive semi-definite part.
 
     Attributes:
         params: The chosen parameters, P values in all.
         kind: 'hessian', or 'ggn' for its positive semi-definite part.
-        evaluations: Per-sample products made so far.
+        evaluations: Number of per-sample products made so far.
     """
 
     params: dict[str, nn.Parameter]
@@ -43,33 +53,74 @@ class Curvature(Protocol):
     evaluations: int
 
     def __len__(self) -> int:
-        """Number of mini-batches."""
+        """Return the number of mini-batches."""
 
     def product(self, vector: Tensor, batch: int | None = None) -> Tensor:
-        """Mean curvature of one mini-batch, or of the whole set (a mean over samples), times a vector of shape (P,)."""
+        """Multiply a vector by the mean curvature, a mean over samples.
+
+        Args:
+            vector: h, shape (P,).
+            batch: Number of the mini-batch whose curvature is taken. Defaults to None: the whole
+                set.
+
+        Returns:
+            H h, shape (P,), without a graph.
+        """
 
     def sums(self, vector: Tensor, batch: int | None = None) -> Tensor:
-        """The sum that :meth:`product` is the mean of, and behind it the number of samples: float64, shape (P + 1,).
+        """Compute the sum that :meth:`product` is the mean of, together with the number of samples.
 
-        Each mini-batch's product is made by itself and added in float64, so that it hardly matters who adds which.
+        Each mini-batch's product is made by itself and added in float64. So it hardly matters which
+        process adds which mini-batches.
+
+        Args:
+            vector: h, shape (P,).
+            batch: Number of the mini-batch whose curvature is taken. Defaults to None: the whole
+                set.
+
+        Returns:
+            A float64 vector of shape (P + 1,): the sum over samples of their curvatures' products
+            with h, and behind it the number of samples.
         """
 
 
 def mean_of(sums: Tensor, like: Tensor) -> Tensor:
-    """The mean, shape (P,), of what :meth:`Curvature.sums` gives."""
+    """Divide what :meth:`Curvature.sums` returns by its number of samples.
+
+    Args:
+        sums: A vector of shape (P + 1,), the number of samples behind the sums.
+        like: A tensor of the type and device wanted.
+
+    Returns:
+        The mean over samples, shape (P,).
+    """
     return (sums[:-1] / sums[-1]).to(like)
 
 
 class DoubleBackward:
-    """The Hessian by double backward: any model and parameters; runs the model at every product.
+    r"""The Hessian by double backward, for any model and parameters.
+
+    It is the mean :math:`\frac{1}{N} \sum_i \nabla^2 l(z_i)` over samples. The model runs at every
+    product.
+
+    >>> model, x = nn.Linear(2, 1, bias=False), torch.tensor([[1.0, 2.0], [3.0, 0.0]])
+    >>> losses = lambda batch: model(batch)[:, 0].square() / 2  # their Hessians are x_i x_i^T
+    >>> curvature = DoubleBackward(losses, [x], dict(model.named_parameters()))
+    >>> curvature.product(torch.tensor([1.0, 0.0]))
+    tensor([5., 1.])
 
     Args:
-        losses: Per-sample losses of a batch, of shape (N,), with a graph.
-        batches: The mini-batches, kept in memory; N samples each, not 0.
-        params: Chosen parameters; they must require gradients.
+        losses: A function from a batch to its per-sample losses, shape (N,), with a graph.
+        batches: The mini-batches, kept in memory. None of them may be empty.
+        params: The chosen parameters, P values in all. They must require gradients.
+
+    Attributes:
+        kind: Always 'hessian'.
+        params: The chosen parameters.
+        evaluations: Number of per-sample products made so far.
     """
 
-    kind = 'hessian'
+    kind: str = 'hessian'
 
     def __init__(
         self,
@@ -77,25 +128,47 @@ class DoubleBackward:
         batches: Sequence[Any],
         params: dict[str, nn.Parameter],
     ) -> None:
-        self._losses, self._batches, self.params, self.evaluations = (
-            losses,
-            list(batches),
-            params,
-            0,
-        )
+        self._losses = losses
+        self._batches = list(batches)
+        self.params = params
+        self.evaluations = 0
 
     def __len__(self) -> int:
+        """Return the number of mini-batches."""
         return len(self._batches)
 
     def product(self, vector: Tensor, batch: int | None = None) -> Tensor:
+        """Multiply a vector by the mean Hessian.
+
+        Args:
+            vector: h, shape (P,).
+            batch: Number of the mini-batch whose curvature is taken. Defaults to None: the whole
+                set.
+
+        Returns:
+            H h, shape (P,), without a graph.
+        """
         return mean_of(self.sums(vector, batch), vector)
 
     def sums(self, vector: Tensor, batch: int | None = None) -> Tensor:
-        total, n = vector.new_zeros(vector.shape, dtype=torch.double), 0
-        for one in self._batches if batch is None else [self._batches[batch]]:
-            with sdpa_kernel(SDPBackend.MATH):  # fused attention has no second derivative
-                losses = self._losses(one)
+        """Compute the sum of the per-sample products; see :meth:`Curvature.sums`.
+
+        Args:
+            vector: h, shape (P,).
+            batch: Number of the mini-batch whose curvature is taken. Defaults to None: the whole
+                set.
+
+        Returns:
+            A float64 vector of shape (P + 1,): the sum, and behind it the number of samples.
+        """
+        chosen = self._batches if batch is None else [self._batches[batch]]
+        total = vector.new_zeros(vector.shape, dtype=torch.double)
+        n_samples = 0
+        for samples in chosen:
+            # fused attention has no second derivative
+            with sdpa_kernel(SDPBackend.MATH):
+                losses = self._losses(samples)
                 total += hvp(losses.sum(), self.params, vector)
-            n += len(losses)
-        self.evaluations += n
-        return torch.cat([total, total.new_tensor([n])])
+            n_samples += len(losses)
+        self.evaluations += n_samples
+        return torch.cat([total, total.new_tensor([n_samples])])

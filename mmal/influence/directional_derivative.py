@@ -1,17 +1,20 @@
-r"""Directional derivatives :math:`s \cdot \nabla l(z)` of per-sample losses, the number influence needs.
+r"""Directional derivatives :math:`s \cdot \nabla l(z)` of per-sample losses.
 
-:math:`I(z) = -s_{test} \cdot G_z` (paper, Algorithm 1) asks for a gradient only along one direction, so no per-sample
-gradient need be formed. Three ways, the cheapest that can first:
+:math:`I(z) = -s_{test} \cdot G_z` (paper, Algorithm 1) asks for a gradient only along one
+direction, so no per-sample gradient need be formed. There are three methods, the cheapest first:
 
-* chosen layers are affine: :class:`~mmal.influence.affine.AffineTape`, one backward pass down to their outputs;
-* any parameters, loss of some outputs: :func:`outputs_and_tangents`, one forward pass with dual numbers;
-* anything: one backward pass a sample, with :func:`~mmal.influence.parameters.gradient`.
+* The chosen layers are affine: :class:`~mmal.influence.affine.AffineTape`, one backward pass down
+  to their outputs.
+* Any parameters, and a loss of some outputs: :func:`outputs_and_tangents`, one forward pass with
+  dual numbers.
+* Anything: one backward pass per sample, with :func:`~mmal.influence.parameters.gradient`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 import torch.autograd.forward_ad as forward_ad
@@ -19,52 +22,83 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+# torch gives these functions no types
+make_dual: Any = forward_ad.make_dual
+unpack_dual: Any = forward_ad.unpack_dual
+
 
 def outputs_and_tangents(
-    module: nn.Module, inputs: tuple, direction: dict[str, Tensor], plain_attention: bool = False
+    module: nn.Module,
+    inputs: tuple[Any, ...],
+    direction: Mapping[str, Tensor],
+    plain_attention: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Run ``module`` once by forward-mode AD: its output, and the output's tangent along ``direction``.
+    r"""Run a module once by forward-mode differentiation: its output and the output's tangent.
+
+    The tangent is :math:`\frac{d}{d \varepsilon} f(\theta + \varepsilon s)` at
+    :math:`\varepsilon = 0`.
+
+    >>> model = nn.Linear(2, 1, bias=False)
+    >>> direction = dict(weight=torch.tensor([[1.0, 10.0]]))
+    >>> output, tangent = outputs_and_tangents(model, (torch.tensor([[3.0, 4.0]]),), direction)
+    >>> tangent
+    tensor([[43.]])
 
     Args:
         module: A module that returns one tensor.
-        inputs: Its positional arguments, not differentiated.
+        inputs: The module's positional arguments. They are not differentiated.
         direction: s by parameter name as in ``module.named_parameters()``.
-        plain_attention: Run attention as matrix products; fused attention has no forward derivative. Defaults to False.
+        plain_attention: Whether attention runs as matrix products: fused attention has no forward
+            derivative. Defaults to False.
 
     Returns:
-        Output and tangent, of one shape, both without a graph.
+        The output and its tangent, both of the output's shape and without a graph.
 
     Raises:
         NotImplementedError: If an operator on the way has no forward derivative.
     """
     parameters = dict(module.named_parameters())
-    attention = sdpa_kernel(SDPBackend.MATH) if plain_attention else nullcontext()
+    attention: AbstractContextManager[None] = nullcontext()
+    if plain_attention:
+        attention = sdpa_kernel(SDPBackend.MATH)
     with torch.no_grad(), forward_ad.dual_level(), attention:
-        duals = {
-            name: forward_ad.make_dual(parameters[name].detach(), t)
-            for name, t in direction.items()
-        }
-        output, tangent = forward_ad.unpack_dual(functional_call(module, duals, inputs))
-        return output.clone(), torch.zeros_like(output) if tangent is None else tangent.clone()
+        duals: dict[str, Tensor] = {}
+        for name, tangent in direction.items():
+            primal = parameters[name].detach()
+            duals[name] = make_dual(primal, tangent)
+        dual_output = functional_call(module, duals, inputs)
+        output, output_tangent = unpack_dual(dual_output)
+        if output_tangent is None:
+            return output.clone(), torch.zeros_like(output)
+        return output.clone(), output_tangent.clone()
 
 
 def output_derivative(
     losses: Callable[[Tensor], Tensor], output: Tensor, tangent: Tensor
 ) -> Tensor:
-    """Directional derivative of each sample's loss, from the output's tangent.
+    r"""Compute the directional derivative of each sample's loss from the output's tangent.
+
+    By the chain rule, :math:`s \cdot \nabla l(z_i) = \langle dl/dy_i, \; t_i \rangle` for the
+    output's row :math:`y_i` and the tangent's row :math:`t_i`.
+
+    >>> output, tangent = torch.tensor([[1.0], [2.0]]), torch.tensor([[10.0], [10.0]])
+    >>> output_derivative(lambda y: y.square(), output, tangent)
+    tensor([20., 40.])
 
     Args:
-        losses: Sum of the per-sample losses from the output, sample i depending on row i alone.
-        output: Samples in dimension 0, N of them.
-        tangent: Of the same shape.
+        losses: A function from the output to the per-sample losses or their sum (not mean); sample
+            i depends on row i alone.
+        output: A tensor with the N samples in dimension 0.
+        tangent: The output's tangent along s, of the same shape.
 
     Returns:
-        s . grad l(z_i), of shape (N,).
+        s . grad l(z_i), shape (N,).
     """
     output = output.detach().requires_grad_()
     with torch.enable_grad():
+        total_loss = losses(output).sum()
         (slope,) = torch.autograd.grad(
-            losses(output).sum(), output, allow_unused=True, materialize_grads=True
+            total_loss, output, allow_unused=True, materialize_grads=True
         )
     return (slope * tangent).reshape(len(output), -1).sum(1)
 
@@ -72,6 +106,29 @@ def output_derivative(
 def agree(
     fast: Tensor, slow: Tensor, direction: Tensor, slow_gradient_norm: float, rtol: float = 1e-3
 ) -> bool:
-    """Whether two derivatives of one sample are the same number, on the scale of |s| |grad l|."""
+    r"""Check whether two derivatives of one sample are the same number.
+
+    They are if :math:`|a - b| \le \text{rtol} \cdot |s| \, |\nabla l|`: the scale is that of both
+    vectors, since the derivative itself may be close to zero. A slow derivative that is not finite
+    cannot contradict, and counts as agreement.
+
+    >>> s = torch.tensor([3.0, 4.0])
+    >>> agree(torch.tensor(1.0), torch.tensor(1.004), s, slow_gradient_norm=1.0)
+    True
+    >>> agree(torch.tensor(1.0), torch.tensor(1.006), s, slow_gradient_norm=1.0)
+    False
+
+    Args:
+        fast: Derivative by the method under test, a scalar.
+        slow: Derivative by plain autograd, a scalar.
+        direction: s, shape (P,).
+        slow_gradient_norm: Norm of the sample's gradient by plain autograd.
+        rtol: Relative difference that is allowed. Defaults to 1e-3.
+
+    Returns:
+        True if they agree.
+    """
+    if not bool(slow.isfinite()):
+        return True
     scale = float(direction.norm()) * slow_gradient_norm
-    return not bool(slow.isfinite()) or abs(float(fast) - float(slow)) <= rtol * scale + 1e-30
+    return abs(float(fast) - float(slow)) <= rtol * scale + 1e-30

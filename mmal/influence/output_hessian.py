@@ -8,204 +8,292 @@ import torch
 from torch import Tensor
 
 MAX_CHANNELS = 128
-"""Outputs with more channels are not cut into blocks; their products go through the loss's own graph."""
+"""Outputs with more channels are not cut into blocks; their products go through the loss's own
+graph."""
 
 RTOL = 1e-3
+"""Relative difference up to which a product by blocks counts as equal to that of the graph."""
 
 
 class OutputHessian:
     r"""The Hessian of a loss in a list of outputs :math:`z_c`, as a product.
 
-    Detection and classification losses are sums over locations (pixels, boxes, samples), so the Hessian of an output is
-    a small block a location: a number a channel (sigmoid losses), or a matrix (softmax; the four sides of a box).
-    Blocks are found by probing the loss's own second derivative, and kept only if they give its product with a random
-    vector. Where an output is no such sum, or is too wide, the graph of the loss, which begins at the outputs, is kept
-    and asked each time.
+    It is :math:`H_{out} = \partial^2 l / \partial z_c \partial z_{c'}`. Detection and
+    classification losses are sums over locations (pixels, boxes, samples), so the Hessian of an
+    output is one small block per location: one number per channel (sigmoid losses), or a matrix
+    (softmax; the four sides of a box). Blocks are found by probing the loss's own second
+    derivative, and kept only if they give its product with a random vector.
+
+    Where an output is no such sum, or is too wide, the graph of the loss, which begins at the
+    outputs, is kept and run at each product.
+
+    >>> z = torch.tensor([[1.0, 2.0]], requires_grad=True)
+    >>> loss = z.pow(3).sum() / 6  # its Hessian is diag(z)
+    >>> hessian = OutputHessian(loss, [z], channel_dims=[-1])
+    >>> hessian.product([torch.tensor([[10.0, 10.0]])])
+    [tensor([[10., 20.]])]
 
     Args:
-        loss: A scalar with a graph from ``outs``.
+        loss: A scalar with a graph from ``outs``: the *sum* of the per-sample losses of a batch
+            gives their summed Hessian.
         outs: The outputs.
         channel_dims: Dimension of the channels in each output.
 
+    Attributes:
+        clamped: False after :meth:`clamp` if some output has no blocks to clamp, otherwise True.
+
     Raises:
-        RuntimeError: If the loss does not depend on the outputs by operators that have a second derivative.
+        RuntimeError: If the loss does not depend on the outputs by operators that have a second
+            derivative.
     """
 
     def __init__(self, loss: Tensor, outs: Sequence[Tensor], channel_dims: Sequence[int]) -> None:
-        self._outs, self._dims = list(outs), list(channel_dims)
-        self._grads = torch.autograd.grad(
-            loss, self._outs, create_graph=True, allow_unused=True, materialize_grads=True
-        )
-        self._parts = self._find_parts()
-        self._by_graph = [i for i, part in enumerate(self._parts) if part is _GRAPH]
-        self.clamped = True
-        if not self._by_graph:
-            self._grads = self._outs = ()
-
-    def clamp(self) -> None:
-        """Cut every block to its positive semi-definite part: the generalised Gauss-Newton matrix's middle factor.
-
-        A graph cannot be cut; :attr:`clamped` says whether all was.
-        """
-        self.clamped = not self._by_graph
-        self._parts = [
-            part.clamp() if isinstance(part, (_Diagonal, _Blocks)) else part for part in self._parts
-        ]
-
-    def product(self, vectors: Sequence[Tensor]) -> list[Tensor | None]:
-        """H u, for a vector in the shape of each output; None stands for zero."""
-        found = [
-            part and part.product(u) if part is not _GRAPH else None
-            for part, u in zip(self._parts, vectors, strict=True)
-        ]
-        if self._by_graph:
-            exact = self._exact(
-                [
-                    u if part is _GRAPH else None
-                    for part, u in zip(self._parts, vectors, strict=True)
-                ]
+        self._outs = list(outs)
+        self._dims = list(channel_dims)
+        self._grads = list(
+            torch.autograd.grad(
+                loss, self._outs, create_graph=True, allow_unused=True, materialize_grads=True
             )
-            for i in self._by_graph:
-                found[i] = exact[i]
-        return found
+        )
+        self.clamped = True
+        self._parts = self._find_parts()
+        self._by_graph: list[int] = []
+        for i, part in enumerate(self._parts):
+            if isinstance(part, _Graph):
+                self._by_graph.append(i)
+        if not self._by_graph:
+            self._outs = []
+            self._grads = []
 
     @property
     def nbytes(self) -> int:
-        """Memory of what is kept; that of a graph is a guess: eight times its outputs."""
-        graphs = sum(8 * self._outs[i].nbytes for i in self._by_graph)
-        return graphs + sum(
-            part.nbytes for part in self._parts if isinstance(part, (_Diagonal, _Blocks))
-        )
+        """Memory of what is kept, in bytes; that of a graph is a guess: eight times its outputs."""
+        total = 0
+        for i, part in enumerate(self._parts):
+            if isinstance(part, _Graph):
+                total += 8 * self._outs[i].nbytes
+            elif part is not None:
+                total += part.nbytes
+        return total
 
-    def _exact(self, vectors: Sequence[Tensor | None]) -> list[Tensor | None]:
-        pairs = [
-            (g, u)
-            for g, u in zip(self._grads, vectors, strict=True)
-            if g.requires_grad and u is not None
-        ]
-        if not pairs:
+    def clamp(self) -> None:
+        """Cut every block to its positive semi-definite part.
+
+        What is left is the middle factor of the generalised Gauss-Newton matrix. A graph cannot be
+        cut; :attr:`clamped` tells whether every output was.
+        """
+        for i, part in enumerate(self._parts):
+            if isinstance(part, (_Diagonal, _Blocks)):
+                self._parts[i] = part.clamp()
+        self.clamped = not self._by_graph
+
+    def product(self, vectors: Sequence[Tensor]) -> list[Tensor | None]:
+        """Multiply a vector by the Hessian.
+
+        Args:
+            vectors: u, one tensor per output, of its shape.
+
+        Returns:
+            H u, one tensor per output, of its shape and without a graph. None stands for zero.
+        """
+        products: list[Tensor | None] = []
+        for part, vector in zip(self._parts, vectors, strict=True):
+            if isinstance(part, (_Diagonal, _Blocks)):
+                products.append(part.product(vector))
+            else:
+                products.append(None)
+        if self._by_graph:
+            exact = self._product_by_graph(_only_in_graph(self._parts, vectors))
+            for i in self._by_graph:
+                products[i] = exact[i]
+        return products
+
+    def _product_by_graph(self, vectors: Sequence[Tensor | None]) -> list[Tensor | None]:
+        """H u through the graph of the loss; a vector that is None counts as zero."""
+        grads: list[Tensor] = []
+        chosen_vectors: list[Tensor] = []
+        for grad, vector in zip(self._grads, vectors, strict=True):
+            if grad.requires_grad and vector is not None:
+                grads.append(grad)
+                chosen_vectors.append(vector)
+        if not grads:
             return [None] * len(self._outs)
-        return list(
-            torch.autograd.grad(
-                [g for g, _ in pairs],
-                self._outs,
-                [u for _, u in pairs],
-                retain_graph=True,
-                allow_unused=True,
-            )
+        products = torch.autograd.grad(
+            grads, self._outs, chosen_vectors, retain_graph=True, allow_unused=True
         )
+        return list(products)
 
-    def _find_parts(self) -> list:
-        """For every output its blocks, None where the loss is linear, or _GRAPH."""
+    def _find_parts(self) -> list[_Part]:
+        """For every output its blocks, None where the loss is linear, or the mark of the graph."""
         generator = torch.Generator().manual_seed(0)
         # Gaussian: signs alone cannot tell a block from a diagonal where they happen to be equal
-        probe = [
-            torch.randn(o.shape, generator=generator, dtype=torch.double).to(o) for o in self._outs
-        ]
-        expected, sums = self._exact(probe), self._exact([torch.ones_like(o) for o in self._outs])
-        parts = [
-            self._find_part(i, u, want, diagonal)
-            for i, (u, want, diagonal) in enumerate(zip(probe, expected, sums, strict=True))
-        ]
-        if (
-            _GRAPH in parts
-        ):  # an output coupled to another shows as no block; then both must go through the graph
-            alone = self._exact(
-                [u if part is _GRAPH else None for part, u in zip(parts, probe, strict=True)]
-            )
-            for part, u, want, found in zip(parts, probe, expected, alone, strict=True):
-                if part is _GRAPH and not _close(
-                    torch.zeros_like(u) if found is None else found, want, _rounding(u)
-                ):
-                    return [None if want is None else _GRAPH for want in expected]
+        probes: list[Tensor] = []
+        for out in self._outs:
+            noise = torch.randn(out.shape, generator=generator, dtype=torch.double)
+            probes.append(noise.to(out))
+        expected = self._product_by_graph(probes)
+        ones = [torch.ones_like(out) for out in self._outs]
+        row_sums = self._product_by_graph(ones)
+
+        parts: list[_Part] = []
+        for i, probe in enumerate(probes):
+            part = self._find_part(i, probe, expected[i], row_sums[i])
+            parts.append(part)
+        if self._graph_parts_are_coupled(parts, probes, expected):
+            # an output coupled to another shows as no block; then both must go through the graph
+            return [None if product is None else _Graph() for product in expected]
         return parts
 
-    def _find_part(self, i: int, u: Tensor, want: Tensor | None, diagonal: Tensor | None):
-        if want is None or not bool(want.any()):
+    def _find_part(
+        self, i: int, probe: Tensor, expected: Tensor | None, row_sums: Tensor | None
+    ) -> _Part:
+        """The simplest form of output i's own Hessian that gives the expected product."""
+        if expected is None or row_sums is None or not bool(expected.any()):
             return None
-        part = _Diagonal(diagonal)
-        if _close(part.product(u), want, floor=0.0):
-            return part
-        if u.shape[self._dims[i]] > MAX_CHANNELS:
-            return _GRAPH
-        part = _Blocks(self._columns(i), self._dims[i])
-        return part if _close(part.product(u), want, _rounding(u)) else _GRAPH
+        diagonal = _Diagonal(row_sums)
+        if _close(diagonal.product(probe), expected, floor=0.0):
+            return diagonal
+        if probe.shape[self._dims[i]] > MAX_CHANNELS:
+            return _Graph()
+        blocks = _Blocks.from_columns(self._columns(i), self._dims[i])
+        if _close(blocks.product(probe), expected, _rounding(probe)):
+            return blocks
+        return _Graph()
+
+    def _graph_parts_are_coupled(
+        self, parts: list[_Part], probes: list[Tensor], expected: list[Tensor | None]
+    ) -> bool:
+        """Whether outputs left to the graph miss a share of their product that others cause."""
+        if not any(isinstance(part, _Graph) for part in parts):
+            return False
+        alone = self._product_by_graph(_only_in_graph(parts, probes))
+        for i, part in enumerate(parts):
+            expected_product = expected[i]
+            if not isinstance(part, _Graph) or expected_product is None:
+                continue
+            product = alone[i]
+            if product is None:
+                product = torch.zeros_like(probes[i])
+            if not _close(product, expected_product, _rounding(probes[i])):
+                return True
+        return False
 
     def _columns(self, i: int) -> list[Tensor]:
         """Product with the unit vector of every channel of output i, at all locations at once."""
-        columns, dim = [], self._dims[i]
+        columns: list[Tensor] = []
+        dim = self._dims[i]
         for channel in range(self._outs[i].shape[dim]):
-            unit = [torch.zeros_like(o) for o in self._outs]
-            unit[i].select(dim, channel).fill_(1)
-            column = self._exact(unit)[i]
-            columns.append(unit[i] * 0 if column is None else column)
+            units = [torch.zeros_like(out) for out in self._outs]
+            units[i].select(dim, channel).fill_(1)
+            column = self._product_by_graph(units)[i]
+            if column is None:
+                column = torch.zeros_like(units[i])
+            columns.append(column)
         return columns
 
 
-_GRAPH = 'graph'
-
-
-def _rounding(u: Tensor) -> float:
-    """Rounding errors of the second derivative, along u, of losses of order one."""
-    return 4 * torch.finfo(u.dtype).eps * float(u.norm())
-
-
-def _close(found: Tensor, expected: Tensor, floor: float) -> bool:
-    return bool((found - expected).norm() <= RTOL * expected.norm() + floor)
+class _Graph:
+    """Marks an output whose products go through the graph of the loss."""
 
 
 class _Diagonal:
+    """A diagonal Hessian: one number per element of the output."""
+
     def __init__(self, values: Tensor) -> None:
         self._values = values
 
     @property
     def nbytes(self) -> int:
+        """Memory of the numbers, in bytes."""
         return self._values.nbytes
 
-    def product(self, u: Tensor) -> Tensor:
-        return self._values * u
+    def product(self, vector: Tensor) -> Tensor:
+        """H u, in the shape of the output."""
+        return self._values * vector
 
     def clamp(self) -> _Diagonal:
+        """Its positive semi-definite part."""
         return _Diagonal(self._values.clamp(min=0))
 
 
 class _Blocks:
-    """A matrix a location, kept where it is not zero."""
+    """A matrix per location, kept where it is not zero.
 
-    def __init__(
-        self,
-        columns: list[Tensor] | None,
-        dim: int,
-        rows: Tensor | None = None,
-        blocks: Tensor | None = None,
-    ) -> None:
+    Args:
+        blocks: Matrices of shape (L, C, C) for L locations and C channels.
+        rows: Numbers of these locations, shape (L,), or None if they are all.
+        dim: Dimension of the channels in the output.
+    """
+
+    def __init__(self, blocks: Tensor, rows: Tensor | None, dim: int) -> None:
+        self._blocks = blocks
+        self._rows = rows
         self._dim = dim
-        if blocks is None:
-            matrices = torch.stack([c.movedim(dim, -1).flatten(0, -2) for c in columns], -1)
-            some = matrices.flatten(1).any(1)
-            rows = None if bool(some.all()) else some.nonzero()[:, 0]  # None: at every location
-            blocks = matrices if rows is None else matrices[rows]
-        self._rows, self._blocks = rows, blocks
+
+    @classmethod
+    def from_columns(cls, columns: list[Tensor], dim: int) -> _Blocks:
+        """Build the blocks from the products with the unit vectors of all channels."""
+        by_location = [column.movedim(dim, -1).flatten(0, -2) for column in columns]
+        blocks = torch.stack(by_location, -1)
+        nonzero = blocks.flatten(1).any(1)
+        if bool(nonzero.all()):
+            return cls(blocks, None, dim)
+        rows = nonzero.nonzero()[:, 0]
+        return cls(blocks[rows], rows, dim)
 
     @property
     def nbytes(self) -> int:
-        return self._blocks.nbytes + (0 if self._rows is None else self._rows.nbytes)
+        """Memory of the matrices and their locations, in bytes."""
+        if self._rows is None:
+            return self._blocks.nbytes
+        return self._blocks.nbytes + self._rows.nbytes
 
-    def product(self, u: Tensor) -> Tensor:
-        last = u.movedim(self._dim, -1)
-        flat = last.flatten(0, -2)
-        at = flat if self._rows is None else flat[self._rows]
-        product = torch.bmm(self._blocks, at[..., None])[..., 0]
-        result = (
-            product
-            if self._rows is None
-            else torch.zeros_like(flat).index_copy_(0, self._rows, product)
-        )
-        return result.view(last.shape).movedim(-1, self._dim)
+    def product(self, vector: Tensor) -> Tensor:
+        """H u, in the shape of the output."""
+        channels_last = vector.movedim(self._dim, -1)
+        flat = channels_last.flatten(0, -2)
+        if self._rows is None:
+            result = self._multiply(flat)
+        else:
+            product = self._multiply(flat[self._rows])
+            result = torch.zeros_like(flat).index_copy_(0, self._rows, product)
+        return result.view(channels_last.shape).movedim(-1, self._dim)
+
+    def _multiply(self, rows: Tensor) -> Tensor:
+        """Each matrix times its row."""
+        return torch.bmm(self._blocks, rows[..., None])[..., 0]
 
     def clamp(self) -> _Blocks:
-        blocks = (self._blocks + self._blocks.mT) / 2
-        values, vectors = torch.linalg.eigh(blocks)
-        return _Blocks(
-            None, self._dim, self._rows, (vectors * values.clamp(min=0)[:, None]) @ vectors.mT
-        )
+        """Its positive semi-definite part."""
+        symmetric = (self._blocks + self._blocks.mT) / 2
+        values, vectors = torch.linalg.eigh(symmetric)
+        clamped = (vectors * values.clamp(min=0)[:, None]) @ vectors.mT
+        return _Blocks(clamped, self._rows, self._dim)
+
+
+_Part = _Diagonal | _Blocks | _Graph | None
+"""How the Hessian of one output is kept; None if it is zero."""
+
+
+def _only_in_graph(parts: Sequence[_Part], vectors: Sequence[Tensor]) -> list[Tensor | None]:
+    """The vectors of the outputs whose products go through the graph; None for the others."""
+    chosen: list[Tensor | None] = []
+    for part, vector in zip(parts, vectors, strict=True):
+        if isinstance(part, _Graph):
+            chosen.append(vector)
+        else:
+            chosen.append(None)
+    return chosen
+
+
+def _rounding(probe: Tensor) -> float:
+    """Rounding errors of the second derivative, along a probe, of losses of order one."""
+    eps = torch.finfo(probe.dtype).eps
+    return 4 * eps * float(probe.norm())
+
+
+def _close(product: Tensor, expected: Tensor, floor: float) -> bool:
+    """Whether two products differ by at most RTOL, or by rounding errors alone."""
+    difference = (product - expected).norm()
+    tolerance = RTOL * expected.norm() + floor
+    return bool(difference <= tolerance)

@@ -9,7 +9,6 @@ from mmal.influence.solvers.cg import CG
 from mmal.influence.solvers.dense import Dense
 from mmal.influence.solvers.identity import Identity
 from mmal.influence.solvers.lissa import LiSSA
-from mmal.influence.solvers.power_iteration import largest_eigenvalue
 
 from tests.influence.matrices import problem
 
@@ -65,9 +64,3 @@ def test_a_zero_curvature_is_no_crash(solver):
     x = solver.solve(v, curvature).x
     assert x.isfinite().all()
     assert cosine(x, v) == pytest.approx(1.0)
-
-
-def test_power_iteration_finds_the_largest_in_absolute_value():
-    H, _, v = problem([3.0, -8.0, 1.0])
-    assert largest_eigenvalue(lambda x: H @ x, v, 50) == pytest.approx(8.0, rel=1e-6)
-    assert largest_eigenvalue(lambda x: 0 * x, v) == 0.0

@@ -1,6 +1,7 @@
 """The examples of the pages, and of those docstrings that are complete programs."""
 
 import doctest
+import importlib
 
 import pytest
 
@@ -20,8 +21,11 @@ def test_the_mathematics_has_examples():
     assert ROOT / 'docs' / 'mathematics.md' in WITH_EXAMPLES
 
 
-@pytest.mark.parametrize('name', ['mmal.influence.affine', 'mmal.influence.api'])
-def test_the_examples_of_a_module(name):
-    failed, tried = doctest.testmod(__import__(name, fromlist=['']))
+@pytest.mark.parametrize('name', [
+    'affine', 'api', 'checks', 'curvature', 'directional_derivative', 'distributed_curvature', 'last_layer_curvature',
+    'last_layers', 'method_selection', 'output_hessian', 'parameters', 'solvers.base', 'solvers.cg', 'solvers.dense',
+    'solvers.identity', 'solvers.lissa', 'solvers.power_iteration'])
+def test_the_examples_of_influence(name):
+    failed, tried = doctest.testmod(importlib.import_module(f'mmal.influence.{name}'))
     assert tried
     assert not failed

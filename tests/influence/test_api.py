@@ -156,29 +156,6 @@ def test_a_first_batch_of_one_sample_settles_nothing():
     assert influence.method == 'forward'
 
 
-class Gated(nn.Module):
-    """Some batches do not reach layer a."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.a, self.b = nn.Linear(3, 1), nn.Linear(3, 1)
-
-    def forward(self, x):
-        return F.softplus((self.a if x.sum() > 0 else self.b)(input=x))[:, 0]
-
-
-def test_batches_that_do_not_reach_the_layers_count_in_the_mean():
-    net = Gated().double()
-    params = select_parameters(net, ['a'])
-    with restrict_grad(net, params):
-        both = build_curvature(net, net, [torch.ones(2, 3).double(), -torch.ones(2, 3).double()], params,
-                               log=lambda text: None)
-        one = build_curvature(net, net, [torch.ones(2, 3).double()], params, log=lambda text: None)
-    h = torch.randn(4).double()
-    torch.testing.assert_close(both.product(h), one.product(h) / 2)
-
-
 def test_an_unready_model_is_left_as_it_was():
     net = Net()
     net.train()
@@ -186,24 +163,6 @@ def test_an_unready_model_is_left_as_it_was():
     with pytest.raises(ValueError, match='train mode'):
         Influence(net, losses).fit(TRAIN, [(X, T)])
     assert torch.equal(net.body[1].running_mean, before)
-
-
-def test_confident_samples_in_float32_keep_the_closed_form():
-    torch.manual_seed(0)
-    x, y = torch.randn(64, 6), torch.randint(5, (64, ))
-    net = nn.Linear(6, 5)
-    net.weight.data.zero_()
-    net.bias.data.zero_()
-    log = []
-
-    def confident(batch):
-        return F.cross_entropy(net(batch[0]) + 14 * F.one_hot(batch[1], 5), batch[1], reduction='none')
-
-    for size in (1, 32):
-        build_curvature(net, confident, list(zip(x.split(size), y.split(size), strict=True)),
-                        dict(net.named_parameters()), 'ggn', log=log.append)
-    assert all('closed form' in line for line in log)
-    assert float(confident((x, y)).max()) < 1e-5
 
 
 def test_memory_bounds_the_batches_of_double_backward():

@@ -1,4 +1,4 @@
-"""Solvers for s_test = (H + lambda I)^-1 v, one a file, all with ``solve(v, curvature)``."""
+"""Solvers for s_test = (H + lambda I)^-1 v, one per file, all with ``solve(v, curvature)``."""
 
 from .base import Solution, cosine
 from .cg import CG

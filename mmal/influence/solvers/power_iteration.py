@@ -1,3 +1,5 @@
+"""The largest eigenvalue of a matrix that is known by its products."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -12,19 +14,31 @@ def largest_eigenvalue(
     steps: int = 10,
     generator: torch.Generator | None = None,
 ) -> float:
-    """Largest eigenvalue in absolute value of a symmetric matrix, from below, by power iteration.
+    r"""Estimate the largest eigenvalue of a symmetric matrix in absolute value, by power iteration.
+
+    The estimate comes from below:
+
+    .. math:: x_{i+1} = H \frac{x_i}{|x_i|}, \quad |\lambda|_{max} \approx |x_{i+1}|
+
+    >>> matrix = torch.diag(torch.tensor([-8.0, 3.0, 1.0]))
+    >>> round(largest_eigenvalue(lambda x: matrix @ x, torch.zeros(3), steps=50), 3)
+    8.0
 
     Args:
-        product: Multiplies a vector of shape (P,) by the matrix.
+        product: A function that multiplies a vector of shape (P,) by the matrix.
         like: A vector of the shape, type and device wanted.
-        steps: Products made. Defaults to 10.
-        generator: Of the random start; on the processor.
+        steps: Number of products. Defaults to 10.
+        generator: Generator of the random start, on the CPU. Defaults to None: torch's global one.
+
+    Returns:
+        The estimate, not negative. The iteration ends early where it is zero or not finite.
     """
     x = torch.randn(like.shape, generator=generator, dtype=torch.float64).to(like)
     value = 0.0
     for _ in range(steps):
         x = product(x / x.norm())
         value = float(x.norm())
+        # also ends where the value is not a number
         if not value > 0 or value == float('inf'):
             break
     return value
