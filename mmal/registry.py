@@ -63,6 +63,4 @@ DATA_SAMPLERS = Registry(
 )
 SAMPLERS = Registry('sampler', scope='mmal', build_func=_build, locations=['mmal.samplers'])
 ORACLES = Registry('oracle', scope='mmal', build_func=_build, locations=['mmal.oracles'])
-SOLVERS = Registry(
-    'solver', scope='mmal', build_func=_build, locations=['mmal.engine.solvers']
-)
+SOLVERS = Registry('solver', scope='mmal', build_func=_build, locations=['mmal.engine.solvers'])
