@@ -105,7 +105,7 @@ def test_people_are_asked_for_several_classes_if_the_head_takes_them(made, tmp_p
     base.model.head = dict(type=head, num_classes=10, in_channels=512)
     base.dump(tmp_path / 'base.py')
     folder, _ = made(str(tmp_path / 'base.py'))
-    assert Batch.read(folder / 'evaluation').several is several
+    assert Batch.read(folder / 'evaluation').several_labels is several
     choice = 'multiple' if several else 'single'
     assert f'choice="{choice}"' in (folder / 'evaluation/to_label/label_studio.xml').read_text()
     assert Config.fromfile(folder / 'config.py').test_evaluator.type == metric
