@@ -87,7 +87,7 @@ class LabelStore:
             entries.pop(image_id, None)
         skipped = dict.fromkeys(self.skipped + labels.skipped)
         still_skipped = [image_id for image_id in skipped if image_id not in labels.entries]
-        files = self.files if digest in self.files else [*self.files, digest]
+        files = list(dict.fromkeys([*self.files, digest]))
         return LabelStore(entries, still_skipped, files)
 
     def missing(self, batch: Batch) -> list[BatchImage]:

@@ -378,5 +378,8 @@ def _details(body: JsonObject) -> list[str]:
     errors = body.get('validation_errors')
     if isinstance(errors, dict):
         for messages in errors.values():
-            details += messages if isinstance(messages, list) else [messages]
+            if isinstance(messages, list):
+                details += messages
+            else:
+                details.append(messages)
     return [str(detail) for detail in details if detail]

@@ -93,7 +93,9 @@ def _find_by_end_of_name(batch: Batch, name: str) -> BatchImage | None:
         for image in batch.images
         if PurePosixPath(image.file_name).parts[-len(parts) :] == parts
     ]
-    return images[0] if len(images) == 1 else None
+    if len(images) != 1:
+        return None
+    return images[0]
 
 
 def _find_by_address(batch: Batch, address: str | None) -> BatchImage:
@@ -121,24 +123,21 @@ def _images_at(batch: Batch, address: str) -> list[BatchImage]:
     those that may have been uploaded under the name.
     """
     path = _path_of(address)
+    fitting = []
+    for image in batch.images:
+        n_parts = len(PurePosixPath(image.file_name).parts)
+        if path[-n_parts:] == PurePosixPath(image.file_name).parts:
+            fitting.append((image, n_parts))
     root = PurePosixPath(batch.root).name
-    names = {image.file_name: PurePosixPath(image.file_name).parts for image in batch.images}
-    ending_so = [
-        image
-        for image in batch.images
-        if path[-len(names[image.file_name]) :] == names[image.file_name]
-    ]
     if root in path:
-        return [
-            image for image in ending_so if path[: -len(names[image.file_name])][-1:] == (root,)
-        ]
-    if not ending_so and path and UPLOAD_PREFIX.match(path[-1]):
+        return [image for image, n in fitting if path[-n - 1 : -n] == (root,)]
+    if fitting:
+        longest = max(n for _, n in fitting)
+        return [image for image, n in fitting if n == longest]
+    if path and UPLOAD_PREFIX.match(path[-1]):
         uploaded = _sanitize(UPLOAD_PREFIX.sub('', path[-1], count=1))
-        return [
-            image for image in batch.images if _sanitize(names[image.file_name][-1]) == uploaded
-        ]
-    longest = max((len(names[image.file_name]) for image in ending_so), default=0)
-    return [image for image in ending_so if len(names[image.file_name]) == longest]
+        return [image for image in batch.images if _sanitized_name(image) == uploaded]
+    return []
 
 
 def _path_of(address: str) -> tuple[str, ...]:
@@ -147,8 +146,13 @@ def _path_of(address: str) -> tuple[str, ...]:
         parts = urlsplit(address)
     except ValueError:
         return ()
-    in_query = parse_qs(parts.query).get('d')
-    return PurePosixPath(in_query[0] if in_query else unquote(parts.path)).parts
+    local_files = parse_qs(parts.query).get('d')
+    path = local_files[0] if local_files else unquote(parts.path)
+    return PurePosixPath(path).parts
+
+
+def _sanitized_name(image: BatchImage) -> str:
+    return _sanitize(PurePosixPath(image.file_name).name)
 
 
 def _sanitize(name: str) -> str:

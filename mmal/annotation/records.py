@@ -105,6 +105,7 @@ def by_image(annotations: Iterable[Any]) -> dict[Hashable, list[Any]]:
     groups: dict[Hashable, list[Any]] = {}
     for annotation in annotations:
         # The id of an annotation in COCO is its own; the id of a label is that of its image.
-        image_id = annotation['image_id'] if 'image_id' in annotation else annotation['id']
+        key = 'image_id' if 'image_id' in annotation else 'id'
+        image_id = annotation[key]
         groups.setdefault(image_id, []).append(annotation)
     return groups

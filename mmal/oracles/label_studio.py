@@ -282,14 +282,11 @@ class AnnotationServer:
     def _all_done(self, target: _ProjectBatch, remaining: float) -> bool:
         """Whether all images are labeled or skipped; otherwise log how many are."""
         tasks = self._list_tasks(target)
-        n_done = 0
-        for task in tasks:
-            if task.total_annotations or task.cancelled_annotations:
-                n_done += 1
-        if n_done >= len(tasks):
+        done = [task for task in tasks if task.total_annotations or task.cancelled_annotations]
+        if len(done) == len(tasks):
             return True
         _log(
-            f'{n_done} of {len(tasks)} images of batch {target.batch.name} are labeled at '
+            f'{len(done)} of {len(tasks)} images of batch {target.batch.name} are labeled at '
             f'{target.page}; waiting up to {remaining / 60:.0f} min more'
         )
         return False

@@ -105,13 +105,15 @@ def _parse_row(row: dict[str, Any], where: str) -> ParsedImage:
     """What a row says; ValueError if its ``seconds`` are no number."""
     names = [part.strip() for part in (row['label'] or '').split(LABEL_SEPARATOR)]
     labels = [name for name in names if name]
-    seconds = row.get('seconds') or None
+    seconds = None
+    if row.get('seconds'):
+        seconds = float(row['seconds'])
     return ParsedImage(
         row.get('id') or None,
         row.get('file_name') or None,
         where,
         labels=labels,
         who=row.get('who') or None,
-        seconds=None if seconds is None else float(seconds),
+        seconds=seconds,
         state='labeled' if labels else 'unlabeled',
     )

@@ -195,8 +195,9 @@ def batch_name(task: Any) -> str | None:
     Returns:
         None if the task does not name a batch.
     """
-    data = task.get('data') if isinstance(task, dict) else None
-    name = data.get('batch') if isinstance(data, dict) else None
+    if not isinstance(task, dict) or not isinstance(task.get('data'), dict):
+        return None
+    name = task['data'].get('batch')
     return name if isinstance(name, str) else None
 
 
