@@ -91,6 +91,9 @@ def validate(batch: Batch, parsed_images: list[ParsedImage], rules: Rules) -> Va
         batch: The batch that people were asked to label.
         parsed_images: What the file says about images.
         rules: What the user has said about the file.
+
+    Returns:
+        The labels, and all faults of the file.
     """
     labels = ValidatedLabels()
     ambiguous: dict[Ambiguity, list[str]] = {ambiguity: [] for ambiguity in Ambiguity}
@@ -117,10 +120,52 @@ def validate(batch: Batch, parsed_images: list[ParsedImage], rules: Rules) -> Va
             entry, faults = validate_image(batch, image, parsed, rules.clip)
             labels.entries[str(image.id)] = entry
             labels.problems += faults
-    _report_empty(ambiguous[Ambiguity.EMPTY], rules, labels)
-    _report_untouched(ambiguous[Ambiguity.UNTOUCHED], rules, labels)
-    _report_unit(batch, rules, labels)
+    untouched = ambiguous[Ambiguity.UNTOUCHED]
+    if untouched and rules.untouched is not None:
+        outcome = 'accepted' if rules.untouched == 'accepted' else 'left out'
+        labels.notes.append(f"{len(untouched)} with the model's own boxes {outcome}")
+    labels.problems += _open_questions(batch, rules, ambiguous, labels.entries)
     return labels
+
+
+def _open_questions(
+    batch: Batch,
+    rules: Rules,
+    ambiguous: dict[Ambiguity, list[str]],
+    entries: dict[str, LabelEntry],
+) -> list[str]:
+    """Faults of a file as a whole that ask the user something the rules do not answer.
+
+    Args:
+        batch: The batch that people were asked to label.
+        rules: What the user has said about the file.
+        ambiguous: File names of images of which it is not clear that anybody looked at them.
+        entries: Labels of the images, by the text of their ids.
+    """
+    questions = []
+    empty = ambiguous[Ambiguity.EMPTY]
+    if empty and rules.without_boxes is None:
+        questions.append(
+            f'{len(empty)} images have no box, e.g. {empty[0]}, and this format cannot say whether '
+            'they were looked at. Say --without-boxes empty (they show no object) or '
+            '--without-boxes unlabeled (they come again).'
+        )
+    untouched = ambiguous[Ambiguity.UNTOUCHED]
+    if untouched and rules.untouched is None:
+        questions.append(
+            f'{len(untouched)} images have exactly the boxes that the model guessed, e.g. '
+            f'{untouched[0]}, and this format cannot say whether they were looked at. Say '
+            '--untouched accepted (they were, and are right) or --untouched unlabeled (they come '
+            'again).'
+        )
+    limit = _suspicious_limit(batch, entries)
+    if limit is not None and not rules.pixels:
+        unit = 'shares' if limit == 1 else 'percents'
+        questions.append(
+            f'Every box lies within {limit} of the image sizes: the numbers look like {unit}, '
+            'expected pixels. Export in pixels, or say --pixels if they are.'
+        )
+    return questions
 
 
 def _find_ambiguity(batch: Batch, image: BatchImage, parsed: ParsedImage) -> Ambiguity | None:
@@ -158,46 +203,6 @@ def _find_box(box: ParsedBox, predicted: list[tuple[str, list[float]]]) -> int |
         if name == box.category and max(differences) < tolerance:
             return place
     return None
-
-
-def _report_empty(names: list[str], rules: Rules, labels: ValidatedLabels) -> None:
-    """Ask about images without boxes, unless the user has said what they are."""
-    if not names or rules.without_boxes is not None:
-        return
-    labels.problems.append(
-        f'{len(names)} images have no box, e.g. {names[0]}, and this format cannot say whether '
-        'they were looked at. Say --without-boxes empty (they show no object) or --without-boxes '
-        'unlabeled (they come again).'
-    )
-
-
-def _report_untouched(names: list[str], rules: Rules, labels: ValidatedLabels) -> None:
-    """Ask about images with the model's own boxes, or note what the user made of them."""
-    if not names:
-        return
-    if rules.untouched is None:
-        labels.problems.append(
-            f'{len(names)} images have exactly the boxes that the model guessed, e.g. {names[0]}, '
-            'and this format cannot say whether they were looked at. Say --untouched accepted '
-            '(they were, and are right) or --untouched unlabeled (they come again).'
-        )
-        return
-    outcome = 'accepted' if rules.untouched == 'accepted' else 'left out'
-    labels.notes.append(f"{len(names)} with the model's own boxes {outcome}")
-
-
-def _report_unit(batch: Batch, rules: Rules, labels: ValidatedLabels) -> None:
-    """Ask about numbers that do not look like pixels, unless the user has said that they are."""
-    if rules.pixels:
-        return
-    limit = _suspicious_limit(batch, labels.entries)
-    if limit is None:
-        return
-    unit = 'shares' if limit == 1 else 'percents'
-    labels.problems.append(
-        f'Every box lies within {limit} of the image sizes: the numbers look like {unit}, expected '
-        'pixels. Export in pixels, or say --pixels if they are.'
-    )
 
 
 def _suspicious_limit(batch: Batch, entries: dict[str, LabelEntry]) -> int | None:
