@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from mmal.annotation.batch import Batch, BatchImage
+from mmal.annotation.export import write_batch
 from mmal.errors import InputError
 from mmal.fileio.atomic import make_partial_folder, write_bytes
 from mmal.fileio.text import write_csv, write_json
@@ -126,9 +127,8 @@ def _write(
         BatchImage(ids[i.name] if base.boxes else i.name, i.name, rank, i.width, i.height)
         for rank, i in enumerate(parts.evaluation)
     ]
-    Batch('evaluation', classes, categories, source.root, asked, base.several).write(
-        folder / 'evaluation'
-    )
+    batch = Batch('evaluation', classes, categories, source.root, asked, base.several)
+    write_batch(batch, folder / 'evaluation')
     _write_tables(folder, found, parts)
     write_bytes(
         folder / 'config.py',
