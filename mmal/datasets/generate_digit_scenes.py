@@ -20,6 +20,12 @@ from PIL import Image
 from mmal.errors import InputError
 from mmal.fileio.atomic import make_partial_folder
 
+FloatArray = NDArray[np.float64]
+Scans = list[FloatArray]
+"""For each class, its scans: an array of shape (n, 8, 8) in [0, 1]."""
+Box = list[int]
+"""x, y, width and height in pixels."""
+
 SPLITS = dict(train=400, val=80, test=200)
 """Number of scenes of each split."""
 SHARES = dict(train=0.5, val=0.2, test=0.3)
@@ -69,15 +75,15 @@ def _is_made(root: Path) -> bool:
     return (root / 'annotations' / 'test.json').exists()
 
 
-def _split_scans(rng: np.random.Generator) -> dict[str, list[NDArray[np.float64]]]:
-    """For every split, the scans of each class: arrays of shape (n, 8, 8) in [0, 1]."""
+def _split_scans(rng: np.random.Generator) -> dict[str, Scans]:
+    """The scans that each split draws from."""
     try:
         from sklearn.datasets import load_digits
     except ImportError:
         raise InputError('The digit scenes need scikit-learn: pip install scikit-learn') from None
 
     digits = load_digits()
-    scans_by_split: dict[str, list[NDArray[np.float64]]] = {name: [] for name in SPLITS}
+    scans_by_split: dict[str, Scans] = {name: [] for name in SPLITS}
     for label in range(10):
         scans = digits.images[digits.target == label] / 16.0
         scans = scans[rng.permutation(len(scans))]
@@ -89,9 +95,7 @@ def _split_scans(rng: np.random.Generator) -> dict[str, list[NDArray[np.float64]
     return scans_by_split
 
 
-def _make_split(
-    root: Path, name: str, scans: list[NDArray[np.float64]], rng: np.random.Generator
-) -> None:
+def _make_split(root: Path, name: str, scans: Scans, rng: np.random.Generator) -> None:
     """Write the scenes of a split and their annotations."""
     (root / name).mkdir()
     images: list[dict[str, Any]] = []
@@ -117,8 +121,8 @@ def _make_split(
 
 
 def _scene(
-    scans: list[NDArray[np.float64]], rng: np.random.Generator
-) -> tuple[NDArray[np.uint8], list[tuple[int, list[int]]]]:
+    scans: Scans, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], list[tuple[int, Box]]]:
     """Draw one scene.
 
     Returns:
@@ -158,7 +162,7 @@ def _free_place(
     return None
 
 
-def _ink(scan: NDArray[np.float64], label: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def _ink(scan: FloatArray, label: int, rng: np.random.Generator) -> FloatArray:
     """A scan cut to its ink and resized; values in [0, 1]."""
     rows, columns = np.where(scan > 0.1)
     scan = scan[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
@@ -169,20 +173,20 @@ def _ink(scan: NDArray[np.float64], label: int, rng: np.random.Generator) -> NDA
     return np.asarray(resized, np.float64) / 255
 
 
-def _background(rng: np.random.Generator) -> NDArray[np.float64]:
+def _background(rng: np.random.Generator) -> FloatArray:
     """A dark gradient with noise and clutter: strokes that are no digits."""
     yy, xx = np.mgrid[0:CANVAS, 0:CANVAS] / CANVAS
     angle = rng.uniform(0, 2 * np.pi)
     ramp = (np.cos(angle) * xx + np.sin(angle) * yy)[..., None]
     colours = rng.uniform(0.05, 0.3, 3) + 0.15 * ramp * rng.uniform(0, 1, 3)
     noise = rng.normal(0, rng.uniform(0.01, 0.06), (CANVAS, CANVAS, 1))
-    canvas: NDArray[np.float64] = colours + noise
+    canvas: FloatArray = colours + noise
     for _ in range(rng.integers(0, 6)):
         _draw_stroke(canvas, rng)
     return canvas
 
 
-def _draw_stroke(canvas: NDArray[np.float64], rng: np.random.Generator) -> None:
+def _draw_stroke(canvas: FloatArray, rng: np.random.Generator) -> None:
     """Draw a straight grey line, two pixels high, into a scene."""
     start = rng.uniform(0, CANVAS, 2)
     length = rng.uniform(10, 50)
