@@ -20,7 +20,7 @@ class BudgetUnit(str, Enum):
     @property
     def plural(self) -> str:
         """The unit as curves and tables name it, for instance 'images'."""
-        return f'{self.value}s'
+        return 'boxes' if self is BudgetUnit.BOX else f'{self.value}s'
 
 
 def holdout_size(initial: int, share: float) -> int:
