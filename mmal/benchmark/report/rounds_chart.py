@@ -39,8 +39,12 @@ def shown_rounds(rounds: Sequence[int]) -> list[int]:
     """
     if len(rounds) <= MAX_ROUNDS:
         return list(rounds)
+    shown = []
     last = len(rounds) - 1
-    return [rounds[round(i * last / (MAX_ROUNDS - 1))] for i in range(MAX_ROUNDS)]
+    for i in range(MAX_ROUNDS):
+        position = round(i * last / (MAX_ROUNDS - 1))
+        shown.append(rounds[position])
+    return shown
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,8 @@ class _Grid:
 
     def bar_positions(self, method: str) -> list[float]:
         """Heights of the middle of a method's bars."""
-        return [self.top[method] + 0.5 + i for i in range(self.bars)]
+        first = self.top[method] + 0.5
+        return [first + i for i in range(self.bars)]
 
 
 def draw_by_round(
@@ -103,21 +108,30 @@ def draw_by_round(
 
 
 def _make_grid(shares: pd.DataFrame) -> _Grid:
-    rows = list(dict.fromkeys(shares.columns.get_level_values(0)))
-    rounds = sorted(set(shares.columns.get_level_values(1)))
-    ticks = MaxNLocator(nbins=2).tick_values(0, 100 * shares.max().max())
+    """Places for a panel of each method and round of the shares."""
+    methods = shares.columns.get_level_values(0).unique()
+    rounds = sorted(shares.columns.get_level_values(1).unique())
+    highest = 100 * shares.max().max()
+    ticks = MaxNLocator(nbins=2).tick_values(0, highest)
     bars = len(shares)
-    left = {number: i * COLUMN_PITCH * ticks[-1] for i, number in enumerate(rounds)}
-    top = {method: i * (bars + ROW_GAP) for i, method in enumerate(rows)}
+    left = {}
+    for i, round_number in enumerate(rounds):
+        left[round_number] = i * COLUMN_PITCH * ticks[-1]
+    top = {}
+    for i, method in enumerate(methods):
+        top[method] = i * (bars + ROW_GAP)
     return _Grid(ticks, bars, left, top)
 
 
 def _draw_frame(axis: Axes, grid: _Grid, x: float, y: float, marks: Sequence[float]) -> None:
     """The lines of the panel whose left edge is x and whose first bar lies below y."""
     bottom = y + grid.bars
-    axis.vlines([x + tick for tick in grid.ticks[1:]], y, bottom, color=GRID, lw=0.6, zorder=0)
+    right = x + grid.width
+    tick_lines = [x + tick for tick in grid.ticks[1:]]
+    mark_lines = [y + mark for mark in marks]
+    axis.vlines(tick_lines, y, bottom, color=GRID, lw=0.6, zorder=0)
     axis.vlines(x, y, bottom, color=INK, lw=0.6)
-    axis.hlines([y + mark for mark in marks], x, x + grid.width, color=INK, lw=0.6, ls=':')
+    axis.hlines(mark_lines, x, right, color=INK, lw=0.6, ls=':')
 
 
 def _draw_bars(
@@ -151,10 +165,13 @@ def _label_axis(axis: Axes, grid: _Grid, names: list[str], xlabel: str) -> None:
             tick_positions.append(x + tick)
             tick_labels.append(f'{tick:g}')
     right = max(grid.left.values()) + grid.width
-    axis.set_xticks([*tick_positions, right], [*tick_labels, f'{grid.width:g}'])
+    bottom = len(grid.top) * (grid.bars + ROW_GAP) - ROW_GAP
+    tick_positions.append(right)
+    tick_labels.append(f'{grid.width:g}')
+    axis.set_xticks(tick_positions, tick_labels)
     axis.tick_params(length=0)
     axis.set(xlabel=xlabel, xlim=(0, right))
-    axis.set_ylim(len(grid.top) * (grid.bars + ROW_GAP) - ROW_GAP, -ROW_GAP)
+    axis.set_ylim(bottom, -ROW_GAP)
     axis.grid(visible=False)
     axis.spines[:].set_visible(False)
 

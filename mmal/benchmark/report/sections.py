@@ -12,7 +12,6 @@ from mmal.benchmark.stats.against_baseline import Areas, AtTarget, areas, at_tar
 from mmal.benchmark.stats.budget_curve import is_number
 from mmal.benchmark.stats.pairwise import MIN_SEEDS, penalty_matrix
 from mmal.benchmark.stats.savings import PairedEffect
-from mmal.benchmark.stats.selection import SIZE_GROUPS
 from mmal.benchmark.stats.tables import paper_form
 from mmal.pool.budget import BudgetUnit
 from mmal.reporting.components import ReportTable, number, signed
@@ -35,14 +34,6 @@ INTERVAL = (
     'too narrow: '
     'two seeds only span their own two values.'
 )
-CHOSEN = (
-    'What a query of round r chose is trained on from round r + 1 on. Balance is the entropy of '
-    'the class '
-    'histogram: 1 if all classes that any method chose are equally frequent, 0 if there is only '
-    'one.'
-)
-SIZES = "Small is below 32 x 32 pixels, large from 96 x 96 on, by the box's own area."
-
 DASH = '–'
 """What a cell without a value holds."""
 
@@ -330,45 +321,6 @@ def pairwise_table(comparison: Comparison) -> ReportTable:
 
 def _share_cell(share: float | None) -> str:
     return 'insufficient' if share is None else f'{share:.2f}'
-
-
-def selection_tables(table: pd.DataFrame, comparison: Comparison) -> list[ReportTable]:
-    """What every query chose.
-
-    Args:
-        table: Table of :func:`mmal.benchmark.stats.selection.selection_table`.
-        comparison: The comparison, for the runs that are missing.
-
-    Returns:
-        One table per method.
-    """
-    columns = ['round', 'seeds', 'images']
-    if comparison.has_boxes:
-        columns += ['boxes', 'empty images', 'small %', 'medium %', 'large %']
-    columns += ['classes', 'balance']
-    tables = []
-    for method in table['method'].unique():
-        rows = []
-        part = table[table['method'] == method]
-        for round_number, queries in part.groupby('round'):
-            rows.append(_selection_row(str(round_number), queries, comparison.has_boxes))
-        caption = f'{method}: what each query chose, mean over seeds'
-        tables.append(ReportTable(caption, columns, rows, missing(comparison, method)))
-    return tables
-
-
-def _selection_row(round_number: str, queries: pd.DataFrame, boxes: bool) -> list[str]:
-    """Means over the queries of one method and round."""
-    means = queries.mean(numeric_only=True)
-    row = [round_number, str(len(queries)), number(means['images'], 1)]
-    if boxes:
-        row += [number(means['labels'], 1), number(means['empty'], 1)]
-        labels = queries['labels'].sum()
-        for group in SIZE_GROUPS:
-            percent = 100 * queries[group].sum() / labels if labels else None
-            row.append(number(percent, 1))
-    row += [number(means['classes'], 1), number(means['balance'], 3)]
-    return row
 
 
 def overlap_report(table: pd.DataFrame, comparison: Comparison) -> ReportTable:

@@ -9,11 +9,20 @@ import numpy as np
 import pandas as pd
 
 from mmal.benchmark.results import Comparison
+from mmal.benchmark.stats.selection import SIZE_GROUPS
 from mmal.reporting.charts import SIDES, draw_box_sizes, draw_shares
-from mmal.reporting.components import ReportFigure, Section
+from mmal.reporting.components import ReportFigure, ReportTable, Section, number
 
 from .rounds_chart import MAX_ROUNDS, draw_by_round, shown_rounds
-from .sections import CHOSEN, SIZES, selection_tables
+from .sections import missing
+
+CHOSEN = (
+    'What a query of round r chose is trained on from round r + 1 on. Balance is the entropy of '
+    'the class '
+    'histogram: 1 if all classes that any method chose are equally frequent, 0 if there is only '
+    'one.'
+)
+SIZES = "Small is below 32 x 32 pixels, large from 96 x 96 on, by the box's own area."
 
 MAX_CLASSES = 25
 """Number of classes in the chart of all rounds; the CSV has all."""
@@ -184,3 +193,42 @@ def _drawn_rounds(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     if len(rounds) > len(shown):
         note = f' {MAX_ROUNDS} of {len(rounds)} rounds.'
     return table[table['round'].isin(shown)], note
+
+
+def selection_tables(table: pd.DataFrame, comparison: Comparison) -> list[ReportTable]:
+    """What every query chose.
+
+    Args:
+        table: Table of :func:`mmal.benchmark.stats.selection.selection_table`.
+        comparison: The comparison, for the runs that are missing.
+
+    Returns:
+        One table per method.
+    """
+    columns = ['round', 'seeds', 'images']
+    if comparison.has_boxes:
+        columns += ['boxes', 'empty images', 'small %', 'medium %', 'large %']
+    columns += ['classes', 'balance']
+    tables = []
+    for method in table['method'].unique():
+        rows = []
+        part = table[table['method'] == method]
+        for round_number, queries in part.groupby('round'):
+            rows.append(_selection_row(str(round_number), queries, comparison.has_boxes))
+        caption = f'{method}: what each query chose, mean over seeds'
+        tables.append(ReportTable(caption, columns, rows, missing(comparison, method)))
+    return tables
+
+
+def _selection_row(round_number: str, queries: pd.DataFrame, boxes: bool) -> list[str]:
+    """Means over the queries of one method and round."""
+    means = queries.mean(numeric_only=True)
+    row = [round_number, str(len(queries)), number(means['images'], 1)]
+    if boxes:
+        row += [number(means['labels'], 1), number(means['empty'], 1)]
+        labels = queries['labels'].sum()
+        for group in SIZE_GROUPS:
+            percent = 100 * queries[group].sum() / labels if labels else None
+            row.append(number(percent, 1))
+    row += [number(means['classes'], 1), number(means['balance'], 3)]
+    return row

@@ -1,5 +1,6 @@
 import pytest
 from mmal.benchmark.report import sections as s
+from mmal.benchmark.report.selection_section import selection_tables
 from mmal.benchmark.results import read_comparison
 from mmal.benchmark.stats.overlap import overlap_table
 from mmal.benchmark.stats.selection import selection_table, selections_of
@@ -18,7 +19,7 @@ def every_table(made):
     return [*s.round_tables(comparison, means), s.paper_tables(comparison, means),
             s.area_table(comparison, BudgetUnit.IMAGE, 4), s.saving_table(comparison, means, BudgetUnit.IMAGE),
             s.pairwise_table(comparison),
-            *s.selection_tables(selection_table(found), comparison), s.overlap_report(overlap_table(found), comparison),
+            *selection_tables(selection_table(found), comparison), s.overlap_report(overlap_table(found), comparison),
             s.seconds_report(seconds_table(comparison), comparison)]
 
 
@@ -123,7 +124,7 @@ def test_choice_of_detection(folder):
     made = folder(seeds=[0, 1])
     for seed in (0, 1):
         made.queries('ISAL', seed, [[2 * r, 2 * r + 1] for r in range(4)], boxes=3)
-    isal = s.selection_tables(selection_table(selections_of(read(made)[0])), read(made)[0])[1]
+    isal = selection_tables(selection_table(selections_of(read(made)[0])), read(made)[0])[1]
     assert isal.rows[0] == ['0', '2', '2.0', '6.0', '0.0', '33.3', '33.3', '33.3', '2.0', '1.000']
 
 
