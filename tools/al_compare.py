@@ -23,9 +23,9 @@ def parse_args():
     )
     parser.add_argument(
         '--executor',
-        choices=['processes', 'slurm', 'local'],
+        choices=['processes', 'slurm'],
         default='processes',
-        help='processes of this call; slurm: submit one job a run; local: the same, on this machine',
+        help='processes of this call; slurm: submit one job a run',
     )
     parser.add_argument(
         '--slurm-args',
@@ -58,14 +58,14 @@ def submit(plan, args) -> list:
     """Run by jobs; returns what failed. Ends this program where the jobs are slurm's."""
     from mmal.benchmark.slurm_executor import SlurmExecutor, job_settings
 
-    ids = SlurmExecutor(plan, args.executor, job_settings(args.slurm_args), args.jobs).execute()
-    if args.executor == 'slurm' and ids:
+    ids = SlurmExecutor(plan, job_settings(args.slurm_args), args.jobs).execute()
+    if ids:
         print(
             f'Submitted or queued: {" ".join(ids)}. Their logs: {plan.work_dir}/jobs/. A last job writes the report; '
             '--report-only does it earlier.'
         )
         sys.exit()
-    return [run for run in plan.runs() if not run.done]
+    return [run for run in plan.runs() if not run.read_status().done]
 
 
 def compare(args):
@@ -79,7 +79,7 @@ def compare(args):
         for run in plan.runs():
             print(
                 f'{run.method:<24} seed {run.seed:<4} '
-                f'{"done" if run.done else f"{run.closed} of {run.rounds} rounds"}'
+                f'{"done" if run.read_status().done else f"{run.read_rounds_done()} of {run.rounds} rounds"}'
             )
         return
     executor = LocalExecutor(plan, args.jobs or len(gpus) or 1, gpus or None)
