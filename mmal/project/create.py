@@ -41,7 +41,7 @@ def create(source: Source, base: BaseConfig, settings: Settings, logger) -> str:
             f'None of {len(source.names)} images can be used, e.g. {os.path.join(source.root, name)}: '
             f'{reason}.'
         )
-    used = found.without(set(found.near_duplicates)) if settings.drop_alike else found
+    used = found.without(set(found.near_duplicates)) if settings.drop_near_duplicates else found
     wanted = settings.evaluation
     parts = split(
         used,

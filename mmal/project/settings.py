@@ -35,7 +35,7 @@ class Settings:
         rounds: Trainings. Defaults to 5.
         cold_start: 'random', or 'coreset': spread over what the pretrained backbone sees. Defaults to 'random'.
         seed: Of the draws and the trainings. Defaults to 0.
-        drop_alike: Leave images out that look like another one. Defaults to False.
+        drop_near_duplicates: Leave images out that look like another one. Defaults to False.
     """
 
     classes: list[str]
@@ -46,4 +46,4 @@ class Settings:
     rounds: int = 5
     cold_start: str = 'random'
     seed: int = 0
-    drop_alike: bool = False
+    drop_near_duplicates: bool = False

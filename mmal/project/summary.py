@@ -25,7 +25,7 @@ def project_summary(
     numbers: Numbers,
 ) -> str:
     """What was found, what was made of it, and what comes next."""
-    kept = 'left out' if settings.drop_alike else 'kept; --drop-near-duplicates leaves them out'
+    kept = 'left out' if settings.drop_near_duplicates else 'kept; --drop-near-duplicates leaves them out'
     looks = len(set(found.near_duplicates.values()))
     lines = [
         ('images', f'{len(source.names)} below {source.root}'),
