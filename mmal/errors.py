@@ -1,4 +1,4 @@
-"""What the user can do something about."""
+"""Errors that the user can do something about, and how the tools report them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,23 @@ from pickle import UnpicklingError
 class InputError(ValueError):
     """Something the user gave cannot work.
 
-    The message says what was expected, what was found and what to do. The tools print it without a
-    traceback, see :func:`explained`.
+    The message names what was expected, what was found and what to do. The tools print it without
+    a traceback, see :func:`explained`.
     """
 
 
 @contextmanager
 def explained(program: str, go_on: str = 'go on by --resume') -> Iterator[None]:
-    """End the program with one message, without a traceback, where the user can do something about it.
+    """End the program with one message, without a traceback, on errors that the user can mend.
 
     Args:
-        program: Its name.
-        go_on: How its work is gone on with.
+        program: Name of the program, with which the message begins.
+        go_on: Advice on how to continue the program's work, as an imperative. Defaults to
+            'go on by --resume'.
+
+    Raises:
+        SystemExit: If the block raises :class:`InputError`, ``OSError`` or ``UnpicklingError``. Its
+            code is the message.
     """
     try:
         yield
@@ -31,13 +36,22 @@ def explained(program: str, go_on: str = 'go on by --resume') -> Iterator[None]:
     except FileNotFoundError as e:
         sys.exit(f'\n{program}: file not found: {e.filename or e}')
     except UnpicklingError as e:
-        why = next((line for line in str(e).splitlines() if 'GLOBAL' in line), str(e)).strip()
         sys.exit(
-            f'\n{program}: a checkpoint holds more than tensors and plain values, and was not read. {why}\n'
-            'Code in such a file would run. If you made it yourself, --unsafe-checkpoints loads it all the same.'
+            f'\n{program}: a checkpoint holds more than tensors and plain values, and was not '
+            f'read. {_refused_global(e)}\n'
+            'Code in such a file would run. If you made it yourself, --unsafe-checkpoints loads '
+            'it all the same.'
         )
     except OSError as e:
         sys.exit(
-            f'\n{program}: cannot write or read {e.filename or "a file"}: {e.strerror or e}. What was finished is '
-            f'kept; see to it and {go_on}.'
+            f'\n{program}: cannot write or read {e.filename or "a file"}: {e.strerror or e}. '
+            f'What was finished is kept; see to it and {go_on}.'
         )
+
+
+def _refused_global(error: UnpicklingError) -> str:
+    """The line of torch's long message that names the refused object, or all of the message."""
+    for line in str(error).splitlines():
+        if 'GLOBAL' in line:
+            return line.strip()
+    return str(error).strip()

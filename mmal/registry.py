@@ -1,7 +1,11 @@
-"""Registries of mmal, scope 'mmal': write ``type='mmal.InfluenceSampler'`` and nothing needs importing.
+"""Registries of mmal, scope 'mmal': ``type='mmal.InfluenceSampler'`` works without an import.
 
-This module imports mmengine alone: an ImportError in it would show up as "not in the registry".
+This module imports only mmengine: an ImportError in it would show up as "not in the registry".
 """
+
+from __future__ import annotations
+
+from typing import Any
 
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
@@ -11,17 +15,30 @@ from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import Registry
 
 
-def _build(cfg: dict, registry: Registry, default_args: dict | None = None):
-    """Build from this registry whatever the default scope is; mmengine's own function would search it and warn."""
-    args = {**(default_args or {}), **cfg}
-    name = args.pop('type')
-    found = registry.get(name) if isinstance(name, str) else name
-    if found is None:
-        raise KeyError(
-            f'no {registry.name} {name!r}; there are '
-            f'{", ".join(f"mmal.{known}" for known in sorted(registry.module_dict))}'
-        )
-    return found(**args)
+def _build(
+    cfg: dict[str, Any], registry: Registry, default_args: dict[str, Any] | None = None
+) -> Any:
+    """Build an object from this registry, whatever the default scope is.
+
+    mmengine's own function would search the default scope, and warn.
+
+    Args:
+        cfg: Config of the object: its ``type``, a name or a class, and its arguments.
+        registry: Registry that the name is looked up in.
+        default_args: Arguments that ``cfg`` overrides. Defaults to None.
+
+    Raises:
+        KeyError: If the registry lacks the name.
+    """
+    arguments = {**(default_args or {}), **cfg}
+    object_type = arguments.pop('type')
+    if not isinstance(object_type, str):
+        return object_type(**arguments)
+    object_class = registry.get(object_type)
+    if object_class is None:
+        known = ', '.join(f'mmal.{name}' for name in sorted(registry.module_dict))
+        raise KeyError(f'no {registry.name} {object_type!r}; there are {known}')
+    return object_class(**arguments)
 
 
 LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope='mmal', locations=['mmal.engine.active_loop'])

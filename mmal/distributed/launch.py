@@ -1,35 +1,43 @@
-"""What processes need to find each other, where the launchers of the host libraries do not see to it."""
+"""Prepares processes to find each other where the launchers of the host libraries do not."""
 
 from __future__ import annotations
 
 import os
 import socket
 import subprocess
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 import torch
+from mmengine.config import Config
 from torch import distributed as torch_dist
 
 from mmal.errors import InputError
 
+# Under slurm, SLURM_STEP_ID: a batch script itself is no step.
 STARTED_BY = dict(
     pytorch=('RANK', 'torchrun, or tools/dist_al_train.sh'),
-    slurm=('SLURM_STEP_ID', 'srun, or tools/slurm_al_train.sh'),  # a batch script itself is no step
+    slurm=('SLURM_STEP_ID', 'srun, or tools/slurm_al_train.sh'),
     mpi=('OMPI_COMM_WORLD_RANK', "Open MPI's mpirun"),
 )
-"""By launcher: what is in the environment of a process that it started, and what starts such processes."""
+"""By launcher, an environment variable that it sets, and the programs that start its processes."""
+
+ADDRESS_FIX = 'Set MASTER_ADDR to the address of the node that rank 0 runs on.'
 
 
-def prepare_launch(cfg) -> None:
-    """Get ready for the process group of ``cfg.launcher``, and start it where the Runner could not.
+def prepare_launch(cfg: Config) -> None:
+    """Prepare for the process group of ``cfg.launcher``, and start it where the Runner could not.
 
-    Under slurm, port and address are set that mmengine would get wrong: its port is the same for every job, and an
-    error message of scontrol becomes its address. Under all of them RANK is set from here on. Without a GPU, processes
-    get a gloo group and a wrapper without device, for mmengine's ``init_dist`` sets a CUDA device without asking; the
-    Runner then finds them.
+    Under slurm, the port and the address are set, which mmengine would get wrong: its port is the
+    same for every job, and an error message of scontrol becomes its address. Under all launchers,
+    RANK is set from here on. Without a GPU, processes get a gloo group and a wrapper without a
+    device, since mmengine's ``init_dist`` sets a CUDA device without asking; the Runner then finds
+    the group.
 
     Args:
-        cfg: The config; ``env_cfg.dist_cfg.timeout``, in seconds, holds here, too.
+        cfg: Config of the run. Its ``env_cfg.dist_cfg.timeout``, in seconds, is also the time
+            limit of a gloo group. Without a GPU, its ``model_wrapper_cfg`` is set.
 
     Raises:
         InputError: If ``cfg.launcher`` did not start this process, or no address can be found.
@@ -39,8 +47,8 @@ def prepare_launch(cfg) -> None:
     expected, started_by = STARTED_BY[cfg.launcher]
     if expected not in os.environ:
         raise InputError(
-            f'--launcher {cfg.launcher}: expected {expected} in the environment, found none. Start this '
-            f'with {started_by}.'
+            f'--launcher {cfg.launcher}: expected {expected} in the environment, found none. Start '
+            f'this with {started_by}.'
         )
     if cfg.launcher == 'slurm':
         _use_slurm()
@@ -50,101 +58,116 @@ def prepare_launch(cfg) -> None:
         _start_gloo(cfg)
 
 
+def slurm_port(env: Mapping[str, str]) -> int:
+    """Choose a port that all tasks of a job step share, and that the next job does not use.
+
+    Args:
+        env: Environment of a task, with SLURM_JOB_ID and SLURM_STEP_ID.
+
+    Returns:
+        A port from 20000 to 29999, below the ports that Linux hands out by itself.
+    """
+    job = int(env.get('SLURM_JOB_ID', 0))
+    step = int(env.get('SLURM_STEP_ID', 0))
+    return 20000 + (job + 101 * step) % 10000
+
+
+def slurm_address(env: Mapping[str, str]) -> str:
+    """Find the name of the node that rank 0 runs on.
+
+    Args:
+        env: Environment of a task, with the nodes of the step.
+
+    Raises:
+        InputError: If scontrol does not give the name, or the name has no address.
+    """
+    if env.get('SLURM_STEP_NUM_NODES') == '1':
+        return '127.0.0.1'
+    name = _first_node(env.get('SLURM_STEP_NODELIST') or env.get('SLURM_NODELIST', ''))
+    try:
+        socket.getaddrinfo(name, None)
+    except OSError as e:
+        raise InputError(
+            f'{socket.gethostname()} does not know the address of the first node, {name} ({e}). '
+            f'{ADDRESS_FIX}'
+        ) from None
+    return name
+
+
+def _first_node(node_list: str) -> str:
+    """The first name of slurm's compressed list of nodes.
+
+    Raises:
+        InputError: If scontrol fails or gives no name.
+    """
+    command = ['scontrol', 'show', 'hostnames', node_list]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError) as e:
+        message = (getattr(e, 'stderr', None) or str(e)).strip()
+        raise InputError(
+            f'`{" ".join(command)}` was to name the first node, and failed: {message}. '
+            f'{ADDRESS_FIX}'
+        ) from None
+    names = done.stdout.split()
+    if not names:
+        raise InputError(
+            f'`{" ".join(command)}` was to name the first node, and named none. {ADDRESS_FIX}'
+        )
+    return names[0]
+
+
 def _use_slurm() -> None:
+    """Set torch's environment variables from slurm's."""
     env = os.environ
     env.setdefault('MASTER_PORT', str(slurm_port(env)))
     if 'MASTER_ADDR' not in env:
         env['MASTER_ADDR'] = slurm_address(env)
-    env.update(
-        RANK=env['SLURM_PROCID'],
-        WORLD_SIZE=env['SLURM_NTASKS'],
-        LOCAL_RANK=env.get('SLURM_LOCALID', '0'),
-    )
+    env['RANK'] = env['SLURM_PROCID']
+    env['WORLD_SIZE'] = env['SLURM_NTASKS']
+    env['LOCAL_RANK'] = env.get('SLURM_LOCALID', '0')
 
 
 def _use_mpi() -> None:
-    env = os.environ
-    size = env['OMPI_COMM_WORLD_SIZE']
-    if 'MASTER_ADDR' not in env:
-        if env.get('OMPI_COMM_WORLD_LOCAL_SIZE') != size:
-            raise InputError(
-                '--launcher mpi on several machines: expected MASTER_ADDR in the environment, found none. '
-                'Give the address of the machine that rank 0 runs on: mpirun -x MASTER_ADDR=...'
-            )
-        env['MASTER_ADDR'] = '127.0.0.1'
-    env.setdefault('MASTER_PORT', '29500')  # as mmengine has it
-    env.update(
-        RANK=env['OMPI_COMM_WORLD_RANK'],
-        WORLD_SIZE=size,
-        LOCAL_RANK=env['OMPI_COMM_WORLD_LOCAL_RANK'],
-    )
-
-
-def slurm_port(env) -> int:
-    """A port from 20000 to 29999, the same for all tasks of a job step and another for the next job.
-
-    Those are below the ports that Linux hands out by itself.
-    """
-    return (
-        20000 + (int(env.get('SLURM_JOB_ID', 0)) + 101 * int(env.get('SLURM_STEP_ID', 0))) % 10000
-    )
-
-
-def slurm_address(env) -> str:
-    """Name of the node that rank 0 runs on.
+    """Set torch's environment variables from those of Open MPI.
 
     Raises:
-        InputError: If scontrol does not say it, or nobody knows the name.
+        InputError: If there are several machines and no address is given.
     """
-    if env.get('SLURM_STEP_NUM_NODES') == '1':
-        return '127.0.0.1'
-    cure = 'Set MASTER_ADDR to the address of the node that rank 0 runs on.'
-    command = [
-        'scontrol',
-        'show',
-        'hostnames',
-        env.get('SLURM_STEP_NODELIST') or env.get('SLURM_NODELIST', ''),
-    ]
-    try:
-        names = subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=60
-        ).stdout.split()
-    except (OSError, subprocess.SubprocessError) as e:
-        said = (getattr(e, 'stderr', None) or str(e)).strip()
-        raise InputError(
-            f'`{" ".join(command)}` was to name the first node, and failed: {said}. {cure}'
-        ) from None
-    if not names:
-        raise InputError(
-            f'`{" ".join(command)}` was to name the first node, and named none. {cure}'
-        )
-    try:
-        socket.getaddrinfo(names[0], None)
-    except OSError as e:
-        raise InputError(
-            f'{socket.gethostname()} does not know the address of the first node, {names[0]} ({e}). '
-            f'{cure}'
-        ) from None
-    return names[0]
+    env = os.environ
+    world_size = env['OMPI_COMM_WORLD_SIZE']
+    if 'MASTER_ADDR' not in env:
+        if env.get('OMPI_COMM_WORLD_LOCAL_SIZE') != world_size:
+            raise InputError(
+                '--launcher mpi on several machines: expected MASTER_ADDR in the environment, '
+                'found none. Give the address of the machine that rank 0 runs on: '
+                'mpirun -x MASTER_ADDR=...'
+            )
+        env['MASTER_ADDR'] = '127.0.0.1'
+    # The port that mmengine takes.
+    env.setdefault('MASTER_PORT', '29500')
+    env['RANK'] = env['OMPI_COMM_WORLD_RANK']
+    env['WORLD_SIZE'] = world_size
+    env['LOCAL_RANK'] = env['OMPI_COMM_WORLD_LOCAL_RANK']
 
 
-def _start_gloo(cfg) -> None:
-    settings = cfg.setdefault('env_cfg', {}).setdefault('dist_cfg', {})
-    settings['backend'] = 'gloo'
-    cfg.setdefault(
-        'model_wrapper_cfg',
-        dict(
-            type='MMDistributedDataParallel',
-            device_ids=None,
-            broadcast_buffers=False,
-            find_unused_parameters=cfg.get('find_unused_parameters', False),
-        ),
+def _start_gloo(cfg: Config) -> None:
+    """Start a process group on CPUs, and have the Runner wrap models without a device."""
+    dist_cfg = cfg.setdefault('env_cfg', {}).setdefault('dist_cfg', {})
+    dist_cfg['backend'] = 'gloo'
+    wrapper = dict(
+        type='MMDistributedDataParallel',
+        device_ids=None,
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get('find_unused_parameters', False),
     )
-    limit = (
-        {}
-        if settings.get('timeout') is None
-        else dict(timeout=timedelta(seconds=settings['timeout']))
-    )
+    cfg.setdefault('model_wrapper_cfg', wrapper)
+    options: dict[str, Any] = {}
+    if dist_cfg.get('timeout') is not None:
+        options['timeout'] = timedelta(seconds=dist_cfg['timeout'])
     torch_dist.init_process_group(
-        'gloo', rank=int(os.environ['RANK']), world_size=int(os.environ['WORLD_SIZE']), **limit
+        'gloo',
+        rank=int(os.environ['RANK']),
+        world_size=int(os.environ['WORLD_SIZE']),
+        **options,
     )

@@ -27,13 +27,13 @@ from mmal.fileio.tensors import forbid_unpickling
 from mmal.fileio.text import read_json, write_json
 from mmal.oracles.base import LabelsPending
 from mmal.pool.budget import DEFAULT_HOLDOUT, holdout_size
-from mmal.pool.cost_model import cost_model
 from mmal.pool.pool import Pool
 from mmal.registry import LOOPS, ORACLES, SAMPLERS
 from mmal.reporting.console import log_run_summary
 from mmal.reporting.learning_curve import write_curve
 from mmal.reporting.run_page.page import renew_report
 from mmal.reporting.trackers import log_to_trackers
+from mmal.run.costs import cost_model
 from mmal.run.history import read_points
 from mmal.run.layout import PASSES
 from mmal.run.lock import unlock

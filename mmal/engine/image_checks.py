@@ -1,24 +1,30 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any
 
 from mmengine import dist
 
 from mmal.distributed.group import Group
 from mmal.errors import InputError
-from mmal.utils.image_files import check_images
+from mmal.utils.image_files import FileIdentity, ImageCheck, check_images
 
 
 def _examined_together(
-    paths: Mapping, logger, gather: Callable[[tuple], list]
-) -> tuple[dict, dict, dict]:
-    """:func:`examine_all`; every process looks at its share, and gets what ``gather`` gives it of all."""
+    paths: Mapping, logger, gather: Callable[[dict], list[dict]]
+) -> dict[Any, ImageCheck]:
+    """:func:`check_images`; every process checks its share, and gets what ``gather`` gives it of all."""
     share = list(paths)[dist.get_rank() :: dist.get_world_size()]
-    parts = gather(check_images({i: paths[i] for i in share}, logger) if share else ({}, {}, {}))
-    return tuple({i: v for part in parts for i, v in part[n].items()} for n in range(3))
+    own_checks = check_images({i: paths[i] for i in share}, logger) if share else {}
+    checks = {}
+    for part in gather(own_checks):
+        checks.update(part)
+    return checks
 
 
-def check_pool_images(data, logger) -> tuple[dict, dict]:
+def check_pool_images(
+    data, logger
+) -> tuple[dict[Hashable, str], dict[Hashable, FileIdentity | None]]:
     """Decode every image of a pool once, and warn of sizes that are not those of the annotation file.
 
     Every process calls it.
@@ -32,7 +38,8 @@ def check_pool_images(data, logger) -> tuple[dict, dict]:
         :func:`~mmal.utils.image_files.file_identity` says of all. In the others nothing, for a pool may be large.
     """
     paths = {i['id']: data.image_path(i['id']) for i in data.images} if data.is_local else {}
-    reasons, descriptions, sizes = _examined_together(paths, logger, Group().gather)
+    checks = _examined_together(paths, logger, Group().gather)
+    sizes = {i: (c.stored_size, c.loaded_size) for i, c in checks.items() if c.stored_size}
     wrong = data.size_mismatches(sizes)
     if wrong:
         some = '; '.join(
@@ -45,7 +52,8 @@ def check_pool_images(data, logger) -> tuple[dict, dict]:
             'they lie in wrong places. Images whose EXIF data turn them are loaded turned, unless '
             "LoadImageFromFile has color_type='color_ignore_orientation'."
         )
-    return reasons, {i: descriptions[i] for i in paths if i in descriptions}
+    reasons = {i: c.reason for i, c in checks.items() if c.reason}
+    return reasons, {i: checks[i].identity for i in paths if i in checks}
 
 
 def identify_readable(sets: Mapping[str, list[str]], logger) -> dict[str, dict]:
@@ -65,9 +73,10 @@ def identify_readable(sets: Mapping[str, list[str]], logger) -> dict[str, dict]:
 
 
 def _require_readable(paths: list[str], name: str, logger) -> dict:
-    reasons, descriptions, _ = _examined_together(
+    checks = _examined_together(
         {path: path for path in dict.fromkeys(paths)}, logger, Group().all_gather
     )
+    reasons = {path: c.reason for path, c in checks.items() if c.reason}
     if reasons:
         some = '; '.join(f'{path}: {reason}' for path, reason in list(reasons.items())[:3])
         raise InputError(
@@ -75,4 +84,4 @@ def _require_readable(paths: list[str], name: str, logger) -> dict:
             'take them out of its annotation file. If your loader reads files that Pillow does not, set '
             'train_cfg.check_images=False.'
         )
-    return {path: descriptions[path] for path in dict.fromkeys(paths)}
+    return {path: checks[path].identity for path in dict.fromkeys(paths)}

@@ -165,7 +165,9 @@ def _begin_again(loop, record: dict, others: dict[str, list[str]]) -> None:
     """Write what the run began with a second time."""
     paths = {i['id']: loop.data.image_path(i['id']) for i in loop.data.images}
     known = loop.check_images and loop.data.is_local
-    reasons, descriptions, _ = check_images(paths, loop.runner.logger) if known else ({}, {}, {})
+    checks = check_images(paths, loop.runner.logger) if known else {}
+    reasons = {i: c.reason for i, c in checks.items() if c.reason}
+    descriptions = {i: c.identity for i, c in checks.items()}
     described = (
         {name: {f: file_identity(f) for f in files} for name, files in others.items()}
         if known

@@ -1,0 +1,1 @@
+"""The pool of image ids: order, budget, predicted cost, ranking and the table of scores."""

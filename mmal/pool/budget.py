@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterable
 from enum import Enum
+from typing import TypeVar
+
+ImageId = TypeVar('ImageId', bound=Hashable)
 
 DEFAULT_HOLDOUT = 0.2
-"""Share of the initial images that is held out where the reference set is 'holdout' and nothing else is said."""
+"""Share of the initial images held out if the reference set is 'holdout' and no share is given."""
 
 
 class BudgetUnit(str, Enum):
@@ -24,22 +27,35 @@ class BudgetUnit(str, Enum):
 
 
 def holdout_size(initial: int, share: float) -> int:
-    """How many of the initial images are never trained on."""
-    return max(1, round(share * initial)) if share else 0
-
-
-def spend(candidates: Iterable[Hashable], budget: int, cost: Callable[[Hashable], int]) -> list:
-    """Take candidates in order until the budget is spent.
-
-    ``cost`` is asked only for what is taken (it may reveal labels). The last one taken may overshoot the budget, no
-    other.
+    """Compute how many of the initial images no model is trained on.
 
     Args:
-        candidates: Ids, best first.
-        budget: In the unit of ``cost``.
-        cost: What labeling this id costs.
+        initial: Number of initial images.
+        share: Share of them to hold out, in [0, 1]; 0 holds out none, any other at least one.
     """
-    taken, spent = [], 0
+    if not share:
+        return 0
+    return max(1, round(share * initial))
+
+
+def spend(
+    candidates: Iterable[ImageId], budget: float, cost: Callable[[ImageId], float]
+) -> list[ImageId]:
+    """Take candidates in order until the budget is spent.
+
+    Only the last one taken may overshoot the budget.
+
+    Args:
+        candidates: Image ids, best first.
+        budget: What may be spent, in the unit of ``cost``.
+        cost: Gives the cost of labeling an image. It is called only for images that are taken,
+            since it may reveal labels.
+
+    Returns:
+        Ids of the images taken, best first.
+    """
+    taken: list[ImageId] = []
+    spent: float = 0
     for image_id in candidates:
         if spent >= budget:
             break
@@ -48,12 +64,16 @@ def spend(candidates: Iterable[Hashable], budget: int, cost: Callable[[Hashable]
     return taken
 
 
-def images_within_budget(budget: int, images: int, boxes: int) -> int:
-    """How many images a budget in boxes will pay for, if they have as many boxes as those labeled so far.
+def images_within_budget(budget: float, images: int, boxes: int) -> int:
+    """Predict how many images a budget in boxes pays for.
+
+    Assumes that they have as many boxes on average as the images labeled so far, and that an image
+    costs at least one box.
 
     Args:
-        budget: In boxes.
-        images: Labeled so far.
-        boxes: Of those images.
+        budget: What may be spent, in boxes.
+        images: Number of images labeled so far.
+        boxes: Number of boxes of those images.
     """
-    return max(1, math.ceil(budget / max(boxes / max(images, 1), 1.0)))
+    boxes_per_image = max(boxes / max(images, 1), 1.0)
+    return max(1, math.ceil(budget / boxes_per_image))

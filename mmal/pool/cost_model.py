@@ -1,10 +1,11 @@
-"""What labeling an image will cost, learned from what labeling has cost so far."""
+"""Predicts what labeling an image will cost from what labeling has cost so far."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +16,9 @@ COLUMNS = ['id', 'pseudo_boxes', 'boxes', 'seconds', 'predicted_boxes', 'predict
 MIN_ROUNDS_TO_FIT = 2
 """Labeled rounds before pseudo-boxes are trusted to tell the cost."""
 MIN_BOXES = 0.1
-"""Least boxes an image is said to cost: one predicted at none still has to be looked at."""
+"""Least boxes an image is predicted to cost: one without any still has to be examined."""
 OUTLIER_FACTOR = 5
-"""Times the usual: a longer labeling time is a break of the labeler's, and counts as so much."""
+"""Multiple of the usual labeling time above which the labeler took a break; counts as this much."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,12 @@ class CostModel:
     """Boxes and seconds of an image as a line over the number of its pseudo-boxes.
 
     Attributes:
-        box_fit: Intercept and slope of the true boxes over the pseudo-boxes; None before it is known, and then the
-            pseudo-boxes themselves are taken (at least 1).
-        mean_boxes: Boxes an image so far; for images without pseudo-boxes. None if nothing is labeled.
-        seconds_fit: Intercept and slope of the seconds over the (predicted) boxes; None if no time is known.
+        box_fit: Intercept and slope of the true boxes over the pseudo-boxes. None before it is
+            known; then the pseudo-boxes themselves are taken, at least 1.
+        mean_boxes: Mean boxes of the images labeled so far, for images without pseudo-boxes. None
+            if nothing is labeled.
+        seconds_fit: Intercept and slope of the seconds over the (predicted) boxes. None if no time
+            is known.
     """
 
     box_fit: tuple[float, float] | None = None
@@ -36,100 +39,186 @@ class CostModel:
     seconds_fit: tuple[float, float] | None = None
 
     def boxes(self, pseudo_boxes: int | None) -> float:
-        """Boxes of an image with so many pseudo-boxes; None: it is not known how many."""
+        """Predict the boxes of an image.
+
+        Args:
+            pseudo_boxes: Number of the image's pseudo-boxes; None if it is not known.
+
+        Returns:
+            The predicted number of boxes, at least :data:`MIN_BOXES`.
+        """
         if pseudo_boxes is None:
-            return max(MIN_BOXES, 1.0 if self.mean_boxes is None else self.mean_boxes)
+            mean_boxes = 1.0 if self.mean_boxes is None else self.mean_boxes
+            return max(MIN_BOXES, mean_boxes)
         if self.box_fit is None:
             return float(max(pseudo_boxes, 1))
-        return max(MIN_BOXES, self.box_fit[0] + self.box_fit[1] * pseudo_boxes)
+        intercept, slope = self.box_fit
+        return max(MIN_BOXES, intercept + slope * pseudo_boxes)
 
     def seconds(self, pseudo_boxes: int | None) -> float | None:
-        """Seconds to label an image; None if no time is known."""
+        """Predict the seconds that labeling an image takes.
+
+        Args:
+            pseudo_boxes: Number of the image's pseudo-boxes; None if it is not known.
+
+        Returns:
+            The predicted seconds; None if no time is known.
+        """
         return self.seconds_for(self.boxes(pseudo_boxes))
 
     def seconds_for(self, boxes: float) -> float | None:
-        """Seconds to draw so many boxes in an image; None if no time is known."""
-        return (
-            None if self.seconds_fit is None else self.seconds_fit[0] + self.seconds_fit[1] * boxes
-        )
+        """Predict the seconds that drawing so many boxes in one image takes.
+
+        Args:
+            boxes: Number of boxes of the image.
+
+        Returns:
+            The predicted seconds; None if no time is known.
+        """
+        if self.seconds_fit is None:
+            return None
+        intercept, slope = self.seconds_fit
+        return intercept + slope * boxes
 
 
-def fit(rounds: Iterable[Iterable[dict]]) -> CostModel:
-    """Fit to the rows of ``costs.csv`` of each labeled batch, the initial one first.
+@dataclass(frozen=True)
+class _LabelingCost:
+    """One row of a cost file.
 
-    Lines are least squares with intercept and slope of at least 0: more boxes never cost less. Times longer than
-    BREAK times the usual for so many boxes count as that.
+    Attributes:
+        boxes: True number of boxes.
+        pseudo_boxes: Number of pseudo-boxes; None if it was not known.
+        seconds: Seconds that labeling took; None if they are not known.
     """
-    rounds = [
-        [{k: float(v) for k, v in row.items() if k != 'id' and v not in ('', None)} for row in rows]
-        for rows in rounds
-    ]
-    rows = [row for part in rounds for row in part]
-    if not rows:
+
+    boxes: float
+    pseudo_boxes: float | None
+    seconds: float | None
+
+
+def fit(rounds: Iterable[Iterable[Mapping[str, Any]]]) -> CostModel:
+    """Fit a cost model to the rows of cost files.
+
+    Lines are least-squares fits with intercept and slope of at least 0, so that more boxes never
+    cost less. Labeling times longer than :data:`OUTLIER_FACTOR` times the usual for so many boxes
+    count as that.
+
+    Args:
+        rounds: Rows of each labeled batch, the initial one first. Rows have the keys ``boxes`` and,
+            where they are known, ``pseudo_boxes`` and ``seconds``; '' is the same as absent.
+
+    Returns:
+        The model. It has no ``box_fit`` if fewer than :data:`MIN_ROUNDS_TO_FIT` batches have
+        pseudo-boxes.
+    """
+    batches = [[_parse_cost(row) for row in rows] for rows in rounds]
+    costs = [cost for batch in batches for cost in batch]
+    if not costs:
         return CostModel()
-    told = [part for part in rounds if any('pseudo_boxes' in row for row in part)]
-    line = None
-    if len(told) >= MIN_ROUNDS_TO_FIT:
-        line = _line([(row['pseudo_boxes'], row['boxes']) for row in rows if 'pseudo_boxes' in row])
-    timed = [(row['boxes'], row['seconds']) for row in rows if 'seconds' in row]
-    mean_boxes = sum(row['boxes'] for row in rows) / len(rows)
-    return CostModel(line, mean_boxes, _line(_without_breaks(timed)) if timed else None)
+    return CostModel(
+        box_fit=_fit_boxes(batches),
+        mean_boxes=sum(cost.boxes for cost in costs) / len(costs),
+        seconds_fit=_fit_seconds(costs),
+    )
 
 
-def _without_breaks(timed: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Pairs of boxes and seconds; what is usual is the median of the seconds a box, looking at the image being one."""
-    longest = OUTLIER_FACTOR * float(np.median([seconds / (1 + boxes) for boxes, seconds in timed]))
-    return [(boxes, min(seconds, longest * (1 + boxes))) for boxes, seconds in timed]
+def _parse_cost(row: Mapping[str, Any]) -> _LabelingCost:
+    pseudo_boxes = row.get('pseudo_boxes')
+    seconds = row.get('seconds')
+    return _LabelingCost(
+        boxes=float(row['boxes']),
+        pseudo_boxes=None if pseudo_boxes in ('', None) else float(pseudo_boxes),
+        seconds=None if seconds in ('', None) else float(seconds),
+    )
 
 
-def _line(pairs: list[tuple[float, float]]) -> tuple[float, float]:
+def _fit_boxes(batches: list[list[_LabelingCost]]) -> tuple[float, float] | None:
+    """Line of the true boxes over the pseudo-boxes; None while too few batches have any."""
+    batches_with_any = 0
+    points = []
+    for batch in batches:
+        own_points = [(c.pseudo_boxes, c.boxes) for c in batch if c.pseudo_boxes is not None]
+        batches_with_any += bool(own_points)
+        points += own_points
+    if batches_with_any < MIN_ROUNDS_TO_FIT:
+        return None
+    return _fit_line(points)
+
+
+def _fit_seconds(costs: list[_LabelingCost]) -> tuple[float, float] | None:
+    """Line of the seconds over the true boxes; None if no seconds are known.
+
+    The usual time of an image is the median of the seconds per box, examining the image counting
+    as one box.
+    """
+    points = [(cost.boxes, cost.seconds) for cost in costs if cost.seconds is not None]
+    if not points:
+        return None
+    usual = float(np.median([seconds / (1 + boxes) for boxes, seconds in points]))
+    longest = OUTLIER_FACTOR * usual
+    return _fit_line([(boxes, min(seconds, longest * (1 + boxes))) for boxes, seconds in points])
+
+
+def _fit_line(points: list[tuple[float, float]]) -> tuple[float, float]:
+    """Intercept and slope of the non-negative least-squares fit to (x, y) pairs."""
     from scipy.optimize import nnls
 
-    x, y = np.array(pairs, dtype=float).T
+    x, y = np.array(points, dtype=float).T
     (intercept, slope), _ = nnls(np.stack([np.ones_like(x), x], 1), y)
     return float(intercept), float(slope)
 
 
 def write_costs(
-    folder: str | Path, model: CostModel, pseudo_boxes: dict, boxes: dict, seconds: dict
+    path: str | Path,
+    model: CostModel,
+    pseudo_boxes: Mapping[Any, int],
+    boxes: Mapping[Any, int],
+    seconds: Mapping[Any, float],
 ) -> None:
-    """Write ``costs.csv`` of a labeled batch: what each image cost, and what the model had said.
+    """Write the cost file of a labeled batch: what each image cost, beside what was predicted.
 
     Args:
-        folder: Of the batch.
-        model: As it was when the images were chosen.
-        pseudo_boxes: By id, of those that have a number.
-        boxes: True number by id, of every labeled image.
-        seconds: By id, of those whose time is known.
+        path: Path of the file.
+        model: Cost model at the time the images were chosen.
+        pseudo_boxes: Number of pseudo-boxes by image id, of those that have one.
+        boxes: True number of boxes by image id, of every labeled image.
+        seconds: Seconds that labeling took by image id, of those whose time is known.
     """
-    rows = []
-    for i, n in boxes.items():
-        said = model.seconds(pseudo_boxes.get(i))
-        rows.append(
-            [
-                i,
-                pseudo_boxes.get(i, ''),
-                n,
-                seconds.get(i, ''),
-                round(model.boxes(pseudo_boxes.get(i)), 3),
-                '' if said is None else round(said, 3),
-            ]
-        )
-    write_csv(Path(folder) / COSTS_FILE, COLUMNS, rows)
-
-
-def cost_model(work_dir: str | Path, rounds: int) -> CostModel:
-    """The model from the initial batch and the first ``rounds`` rounds of a run.
-
-    Fixed to a number of rounds, so that a resumed run predicts what it would have predicted.
-    """
-    return fit(cost_rows(work_dir, rounds))
-
-
-def cost_rows(work_dir: str | Path, rounds: int) -> list[list[dict]]:
-    """Rows of ``costs.csv`` of the initial batch and the first ``rounds`` rounds, of those that have one."""
-    folders = [
-        Path(work_dir) / 'initial',
-        *(Path(work_dir) / f'round_{n:02d}' for n in range(rounds)),
+    rows = [
+        _cost_row(model, image_id, pseudo_boxes.get(image_id), n_boxes, seconds.get(image_id, ''))
+        for image_id, n_boxes in boxes.items()
     ]
-    return [read_csv(folder / COSTS_FILE) for folder in folders if (folder / COSTS_FILE).exists()]
+    write_csv(path, COLUMNS, rows)
+
+
+def _cost_row(
+    model: CostModel,
+    image_id: Hashable,
+    pseudo_boxes: int | None,
+    boxes: int,
+    seconds: float | str,
+) -> list[Any]:
+    """Values of :data:`COLUMNS` for one image; '' stands for what is not known."""
+    predicted_boxes = round(model.boxes(pseudo_boxes), 3)
+    predicted_seconds = model.seconds(pseudo_boxes)
+    return [
+        image_id,
+        '' if pseudo_boxes is None else pseudo_boxes,
+        boxes,
+        seconds,
+        predicted_boxes,
+        '' if predicted_seconds is None else round(predicted_seconds, 3),
+    ]
+
+
+def read_cost_rows(files: Iterable[Path]) -> list[list[dict[str, str]]]:
+    """Read cost files.
+
+    Args:
+        files: Paths of the files, that of the initial batch first. Files that do not exist are
+            left out.
+
+    Returns:
+        The rows of each file: text by name of the column.
+    """
+    return [read_csv(file) for file in files if file.exists()]

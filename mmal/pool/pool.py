@@ -1,3 +1,5 @@
+"""Tracks which images of the pool are labeled."""
+
 from __future__ import annotations
 
 import hashlib
@@ -5,79 +7,103 @@ from bisect import bisect_left
 from collections.abc import Hashable, Iterable, Sequence
 from itertools import islice
 from operator import eq
+from typing import Any
 
-from .order import CHUNK, _plain, sort_key
+from .order import CHUNK, naturally_ordered_type, sort_key
 
 
 class Pool:
-    """Ids that may ever be labeled, and those that are.
+    """Ids of the images that may ever be labeled, and of those that are.
+
+    Attributes:
+        ids: All ids, sorted by :func:`~mmal.pool.order.sort_key`.
+        labeled: Ids of the labeled images, in the order they were labeled.
 
     Args:
-        ids: All ids, unique also as text (files hold them as text).
-        labeled: Those labeled already, in the order they were.
+        ids: All ids. They must also be unique as text, since files hold them as text.
+        labeled: Ids of images labeled already, in the order they were. Defaults to none.
 
     Raises:
-        ValueError: If an id stands twice or a labeled one is not in the pool.
+        ValueError: If an id occurs twice or a labeled one is not in the pool.
     """
 
-    def __init__(self, ids: Sequence[Hashable], labeled: Iterable[Hashable] = ()) -> None:
-        self._kind = _plain(ids)
-        self.ids = sorted(ids, key=None if self._kind else sort_key)
-        self._by_text = (
-            {} if self._kind else {str(i): i for i in self.ids}
-        )  # millions of texts fill the memory
-        twice = (
-            any(map(eq, self.ids, islice(self.ids, 1, None)))
-            if self._kind
-            else len(self._by_text) < len(self.ids)
-        )
-        if twice:
+    def __init__(self, ids: Sequence[Any], labeled: Iterable[Any] = ()) -> None:
+        self._id_type = naturally_ordered_type(ids)
+        # Texts of millions of ids would fill the memory, so that they are kept only where needed.
+        self._by_text: dict[str, Any] = {}
+        if self._id_type:
+            self.ids: list[Any] = sorted(ids)
+            has_duplicates = any(map(eq, self.ids, islice(self.ids, 1, None)))
+        else:
+            self.ids = sorted(ids, key=sort_key)
+            self._by_text = {str(image_id): image_id for image_id in self.ids}
+            has_duplicates = len(self._by_text) < len(self.ids)
+        if has_duplicates:
             raise ValueError('Pool ids are not unique: every image needs an id of its own.')
-        self.labeled: list = []
+        self.labeled: list[Any] = []
         self.label(labeled)
 
     def label(self, ids: Iterable[Hashable]) -> None:
-        """Move ids to the labeled part."""
-        have = set(self.labeled)
+        """Move images to the labeled part.
+
+        Args:
+            ids: Ids of the images, in the order they were labeled.
+
+        Raises:
+            ValueError: If an id is not in the pool or labeled already.
+        """
+        labeled = set(self.labeled)
         for image_id in ids:
             if not self._has(image_id):
                 raise ValueError(f'{image_id!r} is not an id of the pool.')
-            if image_id in have:
+            if image_id in labeled:
                 raise ValueError(f'{image_id!r} is labeled already.')
-            have.add(image_id)
+            labeled.add(image_id)
             self.labeled.append(image_id)
 
     @property
-    def unlabeled(self) -> list:
-        """Ids not labeled yet, sorted."""
+    def unlabeled(self) -> list[Any]:
+        """Ids of the images not labeled yet, sorted."""
         labeled = set(self.labeled)
-        return [i for i in self.ids if i not in labeled]
+        return [image_id for image_id in self.ids if image_id not in labeled]
 
-    def _has(self, image_id: Hashable) -> bool:
-        if self._kind is None:
+    def _has(self, image_id: Any) -> bool:
+        if self._id_type is None:
             return str(image_id) in self._by_text
-        if type(image_id) is not self._kind:
+        if type(image_id) is not self._id_type:
             return False
         place = bisect_left(self.ids, image_id)
-        return place < len(self.ids) and self.ids[place] == image_id
+        return place < len(self.ids) and bool(self.ids[place] == image_id)
 
-    def from_text(self, text: str) -> Hashable:
-        """The id whose text this is.
+    def from_text(self, text: str) -> Any:
+        """Find the id that has this text.
+
+        Args:
+            text: Text of an id, as files hold it.
 
         Raises:
-            KeyError: If there is none.
+            KeyError: If no id has this text.
+            ValueError: If the ids are numbers and the text is not.
         """
-        if self._kind is None:
+        if self._id_type is None:
             return self._by_text[text]
-        image_id = self._kind(text)
+        image_id = self._id_type(text)
         if not self._has(image_id):
             raise KeyError(text)
         return image_id
 
     def digest(self, more: str = '') -> str:
-        """A fingerprint of the ids, independent of their order."""
-        found = hashlib.sha256()
+        """Compute a fingerprint of the ids that does not depend on their order.
+
+        Args:
+            more: Text that goes into the fingerprint, too. Defaults to ''.
+
+        Returns:
+            A SHA-256 in hexadecimal.
+        """
+        digest = hashlib.sha256()
         for start in range(0, len(self.ids), CHUNK):
-            found.update(''.join([f'{i!r}\n' for i in self.ids[start : start + CHUNK]]).encode())
-        found.update(more.encode())
-        return found.hexdigest()
+            lines = [f'{image_id!r}\n' for image_id in self.ids[start : start + CHUNK]]
+            digest.update(''.join(lines).encode())
+        digest.update(more.encode())
+        return digest.hexdigest()

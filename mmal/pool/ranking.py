@@ -1,71 +1,83 @@
-"""Scores in rank order, as columns: of millions of ids, looking each up by itself takes minutes."""
+"""Scores in rank order, as columns: looking up millions of ids one by one would take minutes."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .order import in_order, shuffled_places
 
 
 class Ranked(NamedTuple):
-    """Columns, best first.
+    """A ranking as three columns of one length, best first.
 
     Attributes:
-        ids: Whole numbers if all ids are, else objects.
+        ids: Image ids, as int64 if all ids are whole numbers that fit, else as objects.
         values: Scores, float64.
-        boxes: Numbers of confident predictions; -1 where there is none.
+        boxes: Numbers of confident predictions, int64; -1 where there is none.
     """
 
-    ids: np.ndarray
-    values: np.ndarray
-    boxes: np.ndarray
+    ids: NDArray[Any]
+    values: NDArray[np.float64]
+    boxes: NDArray[np.int64]
 
 
 def ranked(
-    value: Mapping[Hashable, float],
+    value: Mapping[Any, float],
     seed: int,
     purpose: str,
     first: Sequence[Hashable] = (),
-    boxes: Mapping[Hashable, int] | None = None,
+    boxes: Mapping[Any, int] | None = None,
 ) -> Ranked:
-    """Ids by ascending score, whatever the order they came in.
+    """Rank ids by ascending score, whatever the order they come in.
 
     Args:
-        value: Score by id; those that are not finite come last.
-        seed: Ties break by seed, purpose and the ids.
-        purpose: What is ranked.
-        first: Ids that come before all others, in this order.
-        boxes: Number of confident predictions by id, of those that have one.
+        value: Score by image id; scores that are not finite come last.
+        seed: Seed of the run. Ties break by the seed, the purpose and the ids.
+        purpose: Name of what is ranked.
+        first: Ids that come before all others, in this order. Defaults to none.
+        boxes: Number of confident predictions by image id, of those that have one. Defaults to
+            None: of no image.
     """
     ids = in_order(value)
     values = np.fromiter(map(value.__getitem__, ids), np.float64, len(ids))
-    found = boxes or {}
-    counts = np.fromiter((found.get(i, -1) for i in ids), np.int64, len(ids))
-    places = _by_value(values, seed, purpose)
+    box_counts = boxes or {}
+    counts = np.fromiter((box_counts.get(i, -1) for i in ids), np.int64, len(ids))
+    places = _places_by_value(values, seed, purpose)
     if first:
-        lead = {i: n for n, i in enumerate(first)}
-        turn = np.fromiter((lead.get(i, len(lead)) for i in ids), np.int64, len(ids))
-        places = places[np.argsort(turn[places], kind='stable')]
-    return Ranked(_column(ids)[places], values[places], counts[places])
+        places = _move_to_front(places, ids, first)
+    return Ranked(_id_column(ids)[places], values[places], counts[places])
 
 
-def _by_value(values: np.ndarray, seed: int, purpose: str) -> np.ndarray:
+def _places_by_value(values: NDArray[np.float64], seed: int, purpose: str) -> NDArray[np.intp]:
+    """Places of the values in ascending order; equal values are shuffled."""
     values = np.where(np.isfinite(values), values, np.inf)
     places = np.argsort(values)
     ascending = values[places]
-    if (
-        ascending[1:] == ascending[:-1]
-    ).any():  # a shuffle of millions costs more than all the rest
-        mixed = np.array(shuffled_places(len(values), seed, purpose))
-        places = mixed[np.argsort(values[mixed], kind='stable')]
-    return places
+    has_ties = bool((ascending[1:] == ascending[:-1]).any())
+    if not has_ties:
+        # A shuffle of millions costs more than all the rest.
+        return places
+    mixed = np.array(shuffled_places(len(values), seed, purpose))
+    by_value = np.argsort(values[mixed], kind='stable')
+    return mixed[by_value]
 
 
-def _column(ids: list) -> np.ndarray:
-    """Whole numbers lie side by side where they can: fetching objects in rank order is slow."""
+def _move_to_front(
+    places: NDArray[np.intp], ids: list[Any], first: Sequence[Hashable]
+) -> NDArray[np.intp]:
+    """The places with those of the ids in ``first`` before all others."""
+    rank_of = {image_id: rank for rank, image_id in enumerate(first)}
+    others = len(rank_of)
+    ranks = np.fromiter((rank_of.get(i, others) for i in ids), np.int64, len(ids))
+    return places[np.argsort(ranks[places], kind='stable')]
+
+
+def _id_column(ids: list[Any]) -> NDArray[Any]:
+    """Ids as plain numbers where they can be: fetching objects in rank order is slow."""
     if set(map(type, ids)) == {int} and min(ids) >= -(2**63) and max(ids) < 2**63:
         return np.fromiter(ids, np.int64, len(ids))
     return np.fromiter(ids, object, len(ids))

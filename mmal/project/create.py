@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from mmal.annotation.batch import Batch, BatchImage
 from mmal.errors import InputError
-from mmal.fileio.atomic import UMASK, write_bytes
+from mmal.fileio.atomic import make_partial_folder, write_bytes
 from mmal.fileio.text import write_csv, write_json
 
 from .base_config import BaseConfig
@@ -52,10 +51,9 @@ def create(source: Source, base: BaseConfig, settings: Settings, logger) -> str:
     )
     numbers = loop_numbers(settings, len(parts.pool))
     out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f'.{out.name}.', suffix='.part'))
+    folder = make_partial_folder(out)
     try:
         _write(folder, source, base, settings.classes, found, parts, numbers)
-        folder.chmod(0o777 & ~UMASK)
         os.rename(folder, out)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

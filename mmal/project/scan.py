@@ -124,8 +124,11 @@ def _seen(root: str, name: str, utf8: bool) -> ScannedImage | str:
     width, height = sizes[1]
     if min(width, height) < LEAST_SIDE:
         return f'is {width} x {height} pixels'
-    size, _, digest = file_identity(path)
-    return ScannedImage(name, width, height, size, digest, prints[0] if prints else None)
+    identity = file_identity(path)
+    if identity is None:
+        return 'there is no such file'
+    fingerprint = prints[0] if prints else None
+    return ScannedImage(name, width, height, identity.size, identity.sha256, fingerprint)
 
 
 def _bad_name(name: str, utf8: bool) -> str | None:

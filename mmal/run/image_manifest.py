@@ -10,10 +10,16 @@ from pathlib import Path
 from mmal.errors import InputError
 from mmal.fileio.checksummed import digest_file
 from mmal.fileio.text import read_csv, read_json, write_csv
+from mmal.utils.image_files import FileIdentity
 
 NAME = 'images.csv'
 OTHERS = 'other_images.csv'
 POOL = 'pool.json'
+
+
+def _columns(identity: FileIdentity | None) -> tuple[int, int, str]:
+    """Columns bytes, mtime_ns and sha256 of a file; of one that is gone, -1, -1 and ''."""
+    return (-1, -1, '') if identity is None else identity
 
 
 def write_pool_images(work_dir: str | Path, descriptions: Mapping) -> None:
@@ -21,7 +27,7 @@ def write_pool_images(work_dir: str | Path, descriptions: Mapping) -> None:
     write_csv(
         Path(work_dir) / NAME,
         ['id', 'bytes', 'mtime_ns', 'sha256'],
-        [[i, *found] for i, found in descriptions.items()],
+        [[i, *_columns(identity)] for i, identity in descriptions.items()],
     )
 
 
@@ -48,13 +54,13 @@ def write_others(work_dir: str | Path, sets: Mapping[str, Mapping]) -> None:
 
     Args:
         work_dir: Of the run.
-        sets: What :func:`describe` says by file, by what a set is called.
+        sets: What :func:`~mmal.utils.image_files.file_identity` says by file, by what a set is called.
     """
     write_csv(
         Path(work_dir) / OTHERS,
         ['set', 'file', 'bytes', 'mtime_ns', 'sha256'],
         [
-            [name, file, *described[path]]
+            [name, file, *_columns(described[path])]
             for name, described in sets.items()
             for file, path in _by_place(described).items()
         ],

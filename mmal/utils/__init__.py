@@ -1,0 +1,1 @@
+"""Configs, environment, random numbers, progress and image files."""

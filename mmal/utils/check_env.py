@@ -1,4 +1,7 @@
-"""What is wrong with this Python environment, and the cure; imports of the host libraries are tried, not assumed."""
+"""Finds what is wrong with this Python environment and how to fix it.
+
+Imports of the host libraries are tried, not assumed.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import importlib
 import importlib.metadata as metadata
 import importlib.util
 import platform
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 STACKS = {
@@ -17,11 +21,11 @@ STACKS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One line about the environment.
+    """One observation about the environment.
 
     Attributes:
-        fatal: Whether mmal cannot work so.
-        message: What was found.
+        fatal: Whether mmal cannot work because of it.
+        message: What was found, without a full stop.
         fix: What to do about it; empty if there is nothing to do.
     """
 
@@ -30,151 +34,175 @@ class Finding:
     fix: str = ''
 
 
-def _version(name: str) -> str | None:
+def findings() -> list[Finding]:
+    """Examine this environment.
+
+    Returns:
+        All observations, fatal ones first.
+    """
+    results = [Finding(False, f'Python {platform.python_version()}')]
+    checks = (
+        _check_stacks,
+        _check_torch,
+        _check_torchvision,
+        _check_pkg_resources,
+        _check_libraries,
+        _check_operators,
+    )
+    for check in checks:
+        results += check()
+    packages = [*_installed(STACKS['onedl']), *_installed(STACKS['openmmlab'])]
+    versions = ', '.join(f'{package} {_version(package)}' for package in packages)
+    results.append(Finding(False, versions or 'no mm* package'))
+    return sorted(results, key=lambda finding: not finding.fatal)
+
+
+def print_report(results: Iterable[Finding]) -> str:
+    """Format observations as text, one line per observation.
+
+    Args:
+        results: Observations, in the order of the lines.
+
+    Returns:
+        Lines that begin with STOP where mmal cannot work, with note where something could be
+        better, and with ok elsewhere.
+    """
+    lines = []
+    for finding in results:
+        line = f'{_mark(finding):<5} {finding.message}.'
+        if finding.fix:
+            line += f' {finding.fix[0].upper()}{finding.fix[1:]}.'
+        lines.append(line)
+    return '\n'.join(lines)
+
+
+def _mark(finding: Finding) -> str:
+    if finding.fatal:
+        return 'STOP'
+    return 'note' if finding.fix else 'ok'
+
+
+def _version(package: str) -> str | None:
     try:
-        return metadata.version(name)
+        return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
 
 
-def _fails(module: str) -> str | None:
-    """Why a module cannot be imported, or None."""
+def _installed(packages: Iterable[str]) -> list[str]:
+    return [package for package in packages if _version(package)]
+
+
+def _import_error(module: str) -> str | None:
+    """Why a module cannot be imported, or None if it can."""
     try:
         importlib.import_module(module)
     except Exception as e:  # noqa: BLE001  a broken binary may raise anything; it is reported
-        return f'{type(e).__name__}: {e}'.splitlines()[0]
+        return _first_line(e)
     return None
 
 
-def _stacks() -> list[Finding]:
-    found = {name: [p for p in parts if _version(p)] for name, parts in STACKS.items()}
-    if found['onedl'] and found['openmmlab']:
-        return [
-            Finding(
-                True,
-                f'two stacks are installed over each other: {", ".join(found["onedl"])} and '
-                f'{", ".join(found["openmmlab"])}',
-                f'uninstall all of them, then install one: pip uninstall {" ".join(sum(found.values(), []))}',
-            )
-        ]
-    return []
+def _first_line(error: Exception) -> str:
+    return f'{type(error).__name__}: {error}'.splitlines()[0]
 
 
-def _torch() -> list[Finding]:
-    reason = _fails('torch')
+def _check_stacks() -> list[Finding]:
+    onedl = _installed(STACKS['onedl'])
+    openmmlab = _installed(STACKS['openmmlab'])
+    if not onedl or not openmmlab:
+        return []
+    finding = Finding(
+        True,
+        f'two stacks are installed over each other: {", ".join(onedl)} and {", ".join(openmmlab)}',
+        'uninstall all of them, then install one: pip uninstall ' + ' '.join(onedl + openmmlab),
+    )
+    return [finding]
+
+
+def _check_torch() -> list[Finding]:
+    reason = _import_error('torch')
     if reason:
-        return [
-            Finding(
-                True,
-                f'torch cannot be imported ({reason})',
-                'install the torch build made for your machine',
-            )
-        ]
+        message = f'torch cannot be imported ({reason})'
+        return [Finding(True, message, 'install the torch build made for your machine')]
     import torch
 
     if torch.cuda.is_available():
-        return [
-            Finding(
-                False,
-                f'torch {torch.__version__} with CUDA {torch.version.cuda}: '
-                f'{torch.cuda.get_device_name()}',
-            )
-        ]
-    return [
-        Finding(
-            False,
-            f'torch {torch.__version__}, no CUDA device: everything runs on the processor',
-            'fine for the demo; for real data sets use a machine with a GPU',
-        )
-    ]
+        device = torch.cuda.get_device_name()
+        message = f'torch {torch.__version__} with CUDA {torch.version.cuda}: {device}'
+        return [Finding(False, message)]
+    finding = Finding(
+        False,
+        f'torch {torch.__version__}, no CUDA device: everything runs on the processor',
+        'fine for the demo; for real data sets use a machine with a GPU',
+    )
+    return [finding]
 
 
-def _torchvision() -> list[Finding]:
-    reason = _fails('torchvision') if _version('torchvision') else None
-    if reason:
-        return [
-            Finding(
-                True,
-                f'torchvision {_version("torchvision")} does not match torch {_version("torch")} '
-                f'({reason})',
-                'install the torchvision release made for this torch, or uninstall torchvision',
-            )
-        ]
-    return []
+def _check_torchvision() -> list[Finding]:
+    version = _version('torchvision')
+    reason = _import_error('torchvision') if version else None
+    if not reason:
+        return []
+    finding = Finding(
+        True,
+        f'torchvision {version} does not match torch {_version("torch")} ({reason})',
+        'install the torchvision release made for this torch, or uninstall torchvision',
+    )
+    return [finding]
 
 
-def _operators() -> list[Finding]:
-    if _fails('mmcv'):
-        return []  # reported with the other libraries
-    reason = _fails('mmcv.ops')
-    if reason is None:
-        try:
-            import torch
-            from mmcv.ops import nms
-
-            device = 'cuda' if torch.cuda.is_available() else 'cpu'
-            nms(
-                torch.tensor([[0.0, 0.0, 1.0, 1.0]], device=device),
-                torch.ones(1, device=device),
-                0.5,
-            )
-            return []
-        except Exception as e:  # noqa: BLE001  reported
-            reason = f'{type(e).__name__}: {e}'.splitlines()[0]
-    return [
-        Finding(
-            True,
-            f'mmcv has no working compiled operators ({reason})',
-            'it is mmcv-lite, or was built for another torch: rebuild it against this one with '
-            'pip install --no-build-isolation --no-cache-dir --force-reinstall --no-deps onedl-mmcv '
-            '(or mmcv), FORCE_CUDA=1 for a GPU that is not in sight',
-        )
-    ]
+def _check_pkg_resources() -> list[Finding]:
+    if importlib.util.find_spec('pkg_resources') is not None:
+        return []
+    finding = Finding(
+        _version('mmengine') is not None,
+        f'setuptools {_version("setuptools")} has no pkg_resources, '
+        "which openmmlab's mmengine needs for 'mmdet::' configs",
+        "pip install 'setuptools>=80,<82'",
+    )
+    return [finding]
 
 
-def _libraries() -> list[Finding]:
-    found = []
+def _check_libraries() -> list[Finding]:
+    results = []
     for module in ('cv2', 'mmengine', 'mmcv', 'mmdet'):
-        reason = _fails(module)
-        if reason:
-            cure = (
-                'install opencv-python-headless, which needs no system libraries'
-                if module == 'cv2'
-                else 'install one stack: pip install -r requirements/onedl.txt (see the README)'
-            )
-            found.append(Finding(True, f'{module} cannot be imported ({reason})', cure))
-    return found
+        reason = _import_error(module)
+        if not reason:
+            continue
+        fix = 'install one stack: pip install -r requirements/onedl.txt (see the README)'
+        if module == 'cv2':
+            fix = 'install opencv-python-headless, which needs no system libraries'
+        results.append(Finding(True, f'{module} cannot be imported ({reason})', fix))
+    return results
 
 
-def _pkg_resources() -> list[Finding]:
-    if importlib.util.find_spec('pkg_resources') is None:
-        return [
-            Finding(
-                _version('mmengine') is not None,
-                f'setuptools {_version("setuptools")} has no pkg_resources, '
-                "which openmmlab's mmengine needs for 'mmdet::' configs",
-                "pip install 'setuptools>=80,<82'",
-            )
-        ]
-    return []
+def _check_operators() -> list[Finding]:
+    if _import_error('mmcv'):
+        # Reported with the other libraries.
+        return []
+    reason = _import_error('mmcv.ops') or _operator_error()
+    if not reason:
+        return []
+    finding = Finding(
+        True,
+        f'mmcv has no working compiled operators ({reason})',
+        'it is mmcv-lite, or was built for another torch: rebuild it against this one with '
+        'pip install --no-build-isolation --no-cache-dir --force-reinstall --no-deps '
+        'onedl-mmcv (or mmcv), FORCE_CUDA=1 for a GPU that is not in sight',
+    )
+    return [finding]
 
 
-def findings() -> list[Finding]:
-    """Look at this environment; fatal findings first."""
-    found = [Finding(False, f'Python {platform.python_version()}')]
-    for look in (_stacks, _torch, _torchvision, _pkg_resources, _libraries, _operators):
-        found += look()
-    versions = [f'{p} {_version(p)}' for parts in STACKS.values() for p in parts if _version(p)]
-    found.append(Finding(False, ', '.join(versions) or 'no mm* package'))
-    return sorted(found, key=lambda f: not f.fatal)
+def _operator_error() -> str | None:
+    """Why a compiled operator of mmcv does not run, or None if it does."""
+    try:
+        import torch
+        from mmcv.ops import nms
 
-
-def print_report(found: list[Finding]) -> str:
-    """One line a finding, with its cure: STOP where mmal cannot work, note where something could be better."""
-    lines = []
-    for f in found:
-        mark = 'STOP' if f.fatal else 'note' if f.fix else 'ok'
-        lines.append(
-            f'{mark:<5} {f.message}{". " + f.fix[0].upper() + f.fix[1:] if f.fix else ""}.'
-        )
-    return '\n'.join(lines)
+        device = 'cuda' if torch.cuda.is_available() else 'cpu'
+        boxes = torch.tensor([[0.0, 0.0, 1.0, 1.0]], device=device)
+        scores = torch.ones(1, device=device)
+        nms(boxes, scores, 0.5)
+    except Exception as e:  # noqa: BLE001  a broken binary may raise anything; it is reported
+        return _first_line(e)
+    return None

@@ -1,15 +1,23 @@
-"""Versions of the packages that a result depends on."""
+"""What a result depends on beside the settings: package versions, device, processor, threads."""
 
 from __future__ import annotations
 
 from importlib.metadata import distributions
 
-import torch
-from mmengine.device import get_device
+PACKAGES = ('torch', 'mmengine', 'mmcv', 'mmdet', 'mmdetection', 'mmpretrain', 'mmal')
+"""Packages that a result depends on; those of onedl's stack have ``onedl-`` before the name."""
 
 
 def collect_env() -> dict[str, str]:
-    """Versions of the libraries, the kind of device, the processor's instructions and torch's threads in a process."""
+    """Describe the environment of this process.
+
+    Returns:
+        Versions of the packages by name, and ``device`` (its kind), ``processor`` (its instruction
+        set) and ``threads`` (those that torch computes with).
+    """
+    import torch
+    from mmengine.device import get_device
+
     return dict(
         package_versions(),
         device=get_device(),
@@ -18,9 +26,14 @@ def collect_env() -> dict[str, str]:
     )
 
 
-WANTED = ('torch', 'mmengine', 'mmcv', 'mmdet', 'mmdetection', 'mmpretrain', 'mmal')
-
-
 def package_versions() -> dict[str, str]:
-    """By name, of those that are installed."""
-    return {d.name: d.version for d in distributions() if d.name.removeprefix('onedl-') in WANTED}
+    """Find the versions of the packages that a result depends on.
+
+    Returns:
+        Version by name, of the packages that are installed.
+    """
+    versions = {}
+    for distribution in distributions():
+        if distribution.name.removeprefix('onedl-') in PACKAGES:
+            versions[distribution.name] = distribution.version
+    return versions

@@ -1,31 +1,34 @@
-"""Reading the config a user names, as the tools do."""
+"""Reads the config that a user names, as the tools do."""
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from mmengine.config import Config
 
 from mmal.errors import InputError
 
 
-def read_config(path: str, options: dict | None = None) -> Config:
-    """A config file with the ``--cfg-options`` merged in.
+def read_config(path: str, options: dict[str, Any] | None = None) -> Config:
+    """Read a config file and merge the ``--cfg-options`` into it.
+
+    ``data_root`` is also put into the environment variable MMAL_DATA_ROOT, where configs that read
+    their classes from the data find it.
 
     Args:
-        path: Of the config.
-        options: {dotted key: value}. ``data_root`` goes to MMAL_DATA_ROOT, too, where configs that read their classes
-            from the data look.
+        path: Path of the config file.
+        options: Values by dotted key. Defaults to None: no options.
 
     Raises:
-        InputError: If a file is not there.
+        InputError: If the file or one of its bases does not exist.
     """
     options = options or {}
     if 'data_root' in options:
         os.environ['MMAL_DATA_ROOT'] = options['data_root']
     try:
-        cfg = Config.fromfile(path)
+        config = Config.fromfile(path)
     except FileNotFoundError as e:
         raise InputError(f'Config file not found: {e.filename or e}') from None
-    cfg.merge_from_dict(options)
-    return cfg
+    config.merge_from_dict(options)
+    return config

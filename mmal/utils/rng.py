@@ -1,7 +1,10 @@
+"""Contexts that seed or preserve the random number generators of Python, numpy and torch."""
+
 from __future__ import annotations
 
+import hashlib
 import random
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -10,38 +13,89 @@ import torch
 
 @contextmanager
 def preserve_rng_state() -> Iterator[None]:
-    """Whatever draws random numbers inside, generators are as before afterwards: nothing that follows depends on it."""
-    states = random.getstate(), np.random.get_state()
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    """Restore all generators on leaving, so that nothing that follows depends on what was drawn.
+
+    Covers Python's and numpy's global generators, torch's on the CPU and, once CUDA is in use,
+    torch's on every GPU.
+    """
+    python_state = random.getstate()
+    numpy_state = np.random.get_state()
+    devices = range(torch.cuda.device_count()) if _uses_cuda() else ()
     try:
         with torch.random.fork_rng(devices=devices):
             yield
     finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
 
 
 @contextmanager
 def seeded_rng(seed: int) -> Iterator[None]:
-    """The processor's generators start from ``seed`` within, and are what they were afterwards."""
-    before = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    _seed_processor(seed)
+    """Seed the CPU's generators (Python's, numpy's and torch's) and restore them on leaving.
+
+    Generators of GPUs are left alone.
+
+    Args:
+        seed: Seed of all three generators, at most 32 bits.
+    """
+    python_state = random.getstate()
+    numpy_state = np.random.get_state()
+    torch_state = torch.get_rng_state()
+    _seed_cpu(seed)
     try:
         yield
     finally:
-        random.setstate(before[0])
-        np.random.set_state(before[1])
-        torch.set_rng_state(before[2])
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)
+        torch.set_rng_state(torch_state)
+
+
+@contextmanager
+def keyed_rng(key: Hashable) -> Iterator[None]:
+    """Make torch's random numbers depend on a key alone, and restore the generators on leaving.
+
+    Seeds torch's generators only, on the CPU and on all GPUs. Those of the CPU and of the current
+    GPU are restored.
+
+    Args:
+        key: What the random numbers belong to, for instance an image id.
+    """
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed_of(key))
+        yield
+
+
+def seed_of(key: Hashable) -> int:
+    """Derive a seed from a key.
+
+    Args:
+        key: Anything whose text identifies it, for instance an image id.
+
+    Returns:
+        A seed of 32 bits: the first four bytes of the SHA-256 of the key's text.
+    """
+    digest = hashlib.sha256(str(key).encode()).digest()
+    return int.from_bytes(digest[:4], 'little')
 
 
 def seed_all(seed: int) -> None:
-    """Start all generators from ``seed``: Python's, numpy's and torch's, those of the GPUs in use, too."""
-    _seed_processor(seed)
-    if torch.cuda.is_initialized():
+    """Seed all generators: Python's, numpy's and torch's, including those of the GPUs in use.
+
+    Args:
+        seed: Seed of every generator, at most 32 bits.
+    """
+    _seed_cpu(seed)
+    if _uses_cuda():
         torch.cuda.manual_seed_all(seed)
 
 
-def _seed_processor(seed: int) -> None:
+def _uses_cuda() -> bool:
+    # torch leaves this function untyped.
+    return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
+
+
+def _seed_cpu(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.default_generator.manual_seed(seed)

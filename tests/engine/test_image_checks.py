@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from mmal.engine.image_checks import check_pool_images
-from mmal.utils.image_files import check_images, defect
 from mmengine import dist
 from PIL import Image
 
@@ -25,24 +24,6 @@ def pictures(tmp_path):
     Path(paths['text.jpg']).write_text('not an image')
     Path(paths['empty.png']).write_bytes(b'')
     return paths
-
-
-def test_truncated_and_foreign_files_are_found(pictures):
-    found, _, _ = check_images(pictures, logging.getLogger())
-    assert sorted(found) == ['cut.jpg', 'cut.png', 'empty.png', 'text.jpg']
-    assert 'truncated' in found['cut.jpg']
-
-
-@pytest.mark.parametrize('mode', ['L', 'CMYK', 'P', 'RGBA', '1'])
-def test_other_colour_modes_are_fine(tmp_path, mode):
-    path = tmp_path / 'image.tif'
-    Image.new('RGB', (5, 4)).convert(mode).save(path)
-    assert defect(str(path)) is None
-
-
-def test_one_pixel_is_an_image(tmp_path):
-    Image.new('RGB', (1, 1)).save(tmp_path / 'one.jpg')
-    assert defect(str(tmp_path / 'one.jpg')) is None
 
 
 def test_of_a_pool_rank_0_alone_knows_all(pictures, tmp_path):

@@ -40,6 +40,30 @@ def test_written_files_are_readable_by_others(tmp_path):
     assert stat.S_IMODE(os.stat(tmp_path / 'a').st_mode) == 0o666 & ~mask
 
 
+@pytest.mark.parametrize('mask', [0o022, 0o027, 0o077])
+def test_the_umask_of_now_holds(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        write_bytes(tmp_path / 'a', b'')
+        folder = atomic.make_partial_folder(tmp_path / 'b')
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(os.stat(tmp_path / 'a').st_mode) == 0o666 & ~mask
+    assert stat.S_IMODE(os.stat(folder).st_mode) == 0o777 & ~mask
+    assert folder.parent == tmp_path
+    assert atomic.PARTIAL_FILE.fullmatch(folder.name)
+
+
+def test_a_temporary_name_that_is_taken_is_left_alone(tmp_path, monkeypatch):
+    tokens = iter(['aaaaaaaa', 'bbbbbbbb'])
+    monkeypatch.setattr(atomic.secrets, 'token_hex', lambda n: next(tokens))
+    taken = tmp_path / '.a.aaaaaaaa.part'
+    taken.write_text('another process')
+    write_bytes(tmp_path / 'a', b'1')
+    assert (tmp_path / 'a').read_bytes() == b'1'
+    assert taken.read_text() == 'another process'
+
+
 def test_json_refuses_nan(tmp_path):
     with pytest.raises(ValueError, match='JSON compliant'):
         write_json(tmp_path / 'a.json', float('nan'))
@@ -77,7 +101,6 @@ def test_what_a_kill_left_is_swept_up_and_nothing_else(tmp_path, monkeypatch):
 
 
 def test_a_new_folder_is_synced_into_the_one_above(tmp_path, monkeypatch):
-    from mmal.fileio import atomic
     synced = []
     monkeypatch.setattr(atomic, '_fsync', lambda path: synced.append(Path(path)))
     write_bytes(tmp_path / 'a' / 'b' / 'x', b'1')

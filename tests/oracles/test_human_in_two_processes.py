@@ -6,7 +6,8 @@ import shutil
 import socket
 import sys
 
-from mmal.fileio.text import read_json, write_json
+from mmal.fileio.checksummed import read_checksummed, write_checksummed
+from mmal.fileio.text import read_json
 
 from tests.oracles.test_human import boxes_in, label, of_people, said
 from tests.processes import apart
@@ -31,7 +32,7 @@ def al_train(config, work_dir, folder):
 def forget_the_query(work_dir):
     """Make a run one whose model is trained and evaluated, and has chosen nothing yet."""
     record = work_dir / 'round_00' / 'phases.json'
-    write_json(record, {k: v for k, v in read_json(record).items() if k in ('train', 'evaluate')})
+    write_checksummed(record, {k: v for k, v in read_checksummed(record).items() if k in ('train', 'evaluate')})
     shutil.rmtree(work_dir / 'round_00' / 'to_label')
 
 

@@ -1,5 +1,5 @@
 import pytest
-from mmal.pool.cost_model import CostModel, cost_model, fit, write_costs
+from mmal.pool.cost_model import CostModel, fit, read_cost_rows, write_costs
 
 
 def rows(pairs, seconds=None):
@@ -44,10 +44,11 @@ def test_a_break_of_the_labeler_hardly_bends_the_seconds():
     assert crowded.seconds_for(40) == pytest.approx(130), 'many boxes take long, and that is no break'
 
 
-def test_the_file_of_a_round_is_what_the_model_is_fitted_to(tmp_path):
-    for n, (pseudo, boxes) in enumerate([({1: 2, 2: 4}, {1: 5, 2: 9}), ({3: 0, 4: 6}, {3: 1, 4: 13})]):
-        write_costs(tmp_path / f'round_{n:02d}', cost_model(tmp_path, n), pseudo, boxes, {1: 7.5})
-    assert cost_model(tmp_path, 1).boxes(7) == 7, 'rounds after it are not looked at'
-    assert cost_model(tmp_path, 2).boxes(7) == pytest.approx(15)
-    text = (tmp_path / 'round_00' / 'costs.csv').read_text().splitlines()
-    assert text == ['id,pseudo_boxes,boxes,seconds,predicted_boxes,predicted_seconds', '1,2,5,7.5,2.0,', '2,4,9,,4.0,']
+def test_the_file_holds_what_it_cost_and_what_was_predicted(tmp_path):
+    path = tmp_path / 'new' / 'costs.csv'
+    write_costs(path, CostModel((1.0, 2.0), 3.0, (10.0, 1.0)), {1: 2}, {1: 5, 2: 9}, {1: 7.5})
+    assert path.read_text().splitlines() == [
+        'id,pseudo_boxes,boxes,seconds,predicted_boxes,predicted_seconds', '1,2,5,7.5,5.0,15.0', '2,,9,,3.0,13.0']
+    assert read_cost_rows([path, tmp_path / 'missing.csv']) == [[
+        dict(id='1', pseudo_boxes='2', boxes='5', seconds='7.5', predicted_boxes='5.0', predicted_seconds='15.0'),
+        dict(id='2', pseudo_boxes='', boxes='9', seconds='', predicted_boxes='3.0', predicted_seconds='13.0')]]

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mmal.pool import order
+from mmal.pool import pool
 from mmal.pool.budget import spend
 from mmal.pool.order import first_shuffled, in_order, shuffled, sort_key
 from mmal.pool.pool import Pool
@@ -72,7 +72,7 @@ def test_the_digest_is_of_one_text_however_it_is_cut(monkeypatch):
     ids = [3, 1, 2, 5]
     expected = hashlib.sha256(b'1\n2\n3\n5\nmore').hexdigest()
     assert Pool(ids).digest('more') == expected
-    monkeypatch.setattr(order, 'CHUNK', 3)
+    monkeypatch.setattr(pool, 'CHUNK', 3)
     assert Pool(ids).digest('more') == expected
 
 

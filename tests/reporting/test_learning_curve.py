@@ -1,4 +1,5 @@
 import pytest
+from mmal.fileio.checksummed import write_checksummed
 from mmal.fileio.text import read_csv, read_json, write_json
 from mmal.reporting.learning_curve import write_curve
 from mmal.run.history import main_metric, markdown_table, read_points
@@ -12,8 +13,8 @@ def rounds(tmp_path):
         metrics = {'unreadable_images': 0} | ({} if ap is None else {'coco/bbox_mAP': ap})
         write_json(folder / 'metrics.json', dict(images=10 + r, boxes=30 + r, metrics=metrics))
         write_json(folder / 'labeled.json', {})
-        write_json(folder / 'phases.json', {p: dict(seconds=1.0 + r) for p in PHASES})
-    write_json(tmp_path / 'round_03' / 'phases.json', dict(train=dict(seconds=1)))
+        write_checksummed(folder / 'phases.json', {p: dict(seconds=1.0 + r) for p in PHASES})
+    write_checksummed(tmp_path / 'round_03' / 'phases.json', dict(train=dict(seconds=1)))
     return tmp_path
 
 

@@ -68,3 +68,9 @@ def test_others_may_be_moved_together(tmp_path, sets):
     Path(files['reference set'][1]).write_bytes(b'another')
     with pytest.raises(InputError, match='moved'):
         require_others_unchanged(tmp_path, files)
+
+
+def test_a_file_that_is_gone_is_recorded_without_checksum(tmp_path):
+    write_pool_images(tmp_path, {1: file_identity(str(tmp_path / 'gone.png'))})
+    assert (tmp_path / 'images.csv').read_text() == 'id,bytes,mtime_ns,sha256\n1,-1,-1,\n'
+    require_pool_unchanged(tmp_path, {'1': '/nowhere'})

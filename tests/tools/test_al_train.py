@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from mmal.fileio.text import read_csv, read_json, write_json
+from mmal.fileio.checksummed import read_checksummed, write_checksummed
+from mmal.fileio.text import read_csv, read_json
 
 from tests.zoo_configs import ROOT
 
@@ -89,7 +90,7 @@ def test_two_processes_choose_as_one(config_file, tmp_path):
     assert not list((tmp_path / 'two').rglob('.results_*'))
     shutil.copytree(tmp_path / 'two', tmp_path / 'one')
     record = tmp_path / 'one' / 'round_00' / 'phases.json'
-    write_json(record, {k: v for k, v in read_json(record).items() if k in ('train', 'evaluate')})
+    write_checksummed(record, {k: v for k, v in read_checksummed(record).items() if k in ('train', 'evaluate')})
     done = call(ROOT / 'tools/al_train.py', config_file, '--resume', '--work-dir', tmp_path / 'one', cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     one, two = ({r['id']: float(r['influence']) for r in read_csv(tmp_path / n / 'round_00' / 'scores.csv')}

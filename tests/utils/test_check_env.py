@@ -17,19 +17,21 @@ def versions(monkeypatch):
 
 def test_two_stacks(versions):
     versions(onedl_mmcv='2.3.6', mmcv='2.1.0')
-    (finding, ) = check_env._stacks()
+    (finding, ) = check_env._check_stacks()
     assert finding.fatal
     assert 'pip uninstall onedl-mmcv mmcv' in finding.fix
     versions(mmcv='2.1.0', mmdet='3.3.0')
-    assert check_env._stacks() == []
+    assert check_env._check_stacks() == []
 
 
 @pytest.mark.parametrize(('module', 'look', 'words'), [
-    ('torch', '_torch', 'torch cannot be imported'), ('torchvision', '_torchvision', 'does not match torch'),
-    ('mmcv.ops', '_operators', 'no working compiled operators'), ('mmdet', '_libraries', 'mmdet cannot be imported'),
-    ('cv2', '_libraries', 'cv2 cannot be imported')])
+    ('torch', '_check_torch', 'torch cannot be imported'),
+    ('torchvision', '_check_torchvision', 'does not match torch'),
+    ('mmcv.ops', '_check_operators', 'no working compiled operators'),
+    ('mmdet', '_check_libraries', 'mmdet cannot be imported'),
+    ('cv2', '_check_libraries', 'cv2 cannot be imported')])
 def test_what_cannot_be_imported_is_fatal_and_has_a_cure(monkeypatch, module, look, words):
-    monkeypatch.setattr(check_env, '_fails', lambda name: 'ImportError: no' if name == module else None)
+    monkeypatch.setattr(check_env, '_import_error', lambda name: 'ImportError: no' if name == module else None)
     (finding, ) = getattr(check_env, look)()
     assert finding.fatal
     assert words in finding.message
@@ -40,7 +42,7 @@ def test_setuptools_without_pkg_resources(monkeypatch, versions):
     monkeypatch.setattr(check_env.importlib.util, 'find_spec', lambda name: None)
     for installed, fatal in (({'mmengine': '0.10.7'}, True), ({'onedl_mmengine': '0.10.12'}, False)):
         versions(**installed)
-        (finding, ) = check_env._pkg_resources()
+        (finding, ) = check_env._check_pkg_resources()
         assert finding.fatal is fatal
         assert '<82' in finding.fix
 

@@ -11,9 +11,10 @@ from mmal.engine.auxiliary_sets import label_with_auxiliary_sets
 from mmal.errors import InputError
 from mmal.fileio.text import read_json, write_json
 from mmal.oracles.base import LabelsPending, OracleResponse, Request
-from mmal.pool.cost_model import cost_model, write_costs
+from mmal.pool.cost_model import COSTS_FILE, write_costs
 from mmal.pool.order import shuffled
 from mmal.pool.score_table import pseudo_boxes_in
+from mmal.run.costs import cost_model
 from mmal.run.layout import INITIAL
 from mmal.run.round_state import RoundState
 
@@ -87,7 +88,13 @@ def label_initial_set(loop, ids: list, held: set) -> None:
                 indent=None,
             )
     if loop.oracle.is_human:
-        write_costs(folder, cost_model(loop.work_dir, 0), {}, _boxes(data, answer), answer.seconds)
+        write_costs(
+            Path(folder) / COSTS_FILE,
+            cost_model(loop.work_dir, 0),
+            {},
+            _boxes(data, answer),
+            answer.seconds,
+        )
 
 
 def _require_objects(loop, parts: dict[str, list], shown: set) -> None:
@@ -157,7 +164,7 @@ def label_selection(loop, folder: RoundState, labeled_file: Path, path: Path) ->
         ) from None
     ids, annotations = data.read_labeled(labeled_file)
     write_costs(
-        folder.path,
+        folder.path / COSTS_FILE,
         cost_model(loop.work_dir, folder.number),
         _pseudo_boxes(folder, selected),
         _boxes(data, answer),

@@ -9,9 +9,9 @@ from mmal.errors import InputError
 from mmal.fileio.atomic import write_bytes
 from mmal.fileio.text import json_bytes, read_json, write_json
 from mmal.pool.budget import images_within_budget, spend
-from mmal.pool.cost_model import cost_model, cost_rows
 from mmal.pool.pool import Pool
 from mmal.pool.score_table import best_score, ids_in, marked_bytes, pseudo_boxes_in, ranked_bytes
+from mmal.run.costs import cost_model, cost_rows
 from mmal.run.layout import PHASES
 from mmal.run.round_state import RoundState
 from mmal.samplers.base import Scores

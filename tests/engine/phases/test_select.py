@@ -53,7 +53,7 @@ def test_boxes_that_people_will_draw_are_predicted(world):
     loop.unit, loop.query, loop.oracle.is_human = 'box', 5, True
     assert chosen(loop, folder) == [1, 2], 'pseudo-boxes, at least 1, while nothing is known'
     for n in range(2):  # then it is seen that there are three times as many
-        write_costs(loop.work_dir / f'round_{n:02d}', CostModel(), {7: 1, 8: 4}, {7: 3, 8: 12}, {})
+        write_costs(loop.work_dir / f'round_{n:02d}' / 'costs.csv', CostModel(), {7: 1, 8: 4}, {7: 3, 8: 12}, {})
     assert chosen(loop, folder) == [1]
     loop.query = 13
     assert chosen(loop, folder) == [1, 2]
@@ -64,7 +64,7 @@ def test_seconds(world):
     loop.unit, loop.query, loop.oracle.is_human = 'second', 60, True
     with pytest.raises(InputError, match='no labeling time is known'):
         select(loop, folder, Pool(list(PSEUDO)), folder.artifact('select'))
-    write_costs(loop.work_dir / 'initial', CostModel(), {}, {7: 1, 8: 5}, {7: 12, 8: 20})  # 10 + 2 a box
+    write_costs(loop.work_dir / 'initial' / 'costs.csv', CostModel(), {}, {7: 1, 8: 5}, {7: 12, 8: 20})  # 10 + 2 a box
     assert chosen(loop, folder) == [1, 2, 3, 4, 5], '18 + 12 + 12 + 14 are 56'
     loop.query = 55
     assert chosen(loop, folder) == [1, 2, 3, 4]
@@ -79,7 +79,7 @@ def test_what_is_spent(world):
     assert spent(loop, point) == 90
     loop.unit = 'second'
     for name in ('initial', 'round_00', 'round_01', 'round_02'):
-        write_costs(loop.work_dir / name, CostModel(), {}, {1: 1, 2: 1}, {1: 2.5})
+        write_costs(loop.work_dir / name / 'costs.csv', CostModel(), {}, {1: 1, 2: 1}, {1: 2.5})
     assert spent(loop, point) == 15, 'the labels of round 2 come after its model; an image without a time is predicted'
 
 

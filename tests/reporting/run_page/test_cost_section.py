@@ -12,8 +12,8 @@ def run(tmp_path):
 
 def test_predicted_stands_beside_true(run):
     model = CostModel((1.0, 2.0), 3.0, (10.0, 1.0))
-    write_costs(run.work_dir / 'initial', CostModel(), {}, {1: 4}, {})
-    write_costs(run.work_dir / 'round_00', model, {7: 2, 8: 4}, {7: 6, 8: 9}, {7: 20})
+    write_costs(run.work_dir / 'initial' / 'costs.csv', CostModel(), {}, {1: 4}, {})
+    write_costs(run.work_dir / 'round_00' / 'costs.csv', model, {7: 2, 8: 4}, {7: 6, 8: 9}, {7: 20})
     table, = cost(run).tables
     assert table.columns == ['batch', 'images', 'boxes predicted', 'boxes in truth', 'boxes apart an image',
                              'seconds predicted', 'seconds in truth', 'seconds apart an image']
@@ -24,5 +24,5 @@ def test_predicted_stands_beside_true(run):
 def test_nothing_is_said_where_nothing_is_predicted(run):
     assert cost(run) is None
     run.data.has_boxes = False
-    write_costs(run.work_dir / 'round_00', CostModel(), {}, {1: 1}, {})
+    write_costs(run.work_dir / 'round_00' / 'costs.csv', CostModel(), {}, {1: 1}, {})
     assert cost(run) is None
