@@ -8,6 +8,7 @@ import sys
 import pytest
 from mmal.fileio.text import read_json
 
+from tests.project.conftest import picture
 from tests.tools.small_digits import OPTIONS
 from tests.zoo_configs import ROOT
 
@@ -78,6 +79,15 @@ def test_the_first_round_of_the_demo(mmal, installed, tmp_path):
     assert len(read_json(tmp_path / 'demo/round_00/selected.json')) == 4
     assert 'coco/bbox_mAP' in read_json(tmp_path / 'demo/curve.json')[0]['metrics']
     assert (tmp_path / 'demo/report.html').exists()
+
+
+def test_a_project_from_a_folder_of_images(mmal, installed, tmp_path):
+    for n in range(12):
+        picture(tmp_path / 'photos' / f'{n}.png', n)
+    said = mmal('init', 'photos', '--config', installed / 'mmal/.mim/configs/resnet_digits_isal.py', '--classes', 'cat',
+                'dog')
+    assert '11; 10 to label first' in said
+    assert "classes = ('cat', 'dog')" in (tmp_path / 'al_project/config.py').read_text()
 
 
 def test_a_comparison_of_two_runs(mmal, installed, tmp_path):
