@@ -74,7 +74,8 @@ def test_the_first_round_of_the_demo(mmal, installed, tmp_path):
     mmal('train', installed / 'mmal/.mim/configs/fcos_digits_isal.py', '--work-dir', 'demo', '--cfg-options',
          'train_cfg.initial=8', 'train_cfg.query=4', 'train_cfg.rounds=1', 'train_cfg.max_epochs=1',
          'model.backbone.base_channels=8', 'model.backbone.stem_channels=8', 'model.neck.in_channels=[16,32,64]',
-         'model.test_cfg.score_thr=0.001',
+         'model.test_cfg.score_thr=0.001', 'train_dataloader.persistent_workers=False',
+         *(f'{name}_dataloader.num_workers=0' for name in ('train', 'val', 'test')),
          *(f'{name}_dataloader.dataset.indices=16' for name in ('val', 'test')))
     assert len(read_json(tmp_path / 'demo/round_00/selected.json')) == 4
     assert 'coco/bbox_mAP' in read_json(tmp_path / 'demo/curve.json')[0]['metrics']
