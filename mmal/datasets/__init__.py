@@ -1,1 +1,1 @@
-"""Data that mmal makes itself."""
+"""Data sets that mmal makes or reads itself, parts of a pool, and seeded training data."""

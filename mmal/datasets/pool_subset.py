@@ -1,113 +1,162 @@
+"""Any mmpretrain dataset as a pool: stable image ids, and datasets of a part of the images."""
+
 from __future__ import annotations
 
 import hashlib
 import os.path as osp
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from mmengine.dataset import BaseDataset
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
+from numpy.typing import NDArray
 
 from mmal.errors import InputError
 from mmal.fileio.text import read_json
 from mmal.registry import DATASETS
 
 
-def image_root(dataset) -> str:
-    """The folder that a dataset's image files are named below; '' if it has none."""
-    return (dataset.data_prefix or {}).get('img_path') or dataset.data_root or ''
+def image_root(dataset: BaseDataset) -> str:
+    """Find the folder that a dataset's image files are named below.
+
+    Args:
+        dataset: A built dataset.
+
+    Returns:
+        Path of the folder; '' if there is none.
+    """
+    prefix = dataset.data_prefix or {}
+    return prefix.get('img_path') or dataset.data_root or ''
 
 
-def image_ids(dataset) -> list[str]:
-    """A stable id for every row: the file's name below its folder, or, of an image that has none, its pixels' digest.
+def image_ids(dataset: BaseDataset) -> list[str]:
+    """Give every row of a dataset a stable id.
 
-    Identical images without files are told apart by the order they come in.
+    The id of an image file is its name below :func:`image_root`. The id of an image without a file
+    is a digest of its pixels; identical images without files are told apart by their order.
+
+    Args:
+        dataset: A built dataset.
 
     Raises:
-        InputError: If a file stands twice.
+        InputError: If a file occurs twice.
     """
     root = image_root(dataset)
-    ids, seen = [], {}
+    ids = []
+    occurrences: Counter[str] = Counter()
     for row in range(len(dataset)):
         info = dataset.get_data_info(row)
         if 'img_path' in info:
             image_id = osp.relpath(info['img_path'], root) if root else info['img_path']
-            if image_id in seen:
+            if image_id in occurrences:
                 raise InputError(
-                    f'{image_id} stands twice in the pool. Ids must be unique: name each image once.'
+                    f'{image_id} stands twice in the pool. Ids must be unique: name each image '
+                    'once.'
                 )
-            seen[image_id] = 1
+            occurrences[image_id] = 1
         else:
             digest = hashlib.sha256(info['img'].tobytes()).hexdigest()[:16]
-            seen[digest] = seen.get(digest, 0) + 1
-            image_id = digest if seen[digest] == 1 else f'{digest}-{seen[digest]}'
+            occurrences[digest] += 1
+            n = occurrences[digest]
+            image_id = digest if n == 1 else f'{digest}-{n}'
         ids.append(image_id)
     return ids
 
 
 @DATASETS.register_module()
 class PoolSubset:
-    """Some images of a classification dataset, with the labels of a file or with none.
+    """Images of a classification dataset, chosen and labeled by a file.
+
+    Attributes:
+        dataset: The dataset within.
+        ids: Image ids, by row.
 
     Args:
-        dataset: Config of the whole dataset; its pipeline is used.
-        ann_file: JSON list of {id, label}, or of {id}. Defaults to None: all images with the dataset's own labels.
+        dataset: Config of the dataset that has the images and the pipeline.
+        ann_file: Path of a list of {id, label}, or of {id}. Defaults to None: all images with the
+            dataset's own labels.
 
     Raises:
         InputError: If the file names an image that the dataset lacks.
     """
 
-    def __init__(self, dataset: dict, ann_file: str | None = None) -> None:
+    def __init__(self, dataset: dict[str, Any], ann_file: str | None = None) -> None:
         self.dataset = MMENGINE_DATASETS.build(dataset)
         self.dataset.full_init()
         all_ids = image_ids(self.dataset)
-        if ann_file is None:
-            self.ids, self._labels, self._rows = all_ids, None, range(len(all_ids))
-            return
-        entries, row_of = (
-            read_json(ann_file),
-            {image_id: row for row, image_id in enumerate(all_ids)},
-        )
-        missing = [e['id'] for e in entries if e['id'] not in row_of]
+        self.ids = all_ids
+        self._labels: list[Any] | None = None
+        self._rows: Sequence[int] = range(len(all_ids))
+        if ann_file is not None:
+            self._choose(ann_file)
+
+    def _choose(self, ann_file: str) -> None:
+        """Keep the images of a file, with its labels."""
+        entries = read_json(ann_file)
+        row_of = {image_id: row for row, image_id in enumerate(self.ids)}
+        missing = [entry['id'] for entry in entries if entry['id'] not in row_of]
         if missing:
             raise InputError(
                 f'{ann_file} names {len(missing)} images that the dataset lacks, e.g. {missing[0]}.'
             )
-        self.ids = [e['id'] for e in entries]
-        self._labels = [e.get('label') for e in entries]
+        self.ids = [entry['id'] for entry in entries]
+        self._labels = [entry.get('label') for entry in entries]
         self._rows = [row_of[image_id] for image_id in self.ids]
 
     @property
-    def metainfo(self) -> dict:
-        return self.dataset.metainfo
+    def metainfo(self) -> dict[str, Any]:
+        """Meta information of the dataset within."""
+        metainfo: dict[str, Any] = self.dataset.metainfo
+        return metainfo
 
     @property
-    def CLASSES(self):  # noqa: N802  mmpretrain's name
+    def CLASSES(self) -> Any:
+        """Class names of the dataset within, under mmpretrain's name for them."""
         return self.dataset.CLASSES
 
-    def get_gt_labels(self):
-        """For hooks that count classes."""
-        return np.array([self.get_data_info(i)['gt_label'] for i in range(len(self))])
+    def get_gt_labels(self) -> NDArray[Any]:
+        """Read all labels, for hooks that count classes.
+
+        Returns:
+            The label of each image, by row.
+        """
+        return np.array([self.get_data_info(row)['gt_label'] for row in range(len(self))])
 
     def full_init(self) -> None:
-        """Nothing is lazy here."""
+        """Do nothing: this dataset is never lazy."""
 
     def __len__(self) -> int:
         return len(self.ids)
 
-    def get_data_info(self, index: int) -> dict:
-        """Image and label; none of the dataset's own labels if there is a file."""
-        info = self.dataset.get_data_info(self._rows[index])
-        if self._labels is not None:
-            for key in ('gt_label', 'gt_score', 'gt_label_difficult'):
-                info.pop(key, None)
-            if self._labels[index] is not None:
-                info['gt_label'] = self._labels[index]
+    def get_data_info(self, index: int) -> dict[str, Any]:
+        """Read image and label of a row.
+
+        If labels come from a file, none of the dataset's own are given.
+
+        Args:
+            index: Row of the image.
+        """
+        info: dict[str, Any] = self.dataset.get_data_info(self._rows[index])
+        if self._labels is None:
+            return info
+        for key in ('gt_label', 'gt_score', 'gt_label_difficult'):
+            info.pop(key, None)
+        if self._labels[index] is not None:
+            info['gt_label'] = self._labels[index]
         return info
 
     def get_cat_ids(self, index: int) -> list[int]:
-        """For class-balancing wrappers."""
+        """Read the class indices of a row, for class-balancing wrappers.
+
+        Args:
+            index: Row of the image.
+        """
         label = self.get_data_info(index)['gt_label']
-        return list(label) if isinstance(label, (list, tuple)) else [int(label)]
+        if isinstance(label, (list, tuple)):
+            return list(label)
+        return [int(label)]
 
     def __getitem__(self, index: int) -> Any:
         return self.dataset.pipeline(self.get_data_info(index))

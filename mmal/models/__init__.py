@@ -1,0 +1,1 @@
+"""Modules that a config puts around a model."""

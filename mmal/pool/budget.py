@@ -20,10 +20,14 @@ class BudgetUnit(str, Enum):
     BOX = 'box'
     SECOND = 'second'
 
+    def __str__(self) -> str:
+        # Python's own differs between its versions.
+        return self.value
+
     @property
     def plural(self) -> str:
-        """The unit as curves and tables name it, for instance 'images'."""
-        return f'{self.value}s'
+        """The unit as curves and tables name it: 'images', 'boxes' or 'seconds'."""
+        return 'boxes' if self is BudgetUnit.BOX else f'{self.value}s'
 
 
 def holdout_size(initial: int, share: float) -> int:

@@ -123,24 +123,29 @@ def fit(rounds: Iterable[Iterable[Mapping[str, Any]]]) -> CostModel:
 
 
 def _parse_cost(row: Mapping[str, Any]) -> _LabelingCost:
-    pseudo_boxes = row.get('pseudo_boxes')
-    seconds = row.get('seconds')
     return _LabelingCost(
         boxes=float(row['boxes']),
-        pseudo_boxes=None if pseudo_boxes in ('', None) else float(pseudo_boxes),
-        seconds=None if seconds in ('', None) else float(seconds),
+        pseudo_boxes=_parse_number(row.get('pseudo_boxes')),
+        seconds=_parse_number(row.get('seconds')),
     )
+
+
+def _parse_number(value: Any) -> float | None:
+    if value is None or value == '':
+        return None
+    return float(value)
 
 
 def _fit_boxes(batches: list[list[_LabelingCost]]) -> tuple[float, float] | None:
     """Line of the true boxes over the pseudo-boxes; None while too few batches have any."""
-    batches_with_any = 0
     points = []
-    for batch in batches:
-        own_points = [(c.pseudo_boxes, c.boxes) for c in batch if c.pseudo_boxes is not None]
-        batches_with_any += bool(own_points)
-        points += own_points
-    if batches_with_any < MIN_ROUNDS_TO_FIT:
+    known_batches = set()
+    for number, batch in enumerate(batches):
+        for cost in batch:
+            if cost.pseudo_boxes is not None:
+                points.append((cost.pseudo_boxes, cost.boxes))
+                known_batches.add(number)
+    if len(known_batches) < MIN_ROUNDS_TO_FIT:
         return None
     return _fit_line(points)
 
@@ -156,7 +161,10 @@ def _fit_seconds(costs: list[_LabelingCost]) -> tuple[float, float] | None:
         return None
     usual = float(np.median([seconds / (1 + boxes) for boxes, seconds in points]))
     longest = OUTLIER_FACTOR * usual
-    return _fit_line([(boxes, min(seconds, longest * (1 + boxes))) for boxes, seconds in points])
+    bounded_points = []
+    for boxes, seconds in points:
+        bounded_points.append((boxes, min(seconds, longest * (1 + boxes))))
+    return _fit_line(bounded_points)
 
 
 def _fit_line(points: list[tuple[float, float]]) -> tuple[float, float]:
@@ -184,10 +192,11 @@ def write_costs(
         boxes: True number of boxes by image id, of every labeled image.
         seconds: Seconds that labeling took by image id, of those whose time is known.
     """
-    rows = [
-        _cost_row(model, image_id, pseudo_boxes.get(image_id), n_boxes, seconds.get(image_id, ''))
-        for image_id, n_boxes in boxes.items()
-    ]
+    rows = []
+    for image_id, true_boxes in boxes.items():
+        own_pseudo_boxes = pseudo_boxes.get(image_id)
+        own_seconds = seconds.get(image_id)
+        rows.append(_cost_row(model, image_id, own_pseudo_boxes, true_boxes, own_seconds))
     write_csv(path, COLUMNS, rows)
 
 
@@ -196,19 +205,15 @@ def _cost_row(
     image_id: Hashable,
     pseudo_boxes: int | None,
     boxes: int,
-    seconds: float | str,
+    seconds: float | None,
 ) -> list[Any]:
     """Values of :data:`COLUMNS` for one image; '' stands for what is not known."""
     predicted_boxes = round(model.boxes(pseudo_boxes), 3)
     predicted_seconds = model.seconds(pseudo_boxes)
-    return [
-        image_id,
-        '' if pseudo_boxes is None else pseudo_boxes,
-        boxes,
-        seconds,
-        predicted_boxes,
-        '' if predicted_seconds is None else round(predicted_seconds, 3),
-    ]
+    if predicted_seconds is not None:
+        predicted_seconds = round(predicted_seconds, 3)
+    row = [image_id, pseudo_boxes, boxes, seconds, predicted_boxes, predicted_seconds]
+    return ['' if value is None else value for value in row]
 
 
 def read_cost_rows(files: Iterable[Path]) -> list[list[dict[str, str]]]:

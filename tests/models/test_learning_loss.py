@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmal.adapters.detection.model import DetectionAdapter
 from mmal.errors import InputError
-from mmal.models.learning_loss import LossPrediction, _each, ranking_loss
+from mmal.models.learning_loss import LossPrediction, _image_losses, ranking_loss
 from mmengine.logging import MessageHub
 from mmengine.registry import MODELS
 
@@ -60,7 +60,7 @@ def test_its_targets_are_the_losses_of_single_images(fcos):
                                        data_samples=[i['data_samples'] for i in items]), False)
     original = type(fcos).loss.__get__(fcos)
     with DetectionAdapter(fcos).loss_mode(), torch.no_grad():
-        found = _each(fcos, original, data['inputs'], data['data_samples'], fcos.extract_feat(data['inputs']))
+        found = _image_losses(fcos, original, data['inputs'], data['data_samples'], fcos.extract_feat(data['inputs']))
         expected = torch.stack([public_loss(fcos, it) for it in items])
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     assert public(fcos, items[0])
@@ -77,7 +77,7 @@ def test_a_two_stage_detector_learns_it_too():
     losses['loss_prediction'].backward()
     got = {n.split('.')[0] for n, p in model.named_parameters() if p.grad is not None}
     assert got == {'loss_prediction'}
-    true = _each(model, type(model).loss.__get__(model), data['inputs'], data['data_samples'],
+    true = _image_losses(model, type(model).loss.__get__(model), data['inputs'], data['data_samples'],
                  model.extract_feat(data['inputs']))
     assert len(set(true.tolist())) == 4
     features = DetectionAdapter(model).features(items, model.loss_prediction.feature_maps)
