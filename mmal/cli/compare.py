@@ -77,7 +77,9 @@ def list_runs(plan: Plan) -> None:
         plan: The plan.
     """
     for run in plan.runs():
-        progress = 'done' if run.done else f'{run.complete} of {run.rounds} rounds'
+        progress = 'done'
+        if not run.read_status().done:
+            progress = f'{run.read_rounds_done()} of {run.rounds} rounds'
         print(f'{run.method:<24} seed {run.seed:<4} {progress}')
 
 
@@ -95,7 +97,7 @@ def submit(plan: Plan, slurm_args: list[str], jobs: int | None) -> None:
     """
     from mmal.benchmark.slurm_executor import SlurmExecutor, job_settings
 
-    ids = SlurmExecutor(plan, 'slurm', job_settings(slurm_args), jobs).execute()
+    ids = SlurmExecutor(plan, job_settings(slurm_args), jobs).execute()
     if ids:
         print(
             f'Submitted or queued: {" ".join(ids)}. Their logs: {plan.work_dir}/jobs/. '
@@ -129,7 +131,7 @@ def execute(plan: Plan, args: argparse.Namespace) -> list[PlannedRun]:
         submit(plan, args.slurm_args, args.jobs)
         runs = plan.runs()
         executor.write_state(runs)
-        return [run for run in runs if not run.done]
+        return [run for run in runs if not run.read_status().done]
     return executor.execute()
 
 
