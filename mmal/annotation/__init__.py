@@ -1,4 +1,4 @@
-"""The way to people and back: batches of images to label, exports for labeling tools, imports that distrust them."""
+"""Annotation by people: batches to label, files for labeling tools, imports that check labels."""
 
 from .batch import Batch, BatchImage
 from .importer import import_file

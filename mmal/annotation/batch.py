@@ -1,4 +1,4 @@
-"""Images that people are to label together: ``to_label/`` with the list and its exports."""
+"""A batch: images that people label together, listed in ``to_label/`` of a folder."""
 
 from __future__ import annotations
 
@@ -8,21 +8,26 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from mmal.errors import InputError
-from mmal.fileio.atomic import write_bytes
-from mmal.fileio.checksummed import read_checksummed, write_checksummed
-from mmal.fileio.text import json_bytes
+from mmal.fileio.checksummed import read_checksummed
 
-from .formats import coco, csv_table, label_studio
+from .records import Prediction
 
 FOLDER = 'to_label'
+"""Name of the folder that holds the list of a batch and its files for labeling tools."""
 NAME = 'batch.json'
+"""Name of the list of a batch, inside :data:`FOLDER`."""
 
 
-def batch_file(folder: Path) -> Path:
-    """The file that lists a batch, in the folder of the batch."""
-    return folder / FOLDER / NAME
+def batch_file(folder: str | Path) -> Path:
+    """The file that lists a batch.
+
+    Args:
+        folder: Folder of the batch, for instance ``work_dir/initial``.
+    """
+    return Path(folder) / FOLDER / NAME
 
 
 @dataclass(frozen=True)
@@ -30,14 +35,15 @@ class BatchImage:
     """An image of a batch.
 
     Attributes:
-        id: Of the pool; whole number or text.
-        file_name: Below the root of the batch.
+        id: Id of the image in the pool, a whole number or text.
+        file_name: Path of the file below the root of the batch.
         rank: Place in the ranking, from 0: most helpful first.
-        width: In pixels, as loaded. Defaults to None: not known, which is enough for classes of whole images.
-        height: In pixels.
-        score: Of the sampler; lower is more helpful. Defaults to None: it gave none.
-        predictions: The model's own, as pre-annotations: dicts with ``label`` (class index), ``score`` and, in
-            detection, ``bbox`` (x, y, width, height in pixels), the most confident first.
+        width: Width in pixels, as loaded. Defaults to None: unknown, which is enough for classes of
+            whole images.
+        height: Height in pixels, as loaded. Defaults to None: unknown.
+        score: Score of the sampler; lower is more helpful. Defaults to None: the sampler gave none.
+        predictions: The model's own predictions, shown as pre-annotations, the most confident
+            first.
     """
 
     id: Hashable
@@ -46,113 +52,117 @@ class BatchImage:
     width: int | None = None
     height: int | None = None
     score: float | None = None
-    predictions: list[dict] = field(default_factory=list)
+    predictions: list[Prediction] = field(default_factory=list)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels.
+
+        Raises:
+            ValueError: If they are unknown, which no image of a batch that asks for boxes may be.
+        """
+        if self.width is None or self.height is None:
+            raise ValueError(f'{self.file_name}: the size of the image is not known.')
+        return self.width, self.height
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What people are asked.
+    """The images that people are asked to label, and what they are asked about them.
 
     Attributes:
-        name: What it is for: 'initial', 'evaluation', 'round_00', ...
+        name: Purpose of the batch: 'initial', 'evaluation', 'round_00', ...
         classes: Class names in the config's order.
-        categories: COCO categories, one a class, for boxes; none for classes of whole images.
-        root: Folder that file names are below.
-        images: In rank order.
-        several: Whether an image may have several classes, of classes of whole images. Defaults to False.
+        categories: COCO categories, one per class, if boxes are asked for; an empty list if classes
+            of whole images are.
+        root: Folder that the file names are below.
+        images: Images in rank order.
+        several_labels: Whether an image may have several classes, where classes of whole images are
+            asked for. Defaults to False. The file calls it ``several``.
     """
 
     name: str
     classes: list[str]
-    categories: list[dict]
+    categories: list[dict[str, Any]]
     root: str
     images: list[BatchImage]
-    several: bool = False
+    several_labels: bool = False
 
     @property
-    def boxes(self) -> bool:
-        """Whether boxes are asked for, or a class an image."""
+    def has_boxes(self) -> bool:
+        """Whether boxes are asked for, rather than classes of whole images."""
         return bool(self.categories)
 
     @cached_property
-    def by_text(self) -> dict[str, BatchImage]:
+    def image_by_id(self) -> dict[str, BatchImage]:
         """Images by the text of their id."""
         return {str(image.id): image for image in self.images}
 
     @cached_property
-    def by_name(self) -> dict[str, BatchImage]:
+    def image_by_name(self) -> dict[str, BatchImage]:
         """Images by file name."""
         return {image.file_name: image for image in self.images}
 
-    def write(self, folder: str | Path) -> Path:
-        """Write ``to_label/`` into a folder, the sealed list last; what is there already is left as it is.
-
-        Returns:
-            The path of ``to_label``.
-        """
-        target = Path(folder) / FOLDER
-        if not (target / NAME).exists():
-            for name, content in self.exports().items():
-                write_bytes(target / name, content)
-            write_checksummed(target / NAME, asdict(self))
-        return target
-
-    def exports(self) -> dict[str, bytes]:
-        """Content of each file for labeling tools, by name."""
-        files = {
-            'images.txt': ''.join(f'{path}\n' for path in self.paths()).encode(
-                errors='surrogateescape'
-            ),
-            'label_studio.json': json_bytes(label_studio.tasks(self)),
-            'label_studio.xml': label_studio.config(self).encode(),
-        }
-        if self.boxes:
-            return files | {
-                'coco.json': json_bytes(coco.export(self)),
-                'cvat.json': json_bytes(coco.export_cvat(self)),
-            }
-        return files | {'labels.csv': csv_table.export(self)}
-
-    def paths(self) -> Iterator[str]:
-        """Image files, best first."""
-        return (str(Path(self.root) / image.file_name) for image in self.images)
+    def to_json(self) -> dict[str, Any]:
+        """The content of ``batch.json``."""
+        content = asdict(self)
+        content['several'] = content.pop('several_labels')
+        return content
 
     @classmethod
     def read(cls, folder: str | Path) -> Batch:
-        """Read what :meth:`write` wrote.
+        """Read what :func:`~mmal.annotation.export.write_batch` wrote.
+
+        Args:
+            folder: Folder of the batch.
 
         Raises:
             InputError: If the folder holds no batch.
-            CorruptStateError: If it is not what was written.
+            CorruptStateError: If the file is not what was written.
         """
-        path = Path(folder) / FOLDER / NAME
+        path = batch_file(folder)
         if not path.exists():
             raise InputError(f'{folder} holds no batch to label: expected {path}.')
         content = read_checksummed(path)
-        return cls(**{**content, 'images': [BatchImage(**image) for image in content['images']]})
+        several_labels = content.pop('several')
+        images = [BatchImage(**image) for image in content.pop('images')]
+        return cls(**content, images=images, several_labels=several_labels)
 
 
 def batch_folders(work_dir: str | Path) -> list[Path]:
-    """Folders of a work_dir that hold a batch, in the order they were asked: the initial one, then the rounds'."""
-    return sorted(
-        (p.parent.parent for p in Path(work_dir).glob(f'*/{FOLDER}/{NAME}')),
-        key=lambda p: (p.name.startswith('round_'), len(p.name), p.name),
-    )
+    """Folders of a run that hold a batch, in the order the batches were asked for.
+
+    The initial batch comes first, then those of the rounds.
+
+    Args:
+        work_dir: Work directory of the run.
+    """
+
+    def order(folder: Path) -> tuple[bool, int, str]:
+        # round_100 comes after round_11
+        return folder.name.startswith('round_'), len(folder.name), folder.name
+
+    folders = [path.parent.parent for path in Path(work_dir).glob(f'*/{FOLDER}/{NAME}')]
+    return sorted(folders, key=order)
 
 
-def other_batches(folder: str | Path) -> Iterator[tuple[Path, Batch]]:
-    """Batches near that of a folder: of the same run, and of the project that the run or the folder lies in."""
+def nearby_batches(folder: str | Path) -> Iterator[tuple[Path, Batch]]:
+    """Other batches of the same run, and of the project that the run or the folder lies in.
+
+    Args:
+        folder: Folder of a batch, which is not among them.
+
+    Yields:
+        The folder of a batch, and the batch. Damaged ones are left out.
+    """
     folder = Path(os.path.abspath(folder))
-    near = [
-        path
-        for parent, pattern in (
-            (folder.parent, '*'),
-            (folder.parent, '*/*'),
-            (folder.parent.parent, '*'),
-        )
-        for path in sorted(parent.glob(f'{pattern}/{FOLDER}/{NAME}'))
-    ]
-    for other in dict.fromkeys(path.parent.parent for path in near):
-        if other != folder:
-            with suppress(InputError, OSError):  # a damaged one is none to send people to
-                yield other, Batch.read(other)
+    parent = folder.parent
+    paths = sorted(parent.glob(f'*/{FOLDER}/{NAME}'))
+    paths += sorted(parent.glob(f'*/*/{FOLDER}/{NAME}'))
+    paths += sorted(parent.parent.glob(f'*/{FOLDER}/{NAME}'))
+    # dict.fromkeys keeps the first of equal folders, in order
+    for other in dict.fromkeys(path.parent.parent for path in paths):
+        if other == folder:
+            continue
+        with suppress(InputError, OSError):
+            yield other, Batch.read(other)

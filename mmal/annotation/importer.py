@@ -2,84 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 from mmal.errors import InputError
 from mmal.fileio.checksummed import digest_bytes
 
-from .batch import FOLDER, Batch, other_batches
+from .batch import FOLDER, Batch, nearby_batches
+from .export import exported_files
 from .label_store import LabelStore
-from .matching import image_of
-from .parsed import ParsedImage
-from .reader import read_labels, unpacked
+from .matching import ImageNotFoundError, find_image
+from .parsed import ParsedFile, ParsedImage
+from .reader import read_labels, unpack
+from .records import LabelEntry
 from .validation import Rules, ValidatedLabels, validate
 
-SHOWN = 20
-"""Problems named one by one."""
-
-
-def import_parsed(
-    folder: str | Path,
-    answers: list[ParsedImage],
-    problems: list[str],
-    rules: Rules,
-    digest: str,
-    closed: bool = False,
-    dry_run: bool = False,
-) -> str:
-    """Check answers and keep them all, or none.
-
-    Args:
-        folder: Of the batch.
-        answers: What a file or a server says.
-        problems: What is wrong already.
-        rules: What the user has said about it.
-        digest: Of the source; the same one brings nothing new.
-        closed: Whether later rounds are made from the labels already.
-        dry_run: Change nothing.
-
-    Returns:
-        What it does, in words.
-
-    Raises:
-        InputError: If anything is wrong; the message names each problem. Nothing is kept then.
-    """
-    batch, old = Batch.read(folder), LabelStore.read(folder)
-    believed = validate(batch, answers, rules)
-    problems = [*problems, *believed.problems]
-    if problems:
-        raise _refusal(
-            problems,
-            _belongs(
-                folder,
-                lambda other: any(
-                    image_of(other, answer)[0] for answer in believed.strangers[:SHOWN]
-                ),
-            ),
-        )
-    new = old.merged_with(believed, digest)
-    effect = summary_lines(batch, old, new, believed)
-    changes = (new.entries, new.skipped) != (old.entries, old.skipped)
-    if closed and changes:
-        raise InputError(
-            f'Batch {batch.name} is closed: the run went on from its labels, and this file says something '
-            f'else ({effect}). Later rounds were made from what it said then. To train on corrected '
-            'labels, start a run anew in another --work-dir.'
-        )
-    if not dry_run and not closed:
-        new.write(folder, batch)
-    return effect
-
-
-def _refusal(problems: list[str], there: str) -> InputError:
-    more = f'\n  ... and {len(problems) - SHOWN} more' if len(problems) > SHOWN else ''
-    return InputError(
-        f'{len(problems)} problem{"s" * (len(problems) > 1)}, so nothing was imported:\n  '
-        + '\n  '.join(problems[:SHOWN])
-        + more
-        + there
-    )
+MAX_PROBLEMS_SHOWN = 20
+"""Problems that a message names one by one."""
 
 
 def import_file(
@@ -89,67 +29,168 @@ def import_file(
     closed: bool = False,
     dry_run: bool = False,
 ) -> str:
-    """:func:`import_answers` of a file.
+    """Check the labels of a file and keep them all, or none.
+
+    Args:
+        folder: Folder of the batch that the labels are for.
+        path: The file, in any format that :func:`~mmal.annotation.reader.read_labels` knows, or a
+            zip archive of one JSON file.
+        rules: What the user has said about the file. Defaults to None: nothing.
+        closed: Whether later rounds are made from the labels of the batch already, so that they
+            must not change. Defaults to False.
+        dry_run: Whether to change nothing. Defaults to False.
+
+    Returns:
+        What the import changes, in words.
 
     Raises:
-        InputError: Beside the above, if the file is the export itself, whose boxes are the model's and no labels.
+        InputError: If anything is wrong with the file, if it would change a closed batch, or if it
+            is the export itself, whose boxes are the model's and nobody's labels. The message names
+            each problem. Nothing is kept then.
     """
-    batch, content = Batch.read(folder), Path(path).read_bytes()
+    batch = Batch.read(folder)
+    content = Path(path).read_bytes()
     try:
-        content = unpacked(content)
-        if content in batch.exports().values():
+        content = unpack(content)
+        if content in exported_files(batch).values():
             raise InputError(
                 f"is what was exported to {Path(folder) / FOLDER}: its boxes are the model's "
                 "predictions, nobody's labels. Bring what your labeling tool exports."
             )
-        found = read_labels(content, batch)
-        if found.others and not found.answers and not found.problems:
-            raise InputError(
-                f'all {found.others.total()} tasks are of other batches ({", ".join(found.others)}), '
-                f'expected some of {batch.name}. Export the project that has them.'
-                + _belongs(folder, lambda other: other.name in found.others)
-            )
-        effect = import_parsed(
-            folder,
-            found.answers,
-            found.problems,
-            rules or Rules(),
-            digest_bytes(content),
-            closed,
-            dry_run,
-        )
+        parsed = read_labels(content, batch)
+        _require_own_tasks(folder, batch, parsed)
+        digest = digest_bytes(content)
+        effect = import_parsed(folder, parsed, rules or Rules(), digest, closed, dry_run)
     except InputError as e:
         raise InputError(f'{path}: {e}') from None
-    others = (
-        f'; {found.others.total()} tasks of other batches ({", ".join(found.others)}) passed over'
+    if not parsed.other_batches:
+        return effect
+    return f'{effect}; {_count_tasks(parsed.other_batches)} passed over'
+
+
+def _require_own_tasks(folder: str | Path, batch: Batch, parsed: ParsedFile) -> None:
+    """Refuse a file whose tasks were all made for other batches."""
+    others = parsed.other_batches
+    if not others or parsed.images or parsed.problems:
+        return
+    raise InputError(
+        f'all {others.total()} tasks are of other batches ({", ".join(others)}), '
+        f'expected some of {batch.name}. Export the project that has them.'
+        + _name_fitting_batches(folder, lambda other: other.name in others)
     )
-    return effect + others if found.others else effect
 
 
-def _belongs(folder: str | Path, fits: Callable[[Batch], bool]) -> str:
-    """The commands that bring the file into other batches nearby, of those it fits; '' if there is none."""
-    return ''.join(
-        f'\nThere are images of batch {other.name} in it: `python tools/al_labels.py {near} FILE` brings '
-        'those in.'
-        for near, other in other_batches(folder)
-        if fits(other)
-    )
+def _count_tasks(other_batches: Counter[str]) -> str:
+    return f'{other_batches.total()} tasks of other batches ({", ".join(other_batches)})'
 
 
-def summary_lines(batch: Batch, old: LabelStore, new: LabelStore, believed: ValidatedLabels) -> str:
+def import_parsed(
+    folder: str | Path,
+    parsed: ParsedFile,
+    rules: Rules,
+    digest: str,
+    closed: bool = False,
+    dry_run: bool = False,
+) -> str:
+    """Check labels that have been parsed and keep them all, or none.
+
+    Args:
+        folder: Folder of the batch that the labels are for.
+        parsed: What a file or a server says.
+        rules: What the user has said about it.
+        digest: SHA-256 of the source.
+        closed: Whether later rounds are made from the labels of the batch already, so that they
+            must not change. Defaults to False.
+        dry_run: Whether to change nothing. Defaults to False.
+
+    Returns:
+        What the import changes, in words.
+
+    Raises:
+        InputError: If anything is wrong, or if a closed batch would change. The message names each
+            problem. Nothing is kept then.
+    """
+    batch = Batch.read(folder)
+    old = LabelStore.read(folder)
+    labels = validate(batch, parsed.images, rules)
+    problems = parsed.problems + labels.problems
+    if problems:
+        unmatched = labels.unmatched[:MAX_PROBLEMS_SHOWN]
+        hint = _name_fitting_batches(folder, lambda other: _has_any(other, unmatched))
+        raise _refusal(problems, hint)
+    new = old.merged_with(labels, digest)
+    effect = _describe_effect(batch, old, new, labels)
+    changes = new.entries != old.entries or new.skipped != old.skipped
+    if closed and changes:
+        raise InputError(
+            f'Batch {batch.name} is closed: the run went on from its labels, and this file says '
+            f'something else ({effect}). Later rounds were made from what it said then. To train '
+            'on corrected labels, start a run anew in another --work-dir.'
+        )
+    if not dry_run and not closed:
+        new.write(folder, batch)
+    return effect
+
+
+def _refusal(problems: list[str], hint: str) -> InputError:
+    plural = 's' if len(problems) > 1 else ''
+    lines = [f'{len(problems)} problem{plural}, so nothing was imported:']
+    lines += problems[:MAX_PROBLEMS_SHOWN]
+    if len(problems) > MAX_PROBLEMS_SHOWN:
+        lines.append(f'... and {len(problems) - MAX_PROBLEMS_SHOWN} more')
+    return InputError('\n  '.join(lines) + hint)
+
+
+def _has_any(batch: Batch, parsed_images: list[ParsedImage]) -> bool:
+    """Whether a batch has any of the images that a file means."""
+    for parsed in parsed_images:
+        try:
+            find_image(batch, parsed)
+        except ImageNotFoundError:
+            continue
+        return True
+    return False
+
+
+def _name_fitting_batches(folder: str | Path, fits: Callable[[Batch], bool]) -> str:
+    """Lines with the commands that bring the file into nearby batches that it fits; '' if none."""
+    lines = ''
+    for other_folder, other in nearby_batches(folder):
+        if fits(other):
+            lines += (
+                f'\nThere are images of batch {other.name} in it: `python tools/al_labels.py '
+                f'{other_folder} FILE` brings those in.'
+            )
+    return lines
+
+
+def _describe_effect(
+    batch: Batch, old: LabelStore, new: LabelStore, labels: ValidatedLabels
+) -> str:
     """What an import changes, in words."""
-    added = [i for i in new.entries if i not in old.entries]
-    changed = [i for i in new.entries if i in old.entries and _said(new, i) != _said(old, i)]
-    boxes = sum(len(e['boxes']) for e in believed.entries.values()) if batch.boxes else None
-    parts = [f'{len(added)} images newly labeled', f'{len(changed)} changed']
-    if boxes is not None:
-        empty = sum(not e['boxes'] for e in believed.entries.values())
-        parts += [f'{boxes} boxes in the file', f'{empty} images without objects']
-    skipped = len(set(new.skipped) - set(old.skipped))
-    parts += [f'{skipped} skipped'] if skipped else []
-    parts += believed.notes
-    return f'Batch {batch.name}: {", ".join(parts)}; {len(new.missing(batch))} of {len(batch.images)} still to do'
+    n_added = 0
+    n_changed = 0
+    for image_id, entry in new.entries.items():
+        old_entry = old.entries.get(image_id)
+        if old_entry is None:
+            n_added += 1
+        elif not _same_labels(entry, old_entry):
+            n_changed += 1
+    parts = [f'{n_added} images newly labeled', f'{n_changed} changed']
+    if batch.has_boxes:
+        counts = [len(entry['boxes']) for entry in labels.entries.values()]
+        parts.append(f'{sum(counts)} boxes in the file')
+        parts.append(f'{counts.count(0)} images without objects')
+    n_skipped = len(set(new.skipped) - set(old.skipped))
+    if n_skipped:
+        parts.append(f'{n_skipped} skipped')
+    parts += labels.notes
+    missing = len(new.missing(batch))
+    return f'Batch {batch.name}: {", ".join(parts)}; {missing} of {len(batch.images)} still to do'
 
 
-def _said(labels: LabelStore, image_id: str) -> dict:
-    return {k: v for k, v in labels.entries[image_id].items() if k not in ('who', 'seconds')}
+def _same_labels(entry: LabelEntry, old_entry: LabelEntry) -> bool:
+    """Whether two entries say the same, whoever labeled and however long it took."""
+    if entry.get('boxes') != old_entry.get('boxes'):
+        return False
+    return entry.get('label') == old_entry.get('label')

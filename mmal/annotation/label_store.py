@@ -1,27 +1,35 @@
-"""``labels.json`` of a batch: what was believed so far, in one sealed file; and ``annotations.json`` made from it."""
+"""The labels of a batch so far.
+
+``labels.json`` holds them, with a checksum; ``annotations.json`` is made from it for datasets.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from mmal.fileio.atomic import write_bytes
 from mmal.fileio.checksummed import read_checksummed, write_checksummed
 from mmal.fileio.text import json_bytes
 
+from .batch import Batch, BatchImage
+from .records import CocoAnnotation, ImageLabel, LabelEntry
 from .validation import ValidatedLabels
 
-if TYPE_CHECKING:
-    from .batch import Batch, BatchImage
-
 NAME = 'labels.json'
+"""Name of the file that holds the labels of a batch."""
 ANNOTATIONS = 'annotations.json'
+"""Name of the annotation file that datasets read, beside :data:`NAME`."""
 
 
-def labels_file(folder: Path) -> Path:
-    """The file that holds the labels of a batch, in the folder of the batch."""
-    return folder / NAME
+def labels_file(folder: str | Path) -> Path:
+    """The file that holds the labels of a batch.
+
+    Args:
+        folder: Folder of the batch, for instance ``work_dir/initial``.
+    """
+    return Path(folder) / NAME
 
 
 @dataclass
@@ -29,87 +37,125 @@ class LabelStore:
     """Labels of the images of a batch.
 
     Attributes:
-        entries: By text of the image id: ``boxes`` or ``label``, and ``who`` and ``seconds`` where known. An image
-            with ``boxes=[]`` is labeled as empty; one that is not here is not labeled.
-        skipped: Texts of ids of images that whoever was to label them skipped.
-        files: SHA-256 of the files imported, in their order.
+        entries: Labels by the text of the image id. An image without an entry is not labeled; one
+            with an empty list of boxes is labeled as empty.
+        skipped: Texts of ids of images that the annotator skipped.
+        files: SHA-256 of each imported file, in the order of the imports.
     """
 
-    entries: dict[str, dict] = field(default_factory=dict)
+    entries: dict[str, LabelEntry] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
 
     @classmethod
     def read(cls, folder: str | Path) -> LabelStore:
-        """Labels of the batch in this folder; none yet if there is no file.
+        """Read the labels of a batch; there are none if there is no file.
+
+        Args:
+            folder: Folder of the batch.
 
         Raises:
             CorruptStateError: If the file is not what was written.
         """
-        path = Path(folder) / NAME
-        return cls(**read_checksummed(path)) if path.exists() else cls()
+        path = labels_file(folder)
+        if not path.exists():
+            return cls()
+        return cls(**read_checksummed(path))
 
     def write(self, folder: str | Path, batch: Batch) -> None:
-        """Write both files, the sealed one last."""
-        write_bytes(Path(folder) / ANNOTATIONS, json_bytes(self.annotation_file(batch)))
-        write_checksummed(
-            Path(folder) / NAME, dict(entries=self.entries, skipped=self.skipped, files=self.files)
-        )
+        """Write ``annotations.json``, then ``labels.json``.
 
-    def merged_with(self, believed: ValidatedLabels, digest: str) -> LabelStore:
-        """These labels and those of one more file; what the file says of an image replaces what was said before."""
-        entries = {**self.entries, **believed.entries}
-        skipped = [
-            i for i in dict.fromkeys(self.skipped + believed.skipped) if i not in believed.entries
-        ]
-        return LabelStore(
-            {i: e for i, e in entries.items() if i not in believed.skipped},
-            skipped,
-            self.files if digest in self.files else [*self.files, digest],
-        )
+        Args:
+            folder: Folder of the batch.
+            batch: The batch that the labels are of.
+        """
+        write_bytes(Path(folder) / ANNOTATIONS, json_bytes(self.annotation_file(batch)))
+        content = {'entries': self.entries, 'skipped': self.skipped, 'files': self.files}
+        write_checksummed(labels_file(folder), content)
+
+    def merged_with(self, labels: ValidatedLabels, digest: str) -> LabelStore:
+        """These labels together with those of one more file.
+
+        What the file says about an image replaces what was said before.
+
+        Args:
+            labels: Labels of the file.
+            digest: SHA-256 of the file.
+        """
+        entries = {**self.entries, **labels.entries}
+        for image_id in labels.skipped:
+            entries.pop(image_id, None)
+        skipped = dict.fromkeys(self.skipped + labels.skipped)
+        still_skipped = [image_id for image_id in skipped if image_id not in labels.entries]
+        files = list(dict.fromkeys([*self.files, digest]))
+        return LabelStore(entries, still_skipped, files)
 
     def missing(self, batch: Batch) -> list[BatchImage]:
-        """Images neither labeled nor skipped."""
-        return [
-            i
-            for i in batch.images
-            if str(i.id) not in self.entries and str(i.id) not in self.skipped
-        ]
+        """Images that are neither labeled nor skipped, in rank order.
+
+        Args:
+            batch: The batch that the labels are of.
+        """
+        settled = {*self.entries, *self.skipped}
+        return [image for image in batch.images if str(image.id) not in settled]
 
     def labeled(self, batch: Batch) -> list[BatchImage]:
-        """Images labeled, in rank order."""
-        return [i for i in batch.images if str(i.id) in self.entries]
+        """Images that are labeled, in rank order.
 
-    def annotations(self, batch: Batch) -> list[dict]:
-        """COCO annotations without ids, or {id, label}, of the labeled images."""
-        if not batch.boxes:
-            return [
-                dict(id=i.id, label=self.entries[str(i.id)]['label']) for i in self.labeled(batch)
-            ]
-        category = {c['name']: c['id'] for c in batch.categories}
-        return [
-            dict(
-                image_id=i.id,
-                category_id=category[b['category']],
-                bbox=b['bbox'],
-                area=b['bbox'][2] * b['bbox'][3],
-                iscrowd=b.get('iscrowd', 0),
+        Args:
+            batch: The batch that the labels are of.
+        """
+        return [image for image in batch.images if str(image.id) in self.entries]
+
+    def annotations(self, batch: Batch) -> list[CocoAnnotation] | list[ImageLabel]:
+        """Annotations of the labeled images: COCO's without ids, or labels of whole images.
+
+        Args:
+            batch: The batch that the labels are of.
+        """
+        if batch.has_boxes:
+            return self._boxes(batch)
+        return self._image_labels(batch)
+
+    def _image_labels(self, batch: Batch) -> list[ImageLabel]:
+        labels: list[ImageLabel] = []
+        for image in self.labeled(batch):
+            labels.append({'id': image.id, 'label': self.entries[str(image.id)]['label']})
+        return labels
+
+    def _boxes(self, batch: Batch) -> list[CocoAnnotation]:
+        category_ids = {category['name']: category['id'] for category in batch.categories}
+        annotations: list[CocoAnnotation] = []
+        for image in self.labeled(batch):
+            for box in self.entries[str(image.id)]['boxes']:
+                bbox = box['bbox']
+                annotation: CocoAnnotation = {
+                    'image_id': image.id,
+                    'category_id': category_ids[box['category']],
+                    'bbox': bbox,
+                    'area': bbox[2] * bbox[3],
+                    'iscrowd': box.get('iscrowd', 0),
+                }
+                annotations.append(annotation)
+        return annotations
+
+    def annotation_file(self, batch: Batch) -> dict[str, Any] | list[ImageLabel]:
+        """The content of ``annotations.json``: a COCO file, or a list of labels of whole images.
+
+        Args:
+            batch: The batch that the labels are of.
+        """
+        if not batch.has_boxes:
+            return self._image_labels(batch)
+        images = []
+        for image in self.labeled(batch):
+            images.append(
+                {
+                    'id': image.id,
+                    'file_name': image.file_name,
+                    'width': image.width,
+                    'height': image.height,
+                }
             )
-            for i in self.labeled(batch)
-            for b in self.entries[str(i.id)]['boxes']
-        ]
-
-    def annotation_file(self, batch: Batch) -> dict | list:
-        """The labeled images as a dataset reads them: a COCO file, or a list of {id, label}."""
-        found = self.annotations(batch)
-        if not batch.boxes:
-            return found
-        images = [
-            dict(id=i.id, file_name=i.file_name, width=i.width, height=i.height)
-            for i in self.labeled(batch)
-        ]
-        return dict(
-            images=images,
-            annotations=[dict(id=n + 1, **a) for n, a in enumerate(found)],
-            categories=batch.categories,
-        )
+        annotations = [{'id': n, **box} for n, box in enumerate(self._boxes(batch), start=1)]
+        return {'images': images, 'annotations': annotations, 'categories': batch.categories}

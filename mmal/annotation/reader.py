@@ -1,4 +1,4 @@
-"""Open a file of labels, in whichever format it is; what is broken in it is explained."""
+"""Read a file of labels, in whichever format it is, and explain what is broken in it."""
 
 from __future__ import annotations
 
@@ -7,70 +7,71 @@ import json
 import zipfile
 import zlib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 from mmal.errors import InputError
 
 from .batch import Batch
 from .formats import coco, csv_table, label_studio
-from .parsed import ParsedImage
+from .parsed import ParsedFile
 
-MOST_UNPACKED = 2 * 1024**3
-"""Bytes that are unpacked of an archive, at most."""
-UNPACK = 'Unpack it, and bring the one with the labels'
-
-
-@dataclass(frozen=True)
-class ReadResult:
-    """What a file says.
-
-    Attributes:
-        answers: Of images.
-        problems: Lines, each with place and cure.
-        others: Names of other batches, with the number of tasks of each that were passed over.
-    """
-
-    answers: list[ParsedImage]
-    problems: list[str]
-    others: Counter = field(default_factory=Counter)
+MAX_UNPACKED_BYTES = 2 * 1024**3
+"""Bytes that are unpacked from an archive at most."""
+UNPACK_HINT = 'Unpack it, and bring the one with the labels'
+ZIP_SIGNATURES = (b'PK\x03\x04', b'PK\x05\x06')
+"""First bytes of a zip archive, and of an empty one."""
 
 
-def unpacked(content: bytes) -> bytes:
-    """The one JSON file in a zip archive, such as CVAT exports; anything else as it is. Nothing is written to disk.
+def unpack(content: bytes) -> bytes:
+    """Read the one JSON file in a zip archive, such as CVAT exports. Nothing is written to disk.
+
+    Args:
+        content: Content of a file.
+
+    Returns:
+        The JSON file, or ``content`` itself if it is no archive.
 
     Raises:
-        InputError: If there is another number of them, or the archive cannot be read.
+        InputError: If there is not exactly one JSON file in the archive, if it is too large, or if
+            the archive cannot be read.
     """
-    if not content.startswith((b'PK\x03\x04', b'PK\x05\x06')):  # the second is of an empty one
+    if not content.startswith(ZIP_SIGNATURES):
         return content
+    inner = b''
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = [n for n in archive.namelist() if n.lower().endswith('.json')]
-            inner = archive.open(names[0]).read(MOST_UNPACKED + 1) if len(names) == 1 else b''
-    except RuntimeError as e:  # a password; a kind of compression that Python lacks
-        raise InputError(f'the archive cannot be read ({e}). {UNPACK}.') from None
+            names = [name for name in archive.namelist() if name.lower().endswith('.json')]
+            if len(names) == 1:
+                inner = archive.open(names[0]).read(MAX_UNPACKED_BYTES + 1)
+    except RuntimeError as e:
+        # it has a password, or a kind of compression that Python lacks
+        raise InputError(f'the archive cannot be read ({e}). {UNPACK_HINT}.') from None
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, OverflowError) as e:
         raise InputError(f'the archive is damaged ({e}). Export or download it again.') from None
-    if len(names) != 1:
-        found = f'{len(names)}: {", ".join(names[:5])}. {UNPACK}' if names else 'none'
-        raise InputError(f'expected one JSON file in the archive, found {found}.')
-    if len(inner) > MOST_UNPACKED:
+    if not names:
+        raise InputError('expected one JSON file in the archive, found none.')
+    if len(names) > 1:
         raise InputError(
-            f'{names[0]} in the archive has more than {MOST_UNPACKED} bytes. {UNPACK}.'
+            f'expected one JSON file in the archive, found {len(names)}: {", ".join(names[:5])}. '
+            f'{UNPACK_HINT}.'
+        )
+    if len(inner) > MAX_UNPACKED_BYTES:
+        raise InputError(
+            f'{names[0]} in the archive has more than {MAX_UNPACKED_BYTES} bytes. {UNPACK_HINT}.'
         )
     return inner
 
 
-def read_labels(content: bytes, batch: Batch) -> ReadResult:
-    """What a file says, in whichever of the formats it is: COCO, Label Studio's raw JSON, or CSV.
+def read_labels(content: bytes, batch: Batch) -> ParsedFile:
+    """Parse a file in whichever of the formats it is: COCO, Label Studio's raw JSON, or CSV.
 
     Args:
-        content: Of the file.
-        batch: What was asked; tasks of other batches are passed over.
+        content: Content of the file.
+        batch: The batch that people were asked to label. Tasks of other batches are passed over.
 
     Raises:
-        InputError: If it is in none of them.
+        InputError: If the file is in none of the formats, or in one that cannot answer the batch.
     """
     try:
         text = content.decode('utf-8-sig')
@@ -79,33 +80,47 @@ def read_labels(content: bytes, batch: Batch) -> ReadResult:
             f'expected text in UTF-8 (JSON or CSV): {e}. Save it as such (in a spreadsheet: "CSV '
             'UTF-8"); if it is an archive, unpack it.'
         ) from None
-    if text.lstrip()[:1] not in ('[', '{'):
-        if batch.boxes:
-            raise InputError(
-                "expected a COCO file or Label Studio's JSON export with boxes, found neither."
-            )
-        return ReadResult(*csv_table.parse(text))
-    data = _json(text)
-    if isinstance(data, list):
-        others = Counter(
-            name for name in map(label_studio.batch_of, data) if name not in (None, batch.name)
+    is_json = text.lstrip()[:1] in ('[', '{')
+    if is_json:
+        return _read_json(text, batch)
+    if batch.has_boxes:
+        raise InputError(
+            "expected a COCO file or Label Studio's JSON export with boxes, found neither."
         )
-        mine = [task for task in data if label_studio.batch_of(task) in (None, batch.name)]
-        return ReadResult(*label_studio.parse(mine), others)
-    if isinstance(data, dict) and {'images', 'annotations', 'categories'} <= set(data):
-        if not batch.boxes:
-            raise InputError(
-                "is a COCO file, but classes of whole images were asked for. Bring CSV or Label Studio's "
-                'JSON export.'
-            )
-        return ReadResult(*coco.parse(data))
-    raise InputError(
-        "expected a COCO file (images, annotations, categories) or Label Studio's raw JSON export (a "
-        'list of tasks), found other JSON.'
-    )
+    return csv_table.parse(text)
 
 
-def _json(text: str) -> Any:
+def _read_json(text: str, batch: Batch) -> ParsedFile:
+    data = _parse_json(text)
+    if isinstance(data, list):
+        return _read_tasks(data, batch)
+    if not isinstance(data, dict) or not {'images', 'annotations', 'categories'} <= set(data):
+        raise InputError(
+            "expected a COCO file (images, annotations, categories) or Label Studio's raw JSON "
+            'export (a list of tasks), found other JSON.'
+        )
+    if not batch.has_boxes:
+        raise InputError(
+            'is a COCO file, but classes of whole images were asked for. Bring CSV or Label '
+            "Studio's JSON export."
+        )
+    return coco.parse(data)
+
+
+def _read_tasks(tasks: list[Any], batch: Batch) -> ParsedFile:
+    """Parse Label Studio's tasks that were made for this batch, or for none."""
+    own_tasks = []
+    other_batches: Counter[str] = Counter()
+    for task in tasks:
+        name = label_studio.batch_name(task)
+        if name is None or name == batch.name:
+            own_tasks.append(task)
+        else:
+            other_batches[name] += 1
+    return replace(label_studio.parse(own_tasks), other_batches=other_batches)
+
+
+def _parse_json(text: str) -> Any:
     try:
         return json.loads(text)
     except RecursionError:

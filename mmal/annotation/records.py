@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, TypedDict
 
 
@@ -52,6 +52,47 @@ class Prediction(TypedDict, total=False):
     bbox: list[float]
 
 
+class BoxEntry(TypedDict, total=False):
+    """One box in ``labels.json``.
+
+    Attributes:
+        bbox: x, y, width and height in pixels, inside the image.
+        category: Name of the class.
+        iscrowd: 1 for a crowd; absent otherwise.
+    """
+
+    bbox: list[float]
+    category: str
+    iscrowd: int
+
+
+class LabelEntry(TypedDict, total=False):
+    """The labels of one image in ``labels.json``.
+
+    Attributes:
+        who: Name of the annotator; absent if unknown.
+        seconds: Time that labeling took, in seconds; absent if unknown.
+        boxes: Boxes of the image, in batches that ask for boxes. An empty list labels the image as
+            empty.
+        label: Index of the class, or a list of indices where an image may have several classes, in
+            batches that ask for classes of whole images.
+    """
+
+    who: str
+    seconds: float
+    boxes: list[BoxEntry]
+    label: int | list[int]
+
+
+def is_box(annotation: Mapping[str, Any]) -> bool:
+    """Whether an annotation or a prediction is of an object, rather than of a whole image.
+
+    Args:
+        annotation: A :class:`CocoAnnotation`, :class:`ImageLabel` or :class:`Prediction`.
+    """
+    return 'bbox' in annotation
+
+
 def by_image(annotations: Iterable[Any]) -> dict[Hashable, list[Any]]:
     """Group annotations by the image they belong to.
 
@@ -63,6 +104,8 @@ def by_image(annotations: Iterable[Any]) -> dict[Hashable, list[Any]]:
     """
     groups: dict[Hashable, list[Any]] = {}
     for annotation in annotations:
-        image_id = annotation['image_id'] if 'image_id' in annotation else annotation['id']
+        # The id of an annotation in COCO is its own; the id of a label is that of its image.
+        key = 'image_id' if 'image_id' in annotation else 'id'
+        image_id = annotation[key]
         groups.setdefault(image_id, []).append(annotation)
     return groups

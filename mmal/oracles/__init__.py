@@ -1,4 +1,4 @@
-"""Oracles: what turns chosen ids into annotations."""
+"""Oracles: what turns selected ids into annotations."""
 
 from .base import LabelsPending, Oracle, OracleResponse, Request
 from .human import HumanOracle
@@ -7,10 +7,10 @@ from .simulated import SimulatedOracle
 
 __all__ = [
     'AnnotationServer',
-    'OracleResponse',
     'HumanOracle',
+    'LabelsPending',
     'Oracle',
+    'OracleResponse',
     'Request',
     'SimulatedOracle',
-    'LabelsPending',
 ]

@@ -9,6 +9,7 @@ from collections.abc import Hashable
 from pathlib import Path
 
 from mmal.annotation.batch import Batch, BatchImage
+from mmal.annotation.export import write_batch
 from mmal.errors import InputError
 from mmal.fileio.atomic import make_partial_folder, write_bytes
 from mmal.fileio.text import write_csv, write_json
@@ -160,9 +161,8 @@ def _write(folder: Path, contents: ProjectContents) -> None:
     asked = []
     for rank, image in enumerate(parts.evaluation):
         asked.append(BatchImage(ids[image.name], image.name, rank, image.width, image.height))
-    Batch('evaluation', classes, categories, source.root, asked, base.multi_label).write(
-        folder / 'evaluation'
-    )
+    batch = Batch('evaluation', classes, categories, source.root, asked, base.multi_label)
+    write_batch(batch, folder / 'evaluation')
     _write_tables(folder, contents.scanned, parts)
     text = config_text(base, source.root, classes, len(parts.pool), contents.numbers)
     write_bytes(folder / 'config.py', text.encode())

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from mmal.annotation.batch import BatchImage
+from mmal.annotation.export import write_batch
 from mmal.annotation.importer import import_file
 from mmal.annotation.label_store import LabelStore
 from mmal.annotation.validation import Rules
@@ -18,7 +19,7 @@ GOOD = [(3, 1, [10, 20, 30, 40]), (9, 7, [0, 0, 640, 480]), (11, 1, [5.5, 5, 20,
 
 @pytest.fixture
 def folder(tmp_path):
-    boxes_batch().write(tmp_path / 'round_00')
+    write_batch(boxes_batch(), tmp_path / 'round_00')
     return tmp_path / 'round_00'
 
 
@@ -166,14 +167,14 @@ def test_renumbered_ids_and_dropped_folders_are_found_by_name(folder):
 
 
 def test_a_name_that_fits_two_images_is_no_name(tmp_path):
-    classes_batch().write(tmp_path / 'b')
+    write_batch(classes_batch(), tmp_path / 'b')
     with pytest.raises(InputError, match="'1.png' is not in batch"):
         bring(tmp_path / 'b', 'file_name,label\n1.png,cat\n')
 
 
 def test_classes_come_as_a_table(tmp_path):
     folder = tmp_path / 'b'
-    classes_batch().write(folder)
+    write_batch(classes_batch(), folder)
     said = bring(folder, 'file_name,label,who,seconds\nx/1.png,dog,ann,3.5\nx/2.png,,,\n')
     assert '1 images newly labeled, 0 changed; 2 of 3 still to do' in said
     assert LabelStore.read(folder).entries == {'x/1.png': dict(who='ann', seconds=3.5, label=1)}
@@ -192,7 +193,7 @@ def test_classes_come_as_a_table(tmp_path):
     ('file_name,label\nx/1.png,cat;cat\n', 'a class stands twice'),
 ])
 def test_a_bad_table_is_refused(tmp_path, table, message):
-    classes_batch().write(tmp_path / 'b')
+    write_batch(classes_batch(), tmp_path / 'b')
     with pytest.raises(InputError, match=message):
         bring(tmp_path / 'b', table)
     assert LabelStore.read(tmp_path / 'b') == LabelStore()
@@ -209,7 +210,7 @@ def test_the_batch_that_images_belong_to_is_named_with_the_command(tmp_path):
     others = dict(run_00='run/round_00', initial='run/initial', evaluation='evaluation')
     for n, (name, place) in enumerate(others.items()):
         images = [BatchImage(100 * n, f'{name}.jpg', 0, 640, 480)]
-        replace(boxes_batch(name), images=images).write(tmp_path / place)
+        write_batch(replace(boxes_batch(name), images=images), tmp_path / place)
     (tmp_path / 'run/initial/to_label/batch.json').write_text('{')  # a damaged one is passed over
     for here, there in (('run/round_00', 'evaluation'), ('evaluation', 'run_00')):
         images = [dict(id=1, file_name=f'{n}.jpg', width=640, height=480) for n in (there, 'initial')]

@@ -1,39 +1,11 @@
-import pytest
-from mmal.annotation.batch import Batch
-from mmal.annotation.formats import label_studio
-from mmal.annotation.label_studio_client import config_differs, said_by
+"""What needs no server; tests/oracles/test_label_studio.py has more."""
 
-CONFIG = label_studio.config(Batch('x', ['cat', 'dog'], [dict(id=1, name='cat')], '/images', []))
-
-
-@pytest.mark.parametrize('edit', [('"cat"', '"cat" background="red" hotkey="c"'), ('zoom="true"', 'zoom="false"'),
-                                  ('<View>', '<View><Header value="Cats and dogs"/>')])
-def test_what_labels_do_not_depend_on_may_be_edited(edit):
-    assert edit[0] in CONFIG
-    assert config_differs(CONFIG.replace(*edit), CONFIG) is None
-
-
-def test_the_order_of_classes_is_free():
-    swapped = CONFIG.replace('"cat"', '"?"').replace('"dog"', '"cat"').replace('"?"', '"dog"')
-    assert swapped != CONFIG
-    assert config_differs(swapped, CONFIG) is None
-
-
-@pytest.mark.parametrize(('edit', 'message'), [
-    (('"dog"', '"Dog"'), "expected the classes ['cat', 'dog'], found ['Dog', 'cat']"),
-    (('RectangleLabels', 'PolygonLabels'), 'expected a tag named \'label\' <RectangleLabels toName="image">, found <'),
-    (('"$image"', '"$picture"'), 'found <Image value="$picture">'),
-    (('name="label"', 'name="tag"'), "expected a tag named 'label' <RectangleLabels toName=\"image\">, found none"),
-    (('</View>', '<TextArea name="note" toName="image"/></View>'), "expected tags that take answers named ['label']"),
-    (('</View>', ''), 'is not XML')])
-def test_what_labels_depend_on_is_told(edit, message):
-    assert edit[0] in CONFIG
-    assert message in config_differs(CONFIG.replace(*edit), CONFIG)
+from mmal.annotation.label_studio_client import error_message
 
 
 def test_a_servers_words_are_cut_to_a_line():
-    assert said_by(dict(detail='Validation error', exc_info=None, validation_errors=dict(title=['Too short.']))) == (
-        'Validation error Too short')
-    assert said_by('<html>\n' + 1000 * 'x').startswith('<html> xxx')
-    assert len(said_by('x' * 1000)) < 310
-    assert said_by(dict(error='odd')) == "{'error': 'odd'}"
+    body = dict(detail='Validation error', exc_info=None, validation_errors=dict(title=['Too short.']))
+    assert error_message(body) == 'Validation error Too short'
+    assert error_message('<html>\n' + 1000 * 'x').startswith('<html> xxx')
+    assert len(error_message('x' * 1000)) < 310
+    assert error_message(dict(error='odd')) == "{'error': 'odd'}"

@@ -6,6 +6,7 @@ import zipfile
 
 import pytest
 from mmal.annotation import reader
+from mmal.annotation.export import write_batch
 from mmal.annotation.importer import import_file
 from mmal.annotation.label_store import LabelStore
 from mmal.annotation.validation import Rules
@@ -74,7 +75,7 @@ CLASSES = dict(
 @pytest.mark.parametrize('case', [*BOXES, *CLASSES])
 def test_a_broken_file_is_explained_and_nothing_is_kept(tmp_path, case):
     content, message = {**BOXES, **CLASSES}[case]
-    (boxes_batch if case in BOXES else classes_batch)().write(tmp_path / 'b')
+    write_batch((boxes_batch if case in BOXES else classes_batch)(), tmp_path / 'b')
     with pytest.raises(InputError, match=message) as e:
         import_file(tmp_path / 'b', write(tmp_path / 'file', content))
     assert str(tmp_path / 'file') in str(e.value)
@@ -86,14 +87,14 @@ def test_a_broken_file_is_explained_and_nothing_is_kept(tmp_path, case):
     ('file_name;label\nx/1.png;cat\ny/1.png;"dog"\n', 2), ('file_name\tlabel\nx/1.png\tcat\n', 1),
     ('file_name,label\rx/1.png,cat\ry/1.png,dog\r', 2), ('"id";"label"\r\n"x/1.png";"owl"\r\n', 1)])
 def test_tables_as_spreadsheets_write_them(tmp_path, content, labeled):
-    classes_batch().write(tmp_path / 'b')
+    write_batch(classes_batch(), tmp_path / 'b')
     (tmp_path / 'f.csv').write_bytes(content.encode())
     assert f'{labeled} images newly labeled' in import_file(tmp_path / 'b', tmp_path / 'f.csv')
 
 
 @pytest.mark.parametrize('encoding', ['cp1252', 'utf-16'])
 def test_another_encoding_is_named_with_its_cure(tmp_path, encoding):
-    classes_batch().write(tmp_path / 'b')
+    write_batch(classes_batch(), tmp_path / 'b')
     (tmp_path / 'f.csv').write_bytes('file_name,label\nx/1.png,Käse\n'.encode(encoding))
     with pytest.raises(InputError, match='expected text in UTF-8 .*in a spreadsheet: "CSV UTF-8"'):
         import_file(tmp_path / 'b', tmp_path / 'f.csv')
@@ -110,14 +111,14 @@ def archive(path, **files):
 
 
 def test_the_one_json_file_of_an_archive_is_read(tmp_path):
-    boxes_batch().write(tmp_path / 'b')
+    write_batch(boxes_batch(), tmp_path / 'b')
     path = archive(tmp_path / 'f.zip', **{'annotations__instances_default.json': coco_file(BOX), 'images__a.jpg': b'x'})
     assert '1 images newly labeled' in import_file(tmp_path / 'b', path, Rules(without_boxes='unlabeled'))
     assert not (tmp_path / 'annotations').exists()
 
 
 def test_an_archive_of_what_was_exported_is_no_label(tmp_path):
-    target = boxes_batch().write(tmp_path / 'b')
+    target = write_batch(boxes_batch(), tmp_path / 'b')
     path = archive(tmp_path / 'f.zip', **{'cvat.json': (target / 'cvat.json').read_bytes()})
     with pytest.raises(InputError, match="its boxes are the model's predictions"):
         import_file(tmp_path / 'b', path)
@@ -129,13 +130,13 @@ def test_an_archive_of_what_was_exported_is_no_label(tmp_path):
     ({'instances_Train.json': {}, 'instances_Test.json': {}},
      'found 2: instances_Train.json, instances_Test.json. Unpack it')])
 def test_archives_with_another_number_of_files_are_refused(tmp_path, files, message):
-    boxes_batch().write(tmp_path / 'b')
+    write_batch(boxes_batch(), tmp_path / 'b')
     with pytest.raises(InputError, match=message):
         import_file(tmp_path / 'b', archive(tmp_path / 'f.zip', **files))
 
 
 def test_archives_that_swell_or_are_damaged_or_locked_are_refused(tmp_path, monkeypatch):
-    boxes_batch().write(tmp_path / 'b')
+    write_batch(boxes_batch(), tmp_path / 'b')
     path = archive(tmp_path / 'f.zip', **{'x.json': coco_file(BOX)})
     whole = path.read_bytes()
     for content in (whole[:60], whole[:40] + b'\0' * 20 + whole[60:]):
@@ -149,7 +150,7 @@ def test_archives_that_swell_or_are_damaged_or_locked_are_refused(tmp_path, monk
     path.write_bytes(locked)
     with pytest.raises(InputError, match='encrypted'):
         import_file(tmp_path / 'b', path)
-    monkeypatch.setattr(reader, 'MOST_UNPACKED', 100)
+    monkeypatch.setattr(reader, 'MAX_UNPACKED_BYTES', 100)
     path.write_bytes(whole)
     with pytest.raises(InputError, match='more than 100 bytes'):
         import_file(tmp_path / 'b', path)
@@ -205,7 +206,7 @@ TABLE = 'file_name,label,id,rank,score,who,seconds\nx/1.png,cat,x/1.png,0,,ann,3
     (classes_batch, TABLE)], ids=['coco', 'boxes in label studio', 'classes in label studio', 'table'])
 def test_nothing_but_our_own_refusal_comes_of_any_file(tmp_path, batch, good):
     """400 files that were good before something happened to them; each seed is the same ever after."""
-    batch().write(tmp_path / 'b')
+    write_batch(batch(), tmp_path / 'b')
     refused = 0
     for seed in range(400):
         draw = random.Random(seed)

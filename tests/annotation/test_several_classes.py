@@ -5,22 +5,23 @@ from dataclasses import replace
 import pytest
 from mmal.adapters import several_labels
 from mmal.annotation.batch import Batch
+from mmal.annotation.export import write_batch
 from mmal.annotation.formats import label_studio
 from mmal.annotation.importer import import_file
+from mmal.annotation.label_config import find_config_difference
 from mmal.annotation.label_store import LabelStore
-from mmal.annotation.label_studio_client import config_differs
 from mmal.engine.phases.label import batch_for_annotators
 from mmal.errors import InputError
 from mmengine.config import Config
 
 from tests.annotation.annotation_fixtures import classes_batch, studio_export, write
 
-ONE, SEVERAL = classes_batch(), replace(classes_batch(), several=True)
+ONE, SEVERAL = classes_batch(), replace(classes_batch(), several_labels=True)
 TABLE = 'file_name,label\nx/1.png,cat;owl\nx/2.png,dog\n'
 
 
 def bring(folder, batch, content):
-    batch.write(folder)
+    write_batch(batch, folder)
     return import_file(folder, write(folder.parent / 'f', content))
 
 
@@ -43,20 +44,21 @@ def test_where_it_takes_several_all_labels_are_lists(tmp_path):
                                                                 dict(id='x/2.png', label=[1])]
 
 
-def test_the_batch_keeps_it_and_those_of_old_had_one(tmp_path):
-    SEVERAL.write(tmp_path)
-    assert Batch.read(tmp_path).several
-    assert not classes_batch().several
+def test_the_batch_keeps_it(tmp_path):
+    write_batch(SEVERAL, tmp_path)
+    assert Batch.read(tmp_path).several_labels
+    assert not classes_batch().several_labels
 
 
 def test_label_studio_asks_for_one_or_several():
     one, several = label_studio.config(ONE), label_studio.config(SEVERAL)
     assert 'choice="single"' in one
     assert 'choice="multiple"' in several
-    assert config_differs(one, several) == ('expected a tag named \'label\' <Choices toName="image" choice="multiple">,'
-                                            ' found <Choices toName="image" choice="single">')
-    assert config_differs(one.replace('choice="single"', 'choice="single-radio"'), one) is None
-    assert config_differs(one.replace(' choice="single"', ''), one) is None
+    assert find_config_difference(one, several) == (
+        'expected a tag named \'label\' <Choices toName="image" choice="multiple">,'
+        ' found <Choices toName="image" choice="single">')
+    assert find_config_difference(one.replace('choice="single"', 'choice="single-radio"'), one) is None
+    assert find_config_difference(one.replace(' choice="single"', ''), one) is None
 
 
 def test_several_guesses_are_shown_where_several_are_likely():
@@ -82,4 +84,4 @@ def test_a_run_asks_as_its_model_learns():
         classes, categories, several_labels = ('cat', 'dog'), [], True
         image_root, file_info = staticmethod(lambda: '/data'), staticmethod(lambda i: dict(file_name=i))
 
-    assert batch_for_annotators(Data(), 'initial', ['a.png'], []).several
+    assert batch_for_annotators(Data(), 'initial', ['a.png'], []).several_labels

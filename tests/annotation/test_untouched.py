@@ -4,6 +4,7 @@ import copy
 
 import pytest
 from mmal.annotation.batch import Batch, BatchImage
+from mmal.annotation.export import write_batch
 from mmal.annotation.formats import coco
 from mmal.annotation.importer import import_file
 from mmal.annotation.label_store import LabelStore
@@ -25,7 +26,7 @@ ASKED = r'{} images? ha(s|ve) exactly the boxes that the model guessed, e.g. {},
 
 @pytest.fixture
 def folder(tmp_path):
-    BATCH.write(tmp_path / 'round_00')
+    write_batch(BATCH, tmp_path / 'round_00')
     return tmp_path / 'round_00'
 
 

@@ -1,10 +1,13 @@
 """What every oracle promises. (That of a real annotation server is asked the same in tests/label_studio.)"""
 
+import inspect
+
 import pytest
 from mmal.annotation.batch import Batch, BatchImage
 from mmal.annotation.importer import import_file
 from mmal.oracles.base import LabelsPending, Request
 from mmal.oracles.human import HumanOracle
+from mmal.oracles.label_studio import AnnotationServer
 from mmal.oracles.simulated import SimulatedOracle
 
 from tests.annotation.annotation_fixtures import write
@@ -19,7 +22,7 @@ class Data:
     categories = [dict(id=1, name='car')]
 
     @staticmethod
-    def truth(ids):
+    def ground_truth(ids):
         return [dict(id=100 * i + n, image_id=i, category_id=1, bbox=b, area=b[2] * b[3], iscrowd=0)
                 for i in ids for n, b in enumerate(TRUTH[i])]
 
@@ -69,3 +72,10 @@ def test_the_same_request_has_the_same_answer(answer, tmp_path):
 
 def test_a_budget_may_know_costs_beforehand_only_where_nobody_is_paid():
     assert [oracle.is_human for oracle in (SimulatedOracle, HumanOracle)] == [False, True]
+
+
+@pytest.mark.parametrize('oracle', [SimulatedOracle, HumanOracle, AnnotationServer])
+def test_what_a_resumed_run_may_change_are_arguments(oracle):
+    arguments = set(inspect.signature(oracle).parameters) - {'data'}
+    assert arguments >= set(oracle.result_neutral)
+    assert len(set(oracle.result_neutral)) == len(oracle.result_neutral)

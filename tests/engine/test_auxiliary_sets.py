@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from mmal.annotation.batch import Batch, BatchImage
+from mmal.annotation.export import write_batch
 from mmal.annotation.label_store import LabelStore
 from mmal.annotation.validation import ValidatedLabels
 from mmal.engine.auxiliary_sets import EVALUATION, REFERENCE, label_with_auxiliary_sets, unlabeled_batches
@@ -42,7 +43,7 @@ def loop_of(reference='holdout', oracle=None, **loaders):
 
 @pytest.fixture
 def folder(tmp_path):
-    batch('evaluation', 201, 202).write(tmp_path / 'evaluation')
+    write_batch(batch('evaluation', 201, 202), tmp_path / 'evaluation')
     return tmp_path / 'evaluation'
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from mmal.annotation.batch import Batch, BatchImage
+from mmal.annotation.export import write_batch
 from mmal.annotation.importer import import_file
 from mmal.annotation.label_store import LabelStore
 
@@ -43,7 +44,7 @@ def written(images, tmp_path):
 
     def write(name, ids):
         asked = [BatchImage(i, files[i], rank, 64, 48) for rank, i in enumerate(ids)]
-        Batch(name, ['disc', 'square'], truth['categories'], str(root), asked).write(tmp_path / name)
+        write_batch(Batch(name, ['disc', 'square'], truth['categories'], str(root), asked), tmp_path / name)
         return tmp_path / name
 
     return write

@@ -2,6 +2,7 @@
 
 import pytest
 from mmal.annotation.batch import Batch, BatchImage
+from mmal.annotation.export import write_batch
 from mmal.fileio.text import read_csv, read_json
 
 from tests.label_studio.annotator import SKIPS, Annotator
@@ -17,7 +18,7 @@ def evaluation(images, tmp_path):
     root = images[0]
     truth = read_json(root / 'test.json')
     asked = [BatchImage(i['id'], i['file_name'], n, i['width'], i['height']) for n, i in enumerate(truth['images'])]
-    Batch('evaluation', ['disc', 'square'], truth['categories'], str(root), asked).write(tmp_path / 'evaluation')
+    write_batch(Batch('evaluation', ['disc', 'square'], truth['categories'], str(root), asked), tmp_path / 'evaluation')
     return tmp_path / 'evaluation', truth
 
 

@@ -27,27 +27,27 @@ class ServerInMemory:
             if task['data']['image_id'] in ids and not task['annotations']:
                 task['annotations'].append(dict(id=1, result=[region], was_cancelled=False))
 
-    def page(self, project: int) -> str:
+    def project_page(self, project: int) -> str:
         return f'http://memory/projects/{project}/data'
 
-    def find(self, title: str) -> SimpleNamespace | None:
+    def find_project(self, title: str) -> SimpleNamespace | None:
         self.calls += 1
         return self.project if self.project is not None and self.project.title == title else None
 
-    def create(self, title: str, config: str) -> SimpleNamespace:
+    def create_project(self, title: str, config: str) -> SimpleNamespace:
         self.project = SimpleNamespace(id=1, title=title, label_config=config)
         return self.project
 
-    def push(self, project: int, tasks: list[dict], chunk: int) -> None:
+    def push_tasks(self, project: int, tasks: list[dict], chunk: int) -> None:
         self.stored += [dict(task, id=len(self.stored) + n, annotations=[]) for n, task in enumerate(tasks, 1)]
 
-    def tasks(self, project: int) -> list[SimpleNamespace]:
+    def list_tasks(self, project: int) -> list[SimpleNamespace]:
         return [SimpleNamespace(id=t['id'], data=t['data'], total_annotations=len(t['annotations']),
                                 cancelled_annotations=0) for t in self.stored]
 
-    def done(self, project: int) -> tuple:
+    def progress(self, project: int) -> tuple:
         self.looked()
         return len(self.stored), sum(bool(t['annotations']) for t in self.stored)
 
-    def export(self, project: int) -> list[dict]:
+    def export_tasks(self, project: int) -> list[dict]:
         return self.stored

@@ -2,6 +2,7 @@
 
 import pytest
 from mmal.annotation.batch import Batch, BatchImage
+from mmal.annotation.export import write_batch
 from mmal.annotation.importer import import_file
 from mmal.annotation.label_store import LabelStore
 from mmal.annotation.validation import Rules
@@ -139,7 +140,7 @@ def beside(make_cfg, run, dataset, tmp_path):
         content = read_json(dataset / f'{truth}.json')
         images = [BatchImage(i['id'], i['file_name'], n, i['width'], i['height'])
                   for n, i in enumerate(content['images'])]
-        Batch(name, ['disc', 'square'], content['categories'], str(dataset), images).write(dataset / name)
+        write_batch(Batch(name, ['disc', 'square'], content['categories'], str(dataset), images), dataset / name)
 
     def call(do=run, **oracle):
         cfg = of_people(make_cfg, dataset, tmp_path / 'people', rounds=1, max_epochs=1)

@@ -8,11 +8,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from mmal.annotation.batch import Batch, BatchImage
+from mmal.annotation.export import write_batch
 from mmal.annotation.label_store import LabelStore
 from mmal.annotation.validation import ValidatedLabels
 from mmal.errors import InputError
 from mmal.oracles.base import Request
-from mmal.oracles.label_studio import PUSHED, AnnotationServer
+from mmal.oracles.label_studio import PUSH_RECORD, AnnotationServer
 
 
 class Data:
@@ -104,7 +105,7 @@ def test_a_server_that_is_not_there_is_told_and_nothing_noted(refused, request_)
     said = refused(url=url)
     assert f'Expected a Label Studio server at {url}' in said
     assert 'refused' in said
-    assert not (request_.folder / 'to_label' / PUSHED).exists()
+    assert not (request_.folder / 'to_label' / PUSH_RECORD).exists()
     assert not (request_.folder / 'labels.json').exists()
 
 
@@ -129,6 +130,7 @@ def test_other_answers_are_told_in_one_line(serving, refused, status, body, mess
 
 
 def test_a_batch_that_is_labeled_needs_no_server(request_):
-    request_.make_batch().write(request_.folder)
-    LabelStore().merged_with(ValidatedLabels(dict(zip('1', [dict(label=1)], strict=True))), '').write(request_.folder, request_.make_batch())
+    write_batch(request_.make_batch(), request_.folder)
+    labels = LabelStore().merged_with(ValidatedLabels({'1': dict(label=1)}), '')
+    labels.write(request_.folder, request_.make_batch())
     assert AnnotationServer(Data()).answer(request_).annotations == [dict(id=1, label=1)]

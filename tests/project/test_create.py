@@ -41,7 +41,7 @@ def test_a_pool_for_boxes_has_sizes_and_ids_in_the_order_of_names(made):
     assert {(i['width'], i['height']) for i in pool['images']} == {(64, 48)}
     assert (pool['annotations'], pool['categories']) == ([], [dict(id=1, name='cat'), dict(id=2, name='dog')])
     batch = Batch.read(folder / 'evaluation')
-    assert (batch.classes, batch.boxes, len(batch.images)) == (['cat', 'dog'], True, 4)
+    assert (batch.classes, batch.has_boxes, len(batch.images)) == (['cat', 'dog'], True, 4)
     assert {i.file_name for i in batch.images} == {r['file_name'] for r in rows if r['part'] == 'evaluation'}
     assert not {i.file_name for i in batch.images} & {i['file_name'] for i in pool['images']}
     assert [i.id for i in batch.images] == [number[i.file_name] for i in batch.images]
@@ -53,7 +53,7 @@ def test_a_pool_for_classes_is_a_list_of_names(made, pictures):
     pool, evaluation = ((folder / f'{n}.txt').read_text().splitlines() for n in ('pool', 'evaluation'))
     assert sorted(pool + evaluation) == [f'{n:02d}.png' for n in range(15)] + [f'more/{n}.png' for n in range(15, 20)]
     batch = Batch.read(folder / 'evaluation')
-    assert not batch.boxes
+    assert not batch.has_boxes
     assert [i.id for i in batch.images] == [i.file_name for i in batch.images] == evaluation
     assert (folder / 'evaluation/to_label/images.txt').read_text().splitlines() == [
         f'{pictures}/{n}' for n in evaluation]
@@ -105,7 +105,7 @@ def test_people_are_asked_for_several_classes_if_the_head_takes_them(made, tmp_p
     base.model.head = dict(type=head, num_classes=10, in_channels=512)
     base.dump(tmp_path / 'base.py')
     folder, _ = made(str(tmp_path / 'base.py'))
-    assert Batch.read(folder / 'evaluation').several is several
+    assert Batch.read(folder / 'evaluation').several_labels is several
     choice = 'multiple' if several else 'single'
     assert f'choice="{choice}"' in (folder / 'evaluation/to_label/label_studio.xml').read_text()
     assert Config.fromfile(folder / 'config.py').test_evaluator.type == metric

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from mmal.annotation.export import write_batch
 from mmal.annotation.label_store import LabelStore
 from mmal.run.manifest import write_manifest
 
@@ -20,7 +21,7 @@ def waiting(tmp_path):
     """A run that waits for the labels of round 0."""
     work_dir = tmp_path / 'run'
     for name in ('initial', 'round_00'):
-        boxes_batch(name).write(work_dir / name)
+        write_batch(boxes_batch(name), work_dir / name)
     write_manifest(work_dir, dict(seed=0, pool={}, config={}))
     return work_dir
 
@@ -65,7 +66,7 @@ def test_what_is_not_there_is_named(waiting, tmp_path, args, message):
 
 
 def test_a_batch_without_a_run_is_an_evaluation_set(tmp_path):
-    boxes_batch('evaluation').write(tmp_path / 'evaluation')
+    write_batch(boxes_batch('evaluation'), tmp_path / 'evaluation')
     code, out, _ = call(tmp_path / 'evaluation', write(tmp_path / 'labels.json', FILE))
     assert code == 0
     assert '--resume' not in out

@@ -1,49 +1,102 @@
-"""Label Studio: tasks and label config out, its raw JSON export in.
+"""Label Studio: tasks and a label config for it, and its raw JSON export.
 
-The raw export is the only one of its formats that keeps ids, who labeled, how long it took, and the difference between
-an image without objects and one that nobody labeled.
+The raw export is the only one of its formats that keeps ids, annotators, labeling times, and the
+difference between an image without objects and one that nobody labeled.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypedDict
 from urllib.parse import quote
 from xml.etree import ElementTree
 
-from mmal.annotation.parsed import (
+from ..batch import Batch, BatchImage
+from ..parsed import (
     ROTATED,
+    JsonObject,
     ParsedBox,
+    ParsedFile,
     ParsedImage,
     finite_float,
     is_object_list,
     short_repr,
 )
 
-if TYPE_CHECKING:
-    from mmal.annotation.batch import Batch, BatchImage
-CONTROL, OBJECT = 'label', 'image'
-"""Names in the label config."""
+CONTROL = 'label'
+"""Name of the tag in the label config that takes labels."""
+OBJECT = 'image'
+"""Name of the tag in the label config that shows the image."""
 SIDES = ('x', 'y', 'width', 'height')
-LIKELY = 0.5
-"""Confidence of the classes that are shown as a guess where an image may have several."""
+"""Keys of a rectangle, in the order of a bbox."""
+MIN_CONFIDENCE_SHOWN = 0.5
+"""Confidence of the classes that are shown as predicted where an image may have several."""
+
+
+class TaskData(TypedDict, total=False):
+    """What a task of ours says about its image.
+
+    Attributes:
+        image: Where Label Studio serves the image from.
+        image_id: Id of the image in the pool.
+        file_name: Path of the file below the root of the batch.
+        rank: Place in the ranking, from 0.
+        batch: Name of the batch.
+        score: Score of the sampler; absent if it gave none.
+    """
+
+    image: str
+    image_id: Hashable
+    file_name: str
+    rank: int
+    batch: str
+    score: float
+
+
+class TaskPrediction(TypedDict):
+    """The model's predictions on one image.
+
+    Attributes:
+        model_version: Name of the batch, so that a project shows the predictions of one batch.
+        score: Confidence of the surest prediction, 0 if there is none.
+        result: Label Studio's regions.
+    """
+
+    model_version: str
+    score: float
+    result: list[JsonObject]
+
+
+class Task(TypedDict):
+    """A task: one image to label.
+
+    Attributes:
+        data: What the task is about.
+        predictions: One entry, or none if the model predicts nothing.
+    """
+
+    data: TaskData
+    predictions: list[TaskPrediction]
 
 
 def config(batch: Batch) -> str:
-    """The label config (XML) of a project with the classes of the batch."""
+    """Make the label config (XML) of a project with the classes of a batch.
+
+    Args:
+        batch: The batch that the project is for.
+    """
     view = ElementTree.Element('View')
     ElementTree.SubElement(view, 'Image', name=OBJECT, value='$image', zoom='true')
-    if batch.boxes:
+    if batch.has_boxes:
         control = ElementTree.SubElement(view, 'RectangleLabels', name=CONTROL, toName=OBJECT)
         for name in batch.classes:
             ElementTree.SubElement(control, 'Label', value=name)
     else:
+        choice = 'multiple' if batch.several_labels else 'single'
         control = ElementTree.SubElement(
-            view,
-            'Choices',
-            name=CONTROL,
-            toName=OBJECT,
-            choice='multiple' if batch.several else 'single',
+            view, 'Choices', name=CONTROL, toName=OBJECT, choice=choice
         )
         for name in batch.classes:
             ElementTree.SubElement(control, 'Choice', value=name)
@@ -51,196 +104,275 @@ def config(batch: Batch) -> str:
     return ElementTree.tostring(view, encoding='unicode')
 
 
-def url(batch: Batch, file_name: str) -> str:
-    """Where Label Studio serves the image from, if the folder above ``batch.root`` is its document root."""
-    return '/data/local-files/?d=' + quote(f'{Path(batch.root).name}/{file_name}')
+def tasks(batch: Batch) -> list[Task]:
+    """Make one task per image, best first, with the rank and the model's predictions.
 
-
-def tasks(batch: Batch) -> list[dict]:
-    """One task an image, best first, with the model's predictions and the rank."""
+    Args:
+        batch: The batch to export.
+    """
     return [_task(batch, image) for image in batch.images]
 
 
-def _task(batch: Batch, image: BatchImage) -> dict:
-    data = dict(
-        image=url(batch, image.file_name),
-        image_id=image.id,
-        file_name=image.file_name,
-        rank=image.rank,
-        batch=batch.name,
-    )
+def _task(batch: Batch, image: BatchImage) -> Task:
+    data: TaskData = {
+        'image': _image_url(batch, image.file_name),
+        'image_id': image.id,
+        'file_name': image.file_name,
+        'rank': image.rank,
+        'batch': batch.name,
+    }
     if image.score is not None:
         data['score'] = image.score
-    result = _boxes(batch, image) if batch.boxes else _choices(batch, image)
+    regions = _rectangles(batch, image) if batch.has_boxes else _choices(batch, image)
+    if not regions:
+        return {'data': data, 'predictions': []}
     score = max((p['score'] for p in image.predictions), default=0.0)
-    made = dict(model_version=batch.name, score=score, result=result)
-    return dict(data=data, predictions=[made] if result else [])
+    prediction: TaskPrediction = {
+        'model_version': batch.name,
+        'score': score,
+        'result': regions,
+    }
+    return {'data': data, 'predictions': [prediction]}
 
 
-def _choices(batch: Batch, image: BatchImage) -> list[dict]:
-    """The model's classes of an image, if it has any, as one answer."""
-    best, likely = image.predictions[:1], [p for p in image.predictions if p['score'] >= LIKELY]
-    names = [batch.classes[p['label']] for p in (likely if batch.several else best)]
-    return (
-        [
-            dict(
-                from_name=CONTROL,
-                to_name=OBJECT,
-                score=image.predictions[0]['score'],
-                type='choices',
-                value=dict(choices=names),
-            )
-        ]
-        if names
-        else []
-    )
+def _image_url(batch: Batch, file_name: str) -> str:
+    """Where Label Studio serves an image from.
+
+    This holds if the folder above the root of the batch is Label Studio's document root.
+    """
+    return '/data/local-files/?d=' + quote(f'{Path(batch.root).name}/{file_name}')
 
 
-def _boxes(batch: Batch, image: BatchImage) -> list[dict]:
-    sides = (image.width, image.height) * 2
-    return [
-        dict(
-            from_name=CONTROL,
-            to_name=OBJECT,
-            score=p['score'],
-            type='rectanglelabels',
-            original_width=image.width,
-            original_height=image.height,
-            image_rotation=0,
-            value={
-                **{k: 100 * v / side for k, v, side in zip(SIDES, p['bbox'], sides, strict=True)},
-                'rotation': 0,
-                'rectanglelabels': [batch.classes[p['label']]],
-            },
-        )
-        for p in image.predictions
-    ]
+def _choices(batch: Batch, image: BatchImage) -> list[JsonObject]:
+    """The model's classes of an image as one region; none if it predicts none."""
+    if batch.several_labels:
+        shown = [p for p in image.predictions if p['score'] >= MIN_CONFIDENCE_SHOWN]
+    else:
+        shown = image.predictions[:1]
+    if not shown:
+        return []
+    region = {
+        'from_name': CONTROL,
+        'to_name': OBJECT,
+        'score': image.predictions[0]['score'],
+        'type': 'choices',
+        'value': {'choices': [batch.classes[p['label']] for p in shown]},
+    }
+    return [region]
 
 
-def batch_of(task: Any) -> str | None:
-    """Name of the batch that a task was made for, if it says one."""
-    data = task.get('data') if isinstance(task, dict) else None
-    name = data.get('batch') if isinstance(data, dict) else None
+def _rectangles(batch: Batch, image: BatchImage) -> list[JsonObject]:
+    """The model's boxes of an image as regions, in per cent of the image's sides."""
+    regions = []
+    for prediction in image.predictions:
+        width, height = image.size
+        value: JsonObject = {}
+        sides = (width, height, width, height)
+        for key, pixels, side in zip(SIDES, prediction['bbox'], sides, strict=True):
+            value[key] = 100 * pixels / side
+        value['rotation'] = 0
+        value['rectanglelabels'] = [batch.classes[prediction['label']]]
+        region = {
+            'from_name': CONTROL,
+            'to_name': OBJECT,
+            'score': prediction['score'],
+            'type': 'rectanglelabels',
+            'original_width': width,
+            'original_height': height,
+            'image_rotation': 0,
+            'value': value,
+        }
+        regions.append(region)
+    return regions
+
+
+def batch_name(task: Any) -> str | None:
+    """Name of the batch that a task was made for.
+
+    Args:
+        task: A task of an export; whatever the file holds.
+
+    Returns:
+        None if the task does not name a batch.
+    """
+    if not isinstance(task, dict) or not isinstance(task.get('data'), dict):
+        return None
+    name = task['data'].get('batch')
     return name if isinstance(name, str) else None
 
 
-def parse(content: list) -> tuple[list[ParsedImage], list[str]]:
-    """Answers of a raw JSON export.
+def parse(tasks: list[Any]) -> ParsedFile:
+    """Parse the tasks of a raw JSON export.
 
-    Of several annotations of an image, that marked as ground truth counts, else the newest. A task without annotation
-    is not labeled; one whose annotation was cancelled is skipped.
+    Of several annotations of an image, the one marked as ground truth counts, else the newest. A
+    task without annotations is not labeled; one whose annotations were all cancelled is skipped.
+
+    Args:
+        tasks: Tasks of the export; whatever the file holds.
     """
-    answers, problems = [], []
-    for n, task in enumerate(content):
-        where = f'task {task.get("id", n) if isinstance(task, dict) else n}'
+    images = []
+    problems = []
+    for n, task in enumerate(tasks):
+        number = task.get('id', n) if isinstance(task, dict) else n
+        where = f'task {number}'
         if not isinstance(task, dict) or not isinstance(task.get('data'), dict):
             problems.append(
                 f'{where}: expected an object with "data". Export as JSON (raw), not JSON-MIN.'
             )
             continue
-        answer, wrong = _answer(task, where)
-        problems += wrong
-        answers += [answer] if answer else []
-    return answers, problems
+        image, faults = _parse_task(task, where)
+        problems += faults
+        if image is not None:
+            images.append(image)
+    return ParsedFile(images, problems)
 
 
-def _answer(task: dict, where: str) -> tuple[ParsedImage | None, list[str]]:
-    data, made = task['data'], task.get('annotations') or []
-    if not is_object_list(made):
-        return None, [_no_list(where, 'annotations', made)]
-    given = [a for a in made if not a.get('was_cancelled')]
-    address = data.get(
-        'image', data.get('$undefined$')
-    )  # so named before the project had a label config
-    about = dict(
+def _parse_task(task: JsonObject, where: str) -> tuple[ParsedImage | None, list[str]]:
+    """What a task says about its image, and its faults; None if it cannot be read."""
+    annotations = task.get('annotations') or []
+    if not is_object_list(annotations):
+        return None, [_not_a_list(where, 'annotations', annotations)]
+    image = _parse_data(task['data'], where)
+    submitted = [annotation for annotation in annotations if not annotation.get('was_cancelled')]
+    if not submitted:
+        return replace(image, state='skipped' if annotations else 'unlabeled'), []
+    annotation = max(submitted, key=_precedence)
+    results = annotation.get('result') or []
+    if not is_object_list(results):
+        return None, [_not_a_list(where, 'result', results)]
+    regions = _parse_regions(results, where)
+    image = replace(
+        image,
+        who=_annotator(annotation),
+        seconds=_labeling_time(annotation),
+        boxes=regions.boxes,
+        labels=regions.labels,
+        size=regions.size,
+    )
+    return image, regions.faults
+
+
+def _parse_data(data: JsonObject, where: str) -> ParsedImage:
+    """The image that a task is about."""
+    # Label Studio calls the image $undefined$ in tasks that came before the label config.
+    address = data.get('image', data.get('$undefined$'))
+    return ParsedImage(
         image_id=data.get('image_id'),
         file_name=data.get('file_name'),
         where=where,
         address=address if isinstance(address, str) else None,
     )
-    if not given:
-        return ParsedImage(**about, state='skipped' if made else 'unlabeled'), []
-    chosen = max(
-        given,
-        key=lambda a: (
-            bool(a.get('ground_truth')),
-            str(a.get('updated_at', '')),
-            finite_float(a.get('id')) or 0,
-        ),
+
+
+def _precedence(annotation: JsonObject) -> tuple[bool, str, float]:
+    """The annotation with the largest value counts."""
+    return (
+        bool(annotation.get('ground_truth')),
+        str(annotation.get('updated_at', '')),
+        finite_float(annotation.get('id')) or 0,
     )
-    about.update(who=_who(chosen), seconds=_seconds(chosen))
-    results = chosen.get('result') or []
-    if not is_object_list(results):
-        return None, [_no_list(where, 'result', results)]
-    boxes, labels, problems, size = [], [], [], None
-    for n, region in enumerate(r for r in results if r.get('type') != 'relation'):
-        place, value = (
-            f'{where}, region {n}',
-            region.get('value') if isinstance(region.get('value'), dict) else {},
-        )
+
+
+def _annotator(annotation: JsonObject) -> str | None:
+    completed_by = annotation.get('completed_by')
+    if isinstance(completed_by, dict):
+        completed_by = completed_by.get('email') or completed_by.get('id')
+    return None if completed_by is None else str(completed_by)
+
+
+def _labeling_time(annotation: JsonObject) -> float | None:
+    """Seconds that labeling took, believable or not; None if they are no number."""
+    seconds = annotation.get('lead_time')
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        return None
+    return seconds
+
+
+@dataclass
+class _Regions:
+    """What the regions of an annotation say.
+
+    Attributes:
+        boxes: Boxes in pixels.
+        labels: Names of the classes of the whole image; whatever the file holds.
+        faults: Faults, one line each, with place and cure.
+        size: Width and height of the image that the last rectangle gives; None if there is none.
+    """
+
+    boxes: list[ParsedBox] = field(default_factory=list)
+    labels: list[Any] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    size: tuple[Any, Any] | None = None
+
+
+def _parse_regions(results: list[JsonObject], where: str) -> _Regions:
+    regions = _Regions()
+    # a relation links two regions and is no label
+    labeling = [result for result in results if result.get('type') != 'relation']
+    for n, region in enumerate(labeling):
+        place = f'{where}, region {n}'
+        value = region.get('value')
+        if not isinstance(value, dict):
+            value = {}
         if region.get('type') == 'rectanglelabels':
-            size = (region.get('original_width'), region.get('original_height'))
-            box, wrong = _box(region, value, size, place)
-            boxes += [box] if box else []
+            regions.size = (region.get('original_width'), region.get('original_height'))
+            box, fault = _parse_rectangle(region, value, place)
+            if box is not None:
+                regions.boxes.append(box)
         else:
-            names, wrong = _chosen(region, value, place)
-            labels += names
-        problems += wrong
-    return ParsedImage(**about, boxes=boxes, labels=labels, size=size), problems
+            names, fault = _parse_choices(region, value)
+            regions.labels += names
+        if fault is not None:
+            regions.faults.append(f'{place}: {fault}')
+    return regions
 
 
-def _no_list(place: str, name: str, found: Any) -> str:
-    return f'{place}: expected a list of objects as "{name}", found {short_repr(found)}. Export again as JSON (raw).'
+def _not_a_list(place: str, name: str, value: Any) -> str:
+    return (
+        f'{place}: expected a list of objects as "{name}", found {short_repr(value)}. '
+        'Export again as JSON (raw).'
+    )
 
 
-def _chosen(region: dict, value: dict, place: str) -> tuple[list, list[str]]:
-    """Names of the classes in an answer."""
+def _parse_choices(region: JsonObject, value: JsonObject) -> tuple[list[Any], str | None]:
+    """Names of the classes in a region, and its fault."""
     if region.get('type') != 'choices':
-        return [], [
-            f'{place}: is of type {short_repr(region.get("type"))}, expected a rectangle or a choice. Take it out '
-            'of the label config, and out of this annotation.'
-        ]
+        return [], (
+            f'is of type {short_repr(region.get("type"))}, expected a rectangle or a choice. Take '
+            'it out of the label config, and out of this annotation.'
+        )
     names = value.get('choices') or []
     if not isinstance(names, list):
-        return [], [
-            f'{place}: expected a list of classes as "choices", found {short_repr(names)}. Choose anew.'
-        ]
-    return names, []
+        return [], (
+            f'expected a list of classes as "choices", found {short_repr(names)}. Choose anew.'
+        )
+    return names, None
 
 
-def _box(region: dict, value: dict, size: tuple, place: str) -> tuple[ParsedBox | None, list[str]]:
+def _parse_rectangle(
+    region: JsonObject, value: JsonObject, place: str
+) -> tuple[ParsedBox | None, str | None]:
+    """The box of a region; or None, and its fault."""
     names = value.get('rectanglelabels')
     if not isinstance(names, list) or len(names) != 1:
-        found = (
-            len(names)
-            if isinstance(names, list)
-            else 'none'
-            if names is None
-            else short_repr(names)
-        )
-        return None, [f'{place}: expected one label, found {found}. Give the rectangle one.']
+        if isinstance(names, list):
+            count = str(len(names))
+        elif names is None:
+            count = 'none'
+        else:
+            count = short_repr(names)
+        return None, f'expected one label, found {count}. Give the rectangle one.'
     if value.get('rotation') or region.get('image_rotation'):
-        return None, [f'{place}: {ROTATED}']
-    percents, sides = (
-        [finite_float(value.get(k)) for k in SIDES],
-        [finite_float(s) for s in size] * 2,
-    )
-    if None in percents + sides:
-        return None, [
-            f'{place}: lacks numbers for x, y, width, height, original_width or original_height. Draw it '
-            'anew.'
-        ]
-    return ParsedBox(
-        names[0], [p * side / 100 for p, side in zip(percents, sides, strict=True)], place
-    ), []
-
-
-def _who(annotation: dict) -> str | None:
-    by = annotation.get('completed_by')
-    by = by.get('email') or by.get('id') if isinstance(by, dict) else by
-    return None if by is None else str(by)
-
-
-def _seconds(annotation: dict) -> float | None:
-    took = annotation.get('lead_time')
-    return took if isinstance(took, (int, float)) and not isinstance(took, bool) else None
+        return None, ROTATED
+    width = finite_float(region.get('original_width'))
+    height = finite_float(region.get('original_height'))
+    bbox = []
+    for key, side in zip(SIDES, (width, height, width, height), strict=True):
+        per_cent = finite_float(value.get(key))
+        if per_cent is None or side is None:
+            return None, (
+                'lacks numbers for x, y, width, height, original_width or original_height. Draw '
+                'it anew.'
+            )
+        bbox.append(per_cent * side / 100)
+    return ParsedBox(names[0], bbox, place), None

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from mmal.annotation.batch import Batch, batch_folders
+from mmal.annotation.export import exported_files, write_batch
 from mmal.annotation.formats import coco, label_studio
 from mmal.annotation.importer import import_file
 from mmal.annotation.label_store import LabelStore
@@ -16,22 +17,22 @@ from tests.annotation.annotation_fixtures import boxes_batch, classes_batch, rec
 @pytest.mark.parametrize('make', [boxes_batch, classes_batch])
 def test_a_batch_is_read_as_it_was_written(make, tmp_path):
     batch = make()
-    target = batch.write(tmp_path / 'b')
+    target = write_batch(batch, tmp_path / 'b')
     assert Batch.read(tmp_path / 'b') == batch
-    assert {p.name for p in target.iterdir()} == {'batch.json', *batch.exports()}
+    assert {p.name for p in target.iterdir()} == {'batch.json', *exported_files(batch)}
     assert (target / 'images.txt').read_text().splitlines()[0] == f'/data/pool/{batch.images[0].file_name}'
 
 
 def test_a_batch_once_written_stays(tmp_path):
-    boxes_batch().write(tmp_path)
-    boxes_batch('other').write(tmp_path)
+    write_batch(boxes_batch(), tmp_path)
+    write_batch(boxes_batch('other'), tmp_path)
     assert Batch.read(tmp_path).name == 'round_00'
 
 
 def test_a_damaged_or_missing_batch_is_named(tmp_path):
     with pytest.raises(InputError, match='holds no batch to label'):
         Batch.read(tmp_path)
-    path = boxes_batch().write(tmp_path) / 'batch.json'
+    path = write_batch(boxes_batch(), tmp_path) / 'batch.json'
     path.write_text(path.read_text().replace('truck', 'lorry'))
     with pytest.raises(CorruptStateError, match='batch.json is damaged'):
         Batch.read(tmp_path)
@@ -39,7 +40,7 @@ def test_a_damaged_or_missing_batch_is_named(tmp_path):
 
 def test_batches_come_in_the_order_they_were_asked(tmp_path):
     for name in ('round_01', 'initial', 'round_100', 'round_11'):
-        boxes_batch(name).write(tmp_path / name)
+        write_batch(boxes_batch(name), tmp_path / name)
     assert [f.name for f in batch_folders(tmp_path)] == ['initial', 'round_01', 'round_11', 'round_100']
 
 
@@ -51,7 +52,7 @@ def test_coco_has_predictions_and_rank():
 
 
 def test_cvat_gets_whole_numbers_from_one_and_comes_back(tmp_path):
-    boxes_batch().write(tmp_path)
+    write_batch(boxes_batch(), tmp_path)
     content = coco.export_cvat(boxes_batch())
     assert [c['id'] for c in content['categories']] == [1, 2]
     assert [i['id'] for i in content['images']] == [1, 2, 3]
@@ -83,7 +84,7 @@ def test_label_config_names_the_classes():
 
 def test_label_studio_comes_back_in_pixels_with_who_and_how_long(tmp_path):
     batch = boxes_batch()
-    batch.write(tmp_path)
+    write_batch(batch, tmp_path)
     export = studio_export(batch, [[rectangle('truck', 10, 10, 50, 50)], [], None])
     import_file(tmp_path, write(tmp_path / 'f.json', export))
     labels = LabelStore.read(tmp_path)
@@ -95,7 +96,7 @@ def test_label_studio_comes_back_in_pixels_with_who_and_how_long(tmp_path):
 
 def test_a_prediction_survives_the_way_through_label_studio(tmp_path):
     batch = boxes_batch()
-    batch.write(tmp_path)
+    write_batch(batch, tmp_path)
     regions = label_studio.tasks(batch)[0]['predictions'][0]['result']
     import_file(tmp_path, write(tmp_path / 'f.json', studio_export(batch, [regions])))
     assert LabelStore.read(tmp_path).entries['3']['boxes'][0]['bbox'] == pytest.approx([10, 20, 30, 40])
@@ -103,7 +104,7 @@ def test_a_prediction_survives_the_way_through_label_studio(tmp_path):
 
 def test_the_newest_annotation_counts_but_for_ground_truth(tmp_path):
     batch = boxes_batch()
-    batch.write(tmp_path)
+    write_batch(batch, tmp_path)
     export = studio_export(batch, [[rectangle('car')]])
     older, newer = (dict(export[0]['annotations'][0], id=n, updated_at=f'2026-0{n}-01', result=[rectangle(c)])
                     for n, c in ((2, 'car'), (3, 'truck')))
@@ -117,7 +118,7 @@ def test_the_newest_annotation_counts_but_for_ground_truth(tmp_path):
 
 def test_a_cancelled_annotation_is_a_skipped_image(tmp_path):
     batch = boxes_batch()
-    batch.write(tmp_path)
+    write_batch(batch, tmp_path)
     said = import_file(tmp_path, write(tmp_path / 'f.json', studio_export(batch, [[]], was_cancelled=True)))
     assert '1 skipped' in said
     assert LabelStore.read(tmp_path).skipped == ['3']
@@ -127,7 +128,7 @@ def test_a_cancelled_annotation_is_a_skipped_image(tmp_path):
 
 def test_choices_of_label_studio_are_classes(tmp_path):
     batch = classes_batch()
-    batch.write(tmp_path)
+    write_batch(batch, tmp_path)
     export = studio_export(batch, [[dict(type='choices', value=dict(choices=['owl']))], [], None])
     with pytest.raises(InputError, match='expected a class, found none'):
         import_file(tmp_path, write(tmp_path / 'f.json', export))
@@ -136,13 +137,13 @@ def test_choices_of_label_studio_are_classes(tmp_path):
 
 
 def test_the_table_has_a_row_an_image():
-    lines = classes_batch().exports()['labels.csv'].decode().splitlines()
+    lines = exported_files(classes_batch())['labels.csv'].decode().splitlines()
     assert lines[:2] == ['file_name,label,id,rank,score,predicted,confidence', 'x/1.png,,x/1.png,0,,owl,0.7']
 
 
 def test_annotations_are_a_file_that_pycocotools_reads(tmp_path):
     from pycocotools.coco import COCO
-    boxes_batch().write(tmp_path)
+    write_batch(boxes_batch(), tmp_path)
     import_file(tmp_path, write(tmp_path / 'f.json', studio_export(boxes_batch(), [[rectangle()], [], [rectangle(
         'truck', size=(320, 240))]])))
     found = COCO(str(tmp_path / 'annotations.json'))

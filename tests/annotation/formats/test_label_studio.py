@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from mmal.annotation.batch import Batch, BatchImage
+from mmal.annotation.export import write_batch
 from mmal.annotation.formats import label_studio
 from mmal.annotation.importer import import_file
 from mmal.annotation.label_store import LabelStore
@@ -28,7 +29,7 @@ def dragged(batch, addresses):
 
 @pytest.fixture
 def folder(tmp_path):
-    boxes_batch().write(tmp_path / 'round_00')
+    write_batch(boxes_batch(), tmp_path / 'round_00')
     return tmp_path / 'round_00'
 
 
@@ -61,7 +62,7 @@ def test_photos_without_our_tasks_are_known_by_their_address(folder, addresses):
 
 
 def test_photos_that_cannot_be_told_apart_or_are_unknown_are_refused(tmp_path):
-    classes_batch().write(tmp_path / 'b')
+    write_batch(classes_batch(), tmp_path / 'b')
     export = studio_export(classes_batch(), [[dict(type='choices', value=dict(choices=['owl']))]] * 2)
     for task, address in zip(export, ('/data/upload/4/1a2b3c4d-1.png', '/data/upload/4/1a2b3c4d-9.png'), strict=True):
         task['data'] = dict(image=address)
@@ -83,7 +84,7 @@ def test_a_photo_of_the_same_name_in_another_folder_is_another(folder):
 def test_the_name_that_fits_most_of_the_address_is_meant(tmp_path):
     images = [BatchImage(n, name, n, 640, 480) for n, name in enumerate(['c.jpg', 'sub/c.jpg'])]
     batch = replace(boxes_batch(), images=images)
-    batch.write(tmp_path / 'b')
+    write_batch(batch, tmp_path / 'b')
     bring(tmp_path / 'b', dragged(batch, ['http://server/c.jpg', 'http://server/sub/c.jpg']))
     assert set(LabelStore.read(tmp_path / 'b').entries) == {'0', '1'}
 
@@ -94,5 +95,5 @@ def test_a_task_without_anything_to_know_it_by_is_refused(folder):
 
 
 def test_the_batch_stands_in_every_task():
-    assert {label_studio.batch_of(t) for t in label_studio.tasks(another_batch())} == {'round_01'}
-    assert [label_studio.batch_of(t) for t in (5, {}, dict(data=3), dict(data=dict(batch=['x'])))] == [None] * 4
+    assert {label_studio.batch_name(t) for t in label_studio.tasks(another_batch())} == {'round_01'}
+    assert [label_studio.batch_name(t) for t in (5, {}, dict(data=3), dict(data=dict(batch=['x'])))] == [None] * 4
