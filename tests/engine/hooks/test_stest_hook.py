@@ -30,7 +30,7 @@ PARAMS = ['bbox_head.conv_cls', 'bbox_head.conv_reg']
 
 
 @pytest.fixture
-def runner(make_cfg):
+def runner(make_cfg, tmp_path):
     """A Runner of an ordinary training: StestHook needs no ActiveLoop."""
     cfg = make_cfg()
     cfg.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1, val_interval=10)
@@ -38,6 +38,7 @@ def runner(make_cfg):
                              solver=dict(type='mmal.LiSSA', damping=0.1, scale=500.0, depth=4, batch_size=2,
                                          repeats=2))]
     torch.manual_seed(0)
+    cfg.experiment_name = tmp_path.name  # mmengine's is the second: tests that share one would share a log
     return Runner.from_cfg(cfg)
 
 
