@@ -34,10 +34,12 @@ class Phase(Protocol):
 
     Attributes:
         name: Key of :data:`~mmal.run.layout.PHASES`, which names the artifact.
+        needs: Phases whose artifacts are read. They must be done before.
         collective: Whether every process executes the phase. If not, only rank 0 does, and the others wait.
     """
 
     name: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]]
     collective: ClassVar[bool]
 
     def enabled(self, run: RunContext) -> bool:
@@ -94,11 +96,20 @@ class PhaseRunner:
             phase: The phase.
             run: The run.
             round_: The round.
+
+        Raises:
+            RuntimeError: If a phase that it needs is not done.
         """
         state = round_.state
         if state.done(phase.name):
             run.log.info(f'Round {round_.number}: {phase.name} is done already.')
             return
+        missing = [name for name in phase.needs if not state.done(name)]
+        if missing:
+            raise RuntimeError(
+                f'Round {round_.number}: {phase.name} reads what {" and ".join(missing)} leave, which is not '
+                'there. Run these phases before it.'
+            )
         if phase.name in HOOK_BEFORE:
             self.call_hook(HOOK_BEFORE[phase.name], run=run, round_=round_)
         start = time.perf_counter()

@@ -20,7 +20,7 @@ class Write:
     """A phase that writes its artifact, and may be told to fail."""
 
     def __init__(self, name, fails=False, collective=True):
-        self.name, self.fails, self.collective, self.calls = name, fails, collective, 0
+        self.name, self.fails, self.collective, self.calls, self.needs = name, fails, collective, 0, ()
 
     def enabled(self, run):
         return True
@@ -74,6 +74,12 @@ def test_a_phase_that_is_not_enabled_is_left_out(run, tmp_path):
     phase.enabled = lambda run: run.sampler.needs_s_test
     go(run, phase)
     assert phase.calls == 0
+
+
+def test_a_phase_without_what_it_reads_is_refused(run, tmp_path):
+    with pytest.raises(RuntimeError, match='select reads what score leave'):
+        go(run, Train(), Evaluate(), Select(), number=0)
+    assert not (tmp_path / 'round_00' / 'selected.json').exists()
 
 
 def test_the_phases_are_those_that_leave_the_artifacts():

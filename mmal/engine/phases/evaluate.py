@@ -17,6 +17,7 @@ class Evaluate:
     """Writes ``metrics.json``: the metrics, and the number of images and boxes that were labeled for the model."""
 
     name: ClassVar[str] = 'evaluate'
+    needs: ClassVar[tuple[str, ...]] = ('train',)
     collective: ClassVar[bool] = True
 
     def enabled(self, run: RunContext) -> bool:

@@ -16,6 +16,7 @@ class Explain:
     """Writes ``chosen.json``: predictions, parts of the score and the nearest labeled image of every selected image."""
 
     name: ClassVar[str] = 'describe'
+    needs: ClassVar[tuple[str, ...]] = ('train', 'score', 'select')
     collective: ClassVar[bool] = True
 
     def enabled(self, run: RunContext) -> bool:

@@ -22,6 +22,7 @@ class Label:
     """Writes ``labeled.json``: all that is labeled then, for the next round. It completes the round."""
 
     name: ClassVar[str] = 'label'
+    needs: ClassVar[tuple[str, ...]] = ('score', 'select', 'describe')
     collective: ClassVar[bool] = False
 
     def enabled(self, run: RunContext) -> bool:

@@ -19,6 +19,7 @@ class Score:
     """Writes ``scores.csv``: every unlabeled image in rank order, with its score and its number of pseudo-boxes."""
 
     name: ClassVar[str] = 'score'
+    needs: ClassVar[tuple[str, ...]] = ('train', 'evaluate')
     collective: ClassVar[bool] = True
 
     def enabled(self, run: RunContext) -> bool:

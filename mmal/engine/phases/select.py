@@ -18,6 +18,7 @@ class Select:
     """Writes ``selected.json``: ids in rank order. The same images are marked in ``scores.csv``."""
 
     name: ClassVar[str] = 'select'
+    needs: ClassVar[tuple[str, ...]] = ('score',)
     collective: ClassVar[bool] = False
 
     def enabled(self, run: RunContext) -> bool:

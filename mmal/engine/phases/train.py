@@ -12,6 +12,7 @@ class Train:
     """Writes ``checkpoint.pth``, which mmdet's and mmpretrain's own tools read."""
 
     name: ClassVar[str] = 'train'
+    needs: ClassVar[tuple[str, ...]] = ()
     collective: ClassVar[bool] = True
 
     def enabled(self, run: RunContext) -> bool:

@@ -105,7 +105,7 @@ def test_influence_left_is_measured_by_the_first_round(world, tmp_path):
     write_bytes(first.artifact('score'), ranked_bytes('influence', scores.ranked(0, 'ties')))
 
     class Scored:
-        name, enabled, collective = 'score', staticmethod(lambda run: True), False
+        name, enabled, collective, needs = 'score', staticmethod(lambda run: True), False, ()
 
     PhaseRunner([Scored()], build_stop_rules(dict(influence=0.001))).run(run, round_)
     PhaseRunner([Scored()], build_stop_rules(None)).run(run, round_)
