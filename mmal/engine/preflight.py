@@ -12,7 +12,7 @@ from mmal.pool.budget import BudgetUnit
 
 from .auxiliary_sets import available_auxiliary_sets
 from .context import RunContext
-from .s_test import StestSettings, choose_parameters
+from .stest import StestSettings, choose_parameters
 from .stopping import InfluenceBelow, StopRule
 
 

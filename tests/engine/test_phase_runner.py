@@ -3,6 +3,7 @@
 import pytest
 from mmal.engine.phase_runner import PhaseRunner
 from mmal.engine.phases import PHASES as PHASE_CLASSES
+from mmal.engine.phases.base import Phase
 from mmal.engine.phases.evaluate import Evaluate
 from mmal.engine.phases.label import Label
 from mmal.engine.phases.score import Score
@@ -16,14 +17,11 @@ from mmal.run.round_state import RoundState
 from tests.engine.fakes import make_round, make_run
 
 
-class Write:
+class Write(Phase):
     """A phase that writes its artifact, and may be told to fail."""
 
     def __init__(self, name, fails=False, collective=True):
-        self.name, self.fails, self.collective, self.calls, self.needs = name, fails, collective, 0, ()
-
-    def enabled(self, run):
-        return True
+        self.name, self.fails, self.collective, self.calls = name, fails, collective, 0
 
     def execute(self, run, round_, artifact):
         self.calls += 1

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
 
 from ..context import Round, RunContext
 from ..preflight import require_stest
-from ..s_test import open_reference_set, save_s_test, solve_s_test
+from ..stest import open_reference_set, save_s_test, solve_s_test
+from .base import Phase
 
 
-class SolveStest:
+class SolveStest(Phase):
     """Writes ``s_test.pth`` and, beside it, ``s_test.json`` about how it was solved."""
 
-    name: ClassVar[str] = 's_test'
-    needs: ClassVar[tuple[str, ...]] = ('train',)
-    collective: ClassVar[bool] = True
+    name = 's_test'
+    needs = ('train',)
+    collective = True
 
     def enabled(self, run: RunContext) -> bool:
         """Whether the sampler needs s_test."""

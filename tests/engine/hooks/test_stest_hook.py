@@ -7,7 +7,7 @@ from mmal.adapters import build_data_adapter, build_model_adapter
 from mmal.distributed.group import Group
 from mmal.engine.hooks.stest_hook import StestHook
 from mmal.engine.mean_gradient import MeanGradient
-from mmal.engine.s_test import (
+from mmal.engine.stest import (
     choose_parameters,
     labeled_batches,
     open_reference_set,

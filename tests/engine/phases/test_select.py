@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 from mmal.engine.costs import expected_query_images, spent_so_far
 from mmal.engine.phase_runner import PhaseRunner
+from mmal.engine.phases.base import Phase
 from mmal.engine.phases.select import Select
 from mmal.engine.stopping import StopRun, build_stop_rules
 from mmal.errors import InputError
@@ -104,8 +105,11 @@ def test_influence_left_is_measured_by_the_first_round(world, tmp_path):
     scores = Scores({1: -1000.0}, pseudo_boxes={1: 1})
     write_bytes(first.artifact('score'), ranked_bytes('influence', scores.ranked(0, 'ties')))
 
-    class Scored:
-        name, enabled, collective, needs = 'score', staticmethod(lambda run: True), False, ()
+    class Scored(Phase):
+        name = 'score'
+
+        def execute(self, run, round_, artifact):
+            raise AssertionError('it is done')
 
     PhaseRunner([Scored()], build_stop_rules(dict(influence=0.001))).run(run, round_)
     PhaseRunner([Scored()], build_stop_rules(None)).run(run, round_)
