@@ -1,6 +1,7 @@
 """What is done is skipped, what fails is not done, hooks and rules are asked at their places; without a Runner."""
 
 import pytest
+
 from mmal.engine.phase_runner import PhaseRunner
 from mmal.engine.phases import PHASES as PHASE_CLASSES
 from mmal.engine.phases.base import Phase
@@ -13,7 +14,6 @@ from mmal.engine.stopping import StopRun, build_stop_rules
 from mmal.fileio.text import read_json, write_json
 from mmal.run.layout import PHASES
 from mmal.run.round_state import RoundState
-
 from tests.engine.fakes import make_round, make_run
 
 

@@ -3,6 +3,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine import dist
+from mmengine.runner import Runner
+
 from mmal.adapters import build_data_adapter, build_model_adapter
 from mmal.distributed.group import Group
 from mmal.engine.hooks.stest_hook import StestHook
@@ -21,9 +24,6 @@ from mmal.fileio.text import read_json
 from mmal.influence.curvature import hvp
 from mmal.influence.parameters import flatten, gradient, restrict_grad
 from mmal.influence.solvers.base import cosine
-from mmengine import dist
-from mmengine.runner import Runner
-
 from tests.processes import together
 
 PARAMS = ['bbox_head.conv_cls', 'bbox_head.conv_reg']

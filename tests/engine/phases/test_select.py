@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+
 from mmal.engine.costs import expected_query_images, spent_so_far
 from mmal.engine.phase_runner import PhaseRunner
 from mmal.engine.phases.base import Phase
@@ -16,7 +17,6 @@ from mmal.pool.cost_model import CostModel, write_costs
 from mmal.pool.score_table import ranked_bytes
 from mmal.run.round_state import RoundState
 from mmal.samplers.base import Scores
-
 from tests.engine.fakes import FakeData, make_round, make_run
 
 PSEUDO = {1: 4, 2: 1, 3: 0, 4: 2, 5: 9}
