@@ -65,10 +65,27 @@ def _imports_are_no_garbage():
     gc.freeze()
 
 
-@pytest.fixture
-def dataset(tmp_path):
-    """A folder with train.json (14 images), val.json (4) and test.json (4)."""
-    root = tmp_path / 'set'
+@pytest.fixture(scope='session', autouse=True)
+def _configs_are_not_made_pretty():
+    """mmengine has yapf format a config each time it is logged or written: half of the time of a tiny run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **style: (text, False))
+        yield
+
+
+@pytest.fixture(scope='module')
+def no_drawing():
+    """Charts stay empty, for tests that look at none: drawing is half of the rest. All files and pages are written."""
+    def savefig(self, file, format, **how):  # noqa: A002  matplotlib's name
+        file.write(b'<svg viewBox="0 0 1 1"></svg>' if format == 'svg' else b'\x89PNG')
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('matplotlib.figure.Figure.savefig', savefig)
+        yield
+
+
+def make_dataset(root):
+    """Write train.json (14 images), val.json (4) and test.json (4) into a new folder."""
     root.mkdir()
     for name, n, seed, start in (('train', 14, 0, 1), ('val', 4, 1, 101), ('test', 4, 2, 201)):
         (root / f'{name}.json').write_text(json.dumps(coco(n, root, seed, start=start)))
@@ -76,33 +93,44 @@ def dataset(tmp_path):
 
 
 @pytest.fixture
+def dataset(tmp_path):
+    """A folder as make_dataset writes it. A module whose tests only read it may have one for all of them."""
+    return make_dataset(tmp_path / 'set')
+
+
+def tiny_cfg(work_dir, dataset, **train_cfg):
+    """Config of a tiny active run on such a dataset; keyword arguments go to train_cfg."""
+    cfg = config('fcos_digits_isal.py')
+    cfg.model.backbone.update(base_channels=8, stem_channels=8)
+    cfg.model.neck.update(in_channels=[16, 32, 64], out_channels=16)
+    cfg.model.bbox_head.update(num_classes=2, in_channels=16, feat_channels=16, stacked_convs=1)
+    cfg.model.test_cfg.update(score_thr=0.001, max_per_img=5)  # so that a hardly trained model detects something
+    for name in ('train', 'val', 'test'):
+        loader = cfg[f'{name}_dataloader']
+        loader.update(num_workers=0, persistent_workers=False, batch_size=4)
+        loader.dataset.update(type='CocoDataset', data_root=str(dataset), ann_file=f'{name}.json',
+                              metainfo=dict(classes=('disc', 'square')))
+        if name != 'train':
+            cfg[f'{name}_evaluator'].ann_file = str(dataset / f'{name}.json')
+    cfg.train_dataloader.dataset.pipeline = [dict(type='LoadImageFromFile'),
+                                             dict(type='LoadAnnotations', with_bbox=True),
+                                             dict(type='PackDetInputs')]
+    cfg.train_cfg.update(dict(initial=6, query=3, rounds=2, max_epochs=2, val_interval=10) | train_cfg)
+    if cfg.train_cfg.sampler.type == 'mmal.InfluenceSampler':
+        cfg.train_cfg.sampler.setdefault('score_thr', 0.005)
+    cfg.custom_hooks[0].solver = dict(type='mmal.CG', max_iter=3, tol=0.5)
+    cfg.param_scheduler = [dict(type='MultiStepLR', milestones=[1], by_epoch=True)]
+    cfg.default_hooks.checkpoint.update(interval=10)
+    cfg.work_dir, cfg.launcher = str(work_dir), 'none'
+    cfg.visualizer.name = cfg.work_dir  # visualizers are process-global by name
+    return cfg
+
+
+@pytest.fixture
 def make_cfg(dataset, tmp_path):
-    """Config of a tiny active run on that set; keyword arguments go to train_cfg."""
+    """Config of a tiny active run on the test's dataset; keyword arguments go to train_cfg."""
     def make(work_dir=None, root=dataset, **train_cfg):
-        cfg = config('fcos_digits_isal.py')
-        cfg.model.backbone.update(base_channels=8, stem_channels=8)
-        cfg.model.neck.update(in_channels=[16, 32, 64], out_channels=16)
-        cfg.model.bbox_head.update(num_classes=2, in_channels=16, feat_channels=16, stacked_convs=1)
-        cfg.model.test_cfg.update(score_thr=0.001, max_per_img=5)  # so that a hardly trained model detects something
-        for name in ('train', 'val', 'test'):
-            loader = cfg[f'{name}_dataloader']
-            loader.update(num_workers=0, persistent_workers=False, batch_size=4)
-            loader.dataset.update(type='CocoDataset', data_root=str(root), ann_file=f'{name}.json',
-                                  metainfo=dict(classes=('disc', 'square')))
-            if name != 'train':
-                cfg[f'{name}_evaluator'].ann_file = str(root / f'{name}.json')
-        cfg.train_dataloader.dataset.pipeline = [dict(type='LoadImageFromFile'),
-                                                 dict(type='LoadAnnotations', with_bbox=True),
-                                                 dict(type='PackDetInputs')]
-        cfg.train_cfg.update(dict(initial=6, query=3, rounds=2, max_epochs=2, val_interval=10) | train_cfg)
-        if cfg.train_cfg.sampler.type == 'mmal.InfluenceSampler':
-            cfg.train_cfg.sampler.setdefault('score_thr', 0.005)
-        cfg.custom_hooks[0].solver = dict(type='mmal.CG', max_iter=3, tol=0.5)
-        cfg.param_scheduler = [dict(type='MultiStepLR', milestones=[1], by_epoch=True)]
-        cfg.default_hooks.checkpoint.update(interval=10)
-        cfg.work_dir, cfg.launcher = str(work_dir or tmp_path / 'run'), 'none'
-        cfg.visualizer.name = cfg.work_dir  # visualizers are process-global by name
-        return cfg
+        return tiny_cfg(work_dir or tmp_path / 'run', root, **train_cfg)
 
     return make
 
@@ -117,15 +145,16 @@ def config_file(make_cfg, tmp_path):
     return tmp_path / 'tiny.py'
 
 
+def run_to_its_end(cfg):
+    """Run a config to its end and return its work_dir."""
+    from mmengine.runner import Runner
+    if cfg.get('experiment_name') is None:  # mmengine's is the second: tests that share one would share a log
+        cfg.experiment_name = '_'.join(Path(cfg.work_dir).parts[-2:])
+    Runner.from_cfg(cfg).train()
+    return Path(cfg.work_dir)
+
+
 @pytest.fixture
 def run():
     """Run a config to its end and return its work_dir."""
-    from mmengine.runner import Runner
-
-    def go(cfg):
-        if cfg.get('experiment_name') is None:  # mmengine's is the second: tests that share one would share a log
-            cfg.experiment_name = '_'.join(Path(cfg.work_dir).parts[-2:])
-        Runner.from_cfg(cfg).train()
-        return Path(cfg.work_dir)
-
-    return go
+    return run_to_its_end

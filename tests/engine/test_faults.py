@@ -17,6 +17,9 @@ from mmal.fileio import atomic
 from mmal.fileio.checksummed import digest_file
 from mmal.fileio.text import read_csv, read_json
 from mmal.samplers import pool_pass
+from tests.conftest import make_dataset, run_to_its_end, tiny_cfg
+
+pytestmark = pytest.mark.usefixtures('no_drawing')
 
 
 def outcome(work_dir):
@@ -45,30 +48,42 @@ class Places:
             self.seen += 1
 
 
-@pytest.fixture
-def go(make_cfg, run, monkeypatch):
-    """Begin a run, or go on with it; what is kept now and then is kept at once."""
-    monkeypatch.setattr(pool_pass, 'FLUSH_SECONDS', 0)
+@pytest.fixture(scope='module')
+def dataset(tmp_path_factory):
+    return make_dataset(tmp_path_factory.mktemp('faults') / 'set')
 
+
+@pytest.fixture(scope='module')
+def go(dataset):
+    """Begin a run, or go on with it; what is kept now and then is kept at once."""
     def begin_or_go_on(work_dir):
-        cfg = make_cfg(work_dir)
+        cfg = tiny_cfg(work_dir, dataset)
         cfg.resume = True
         cfg.custom_hooks.append(dict(type='mmal.MidTrainingCheckpointHook', interval_seconds=0))
-        return outcome(run(cfg))
+        return outcome(run_to_its_end(cfg))
 
-    return begin_or_go_on
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool_pass, 'FLUSH_SECONDS', 0)
+        yield begin_or_go_on
 
 
-@pytest.fixture
-def states(go, tmp_path, monkeypatch):
-    """What a straight run decided, and copies of its work_dir at every place a kill could leave it."""
+@pytest.fixture(scope='module')
+def states(go, tmp_path_factory):
+    """What a straight run decided, its work_dir, and copies of it at every place a kill could leave it."""
+    folder = tmp_path_factory.mktemp('states')
+
     def keep(n):
-        shutil.copytree(tmp_path / 'straight', tmp_path / f'killed_{n:03d}')
+        shutil.copytree(folder / 'straight', folder / f'killed_{n:03d}')
 
-    with monkeypatch.context() as patch:
-        patch.setattr(os, 'replace', Places(tmp_path / 'straight', keep))
-        straight = go(tmp_path / 'straight')
-    return straight, sorted(tmp_path.glob('killed_*'))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, 'replace', Places(folder / 'straight', keep))
+        straight = go(folder / 'straight')
+    return straight, folder / 'straight', sorted(folder.glob('killed_*'))
+
+
+@pytest.fixture(scope='module')
+def straight(states):
+    return states[0]
 
 
 def require_same(go, straight, work_dir):
@@ -77,7 +92,7 @@ def require_same(go, straight, work_dir):
 
 
 def test_a_state_between_two_renames_goes_on_to_the_very_result(go, states):
-    straight, killed = states
+    straight, _, killed = states
     assert len(killed) > 80
     for work_dir in killed[4::14]:
         require_same(go, straight, work_dir)
@@ -85,13 +100,13 @@ def test_a_state_between_two_renames_goes_on_to_the_very_result(go, states):
 
 @pytest.mark.faults
 def test_every_state_between_two_renames_goes_on_to_the_very_result(go, states):
-    straight, killed = states
+    straight, _, killed = states
     for work_dir in killed:
         require_same(go, straight, work_dir)
 
 
-def test_a_real_kill_9_changes_nothing(go, tmp_path):
-    straight, work_dir = go(tmp_path / 'straight'), tmp_path / 'killed'
+def test_a_real_kill_9_changes_nothing(go, straight, tmp_path):
+    work_dir = tmp_path / 'killed'
     for place in (31, 37):
         child = os.fork()
         if not child:
@@ -144,8 +159,7 @@ def test_where_a_host_library_finds_no_space_the_folder_is_named(make_cfg, run, 
         run(cfg)
 
 
-def test_a_file_that_cannot_be_written_is_named_and_the_state_before_it_intact(go, tmp_path, monkeypatch):
-    straight = go(tmp_path / 'straight')
+def test_a_file_that_cannot_be_written_is_named_and_the_state_before_it_intact(go, straight, tmp_path, monkeypatch):
     work_dir, real = tmp_path / 'full', atomic._fsync
 
     def failing(path):
@@ -162,8 +176,8 @@ def test_a_file_that_cannot_be_written_is_named_and_the_state_before_it_intact(g
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason='mounts a file system')
-def test_a_real_full_disk(go, tmp_path):
-    straight, small = go(tmp_path / 'straight'), tmp_path / 'small'
+def test_a_real_full_disk(go, straight, tmp_path):
+    small = tmp_path / 'small'
     small.mkdir()
     mounted = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', str(small)], check=False)
     if mounted.returncode:
@@ -187,9 +201,10 @@ def contents(work_dir):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason='mounts a file system')
 @pytest.mark.parametrize(('folder', 'named'), [('.', '/run/'), ('round_01', r'/run/round_01/\w+\.json')])
-def test_a_folder_that_is_read_only_is_named_and_the_state_in_it_intact(go, tmp_path, folder, named):
-    straight, work_dir = go(tmp_path / 'straight'), tmp_path / 'run'
-    shutil.copytree(tmp_path / 'straight', work_dir)
+def test_a_folder_that_is_read_only_is_named_and_the_state_in_it_intact(go, states, tmp_path, folder, named):
+    straight, finished, _ = states
+    work_dir = tmp_path / 'run'
+    shutil.copytree(finished, work_dir)
     shutil.rmtree(work_dir / 'round_01')
     (work_dir / 'round_01').mkdir()
     before, closed = contents(work_dir), str(work_dir / folder)

@@ -15,6 +15,7 @@ from mmal.errors import InputError
 from mmal.fileio.text import read_csv, read_json
 from tests.zoo_configs import config
 
+pytestmark = pytest.mark.usefixtures('no_drawing')
 RANDOM = dict(sampler=dict(type='mmal.RandomSampler'), max_epochs=1)
 LONG = 'long_' + 'x' * 220 + '.png'
 
@@ -66,9 +67,12 @@ WORKING = {  # what the annotation file says of it: name, size, box
 }
 
 
-def test_odd_images_are_scored_labeled_and_trained_on(make_cfg, run, dataset):
+@pytest.mark.parametrize('cases', [pytest.param([c for c in WORKING if c != 'huge'], id='small'),
+                                   pytest.param(['huge'], id='huge', marks=pytest.mark.slow)])
+def test_odd_images_are_scored_labeled_and_trained_on(make_cfg, run, dataset, cases):
     added = {}
-    for case, (make, *said) in WORKING.items():
+    for case in cases:
+        make, *said = WORKING[case]
         added[case], path = add(dataset, *said)
         make(path)
     cfg = make_cfg(initial=6, query=len(added) + 7, rounds=2, max_epochs=1, sampler=dict(

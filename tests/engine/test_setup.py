@@ -8,6 +8,8 @@ from mmal.errors import InputError
 from mmal.fileio.checksummed import read_checksummed
 from mmal.fileio.text import read_json
 
+pytestmark = pytest.mark.usefixtures('no_drawing')
+
 
 @pytest.fixture
 def first(make_cfg, run, tmp_path):

@@ -115,26 +115,3 @@ def test_influence_left_is_measured_by_the_first_round(world, tmp_path):
     PhaseRunner([Scored()], build_stop_rules(None)).run(run, round_)
     with pytest.raises(StopRun, match='below 0.1 of the first'):
         PhaseRunner([Scored()], build_stop_rules(dict(influence=0.1))).run(run, round_)
-
-
-def test_a_run_stops_at_its_target_and_goes_on_with_another(make_cfg, run, tmp_path):
-    cfg = make_cfg(stop=dict(target=-1))
-    work_dir = run(cfg)
-    log = '\n'.join(p.read_text() for p in work_dir.glob('2*/*.log'))
-    assert 'Stopped early: coco/bbox_mAP is' in log
-    assert len(read_json(work_dir / 'curve.json')) == 1, 'the model that reached it is on the curve'
-    assert not (work_dir / 'round_00' / 'selected.json').exists(), 'nothing more is bought'
-    again = make_cfg(stop=dict(target=2, budget=9))
-    again.resume = True
-    run(again)
-    assert [p['images'] for p in read_json(work_dir / 'curve.json')] == [6, 9]
-    assert not (work_dir / 'round_01' / 'selected.json').exists()
-
-
-@pytest.mark.parametrize(('changes', 'message'), [
-    (dict(unit='second'), 'needs an oracle that is people'),
-    (dict(stop=dict(influence=0.5), sampler=dict(type='mmal.RandomSampler')), 'RandomSampler gives no influence')])
-def test_what_cannot_work_is_said_at_the_start(make_cfg, run, changes, message):
-    cfg = make_cfg(**changes)
-    with pytest.raises(InputError, match=message):
-        run(cfg)
