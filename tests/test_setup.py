@@ -37,7 +37,8 @@ def test_a_wheel_made_from_the_sdist_has_what_mim_looks_for(tmp_path):
     for folder in ('tools', 'configs'):
         files = [p.relative_to(ROOT) for p in (ROOT / folder).rglob('*') if p.suffix in ('.py', '.yml', '.sh')]
         assert {f'mmal/.mim/{f}' for f in files} <= names
-    assert {'mmal/.mim/model-index.yml', 'mmal/.mim/tools/train.py', 'mmal/benchmark/isal_paper/paper_tables.json'} <= names
+    assert {'mmal/.mim/model-index.yml', 'mmal/.mim/tools/train.py', 'mmal/benchmark/isal_paper/paper_tables.json',
+            'mmal/project/config.py.j2', 'mmal/reporting/templates/report.html.j2'} <= names
     assert not [n for n in names if '__pycache__' in n or n.endswith('.pyc')]
     assert not {n.split('/')[0] for n in names} - {'mmal'} - {n.split('/')[0] for n in names if '.dist-info/' in n}
 

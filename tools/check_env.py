@@ -1,15 +1,12 @@
-"""Say what is wrong with this Python environment and how to cure it. Exit status 1 if mmal cannot work in it."""
+"""Check this Python environment, and name cures. The same as `mmal check-env`."""
 
-import os.path as osp
 import sys
+from pathlib import Path
 
-sys.path.insert(
-    0, osp.dirname(osp.dirname(osp.abspath(__file__)))
-)  # works before anything is installed
+# A checkout works before anything is installed.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mmal.utils.check_env import findings, print_report
+from mmal.cli.check_env import main
 
 if __name__ == '__main__':
-    found = findings()
-    print(print_report(found))
-    sys.exit(any(f.fatal for f in found))
+    main(prog='check_env.py')

@@ -1,15 +1,12 @@
-"""Recompute the savings that the paper states from the paper's own tables, a line each. Needs no model and no data."""
+"""Recompute the paper's savings from its own tables. The same as `mmal paper-claims`."""
 
-import argparse
-import os.path as osp
 import sys
+from pathlib import Path
 
-sys.path.insert(
-    0, osp.dirname(osp.dirname(osp.abspath(__file__)))
-)  # works before anything is installed
+# A checkout works before anything is installed.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mmal.benchmark.isal_paper.claims import report
+from mmal.cli.paper_claims import main
 
 if __name__ == '__main__':
-    argparse.ArgumentParser(description=__doc__).parse_args()
-    print(report())
+    main(prog='paper_claims.py')

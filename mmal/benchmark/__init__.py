@@ -1,1 +1,5 @@
-"""Curves from the files a run left; no model is needed."""
+"""Comparisons of active-learning methods: plans, executors, statistics and reports.
+
+This package itself imports nothing, so that ``mmal.benchmark.stats`` loads neither torch nor
+mmengine.
+"""

@@ -1,4 +1,4 @@
-"""Run what a comparison plan lacks, one run a process."""
+"""Run what a comparison plan lacks, one process per run."""
 
 from __future__ import annotations
 
@@ -6,32 +6,52 @@ import fcntl
 import os
 import subprocess
 import sys
+import sysconfig
 import time
-from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
+from typing import Any
 
 from mmal.errors import InputError
-from mmal.fileio.text import read_json, write_json
+from mmal.fileio.checksummed import write_checksummed
+from mmal.fileio.text import read_json
+from mmal.run.history import main_metric
+from mmal.run.layout import RunPaths
 from mmal.utils.collect_env import package_versions
 
-from .plan import Plan, PlannedRun
+from .plan import Plan, PlannedRun, RunStatus
+from .results import COMPARISON_FILE
+
+TRAIN_MODULE = 'mmal.cli.train'
+"""Module that trains one run, as a program."""
+
+OUTPUT_FILE = 'output.txt'
+"""File in a run's folder with what its processes printed."""
+
+MAX_ERROR_CHARACTERS = 500
+"""Length that an error is cut to."""
+
+_CODE_FOLDER = Path(__file__).resolve().parents[2]
+"""Folder that the package ``mmal`` lies in: a checkout, or the interpreter's site-packages."""
 
 
 class LocalExecutor:
-    """Runs what is missing of a plan, several at once if asked, and keeps ``comparison.json`` true.
+    """Runs what a plan lacks, several runs at once if asked, and keeps ``comparison.json`` current.
 
-    Runs go in the plan's order, seed after seed; those of a seed wait for its first one, from which they start. Each
-    holds a lock that its process inherits: killed or not, no two processes work on one run.
+    Runs go in the plan's order, seed after seed; those of a seed wait for its first one, from which
+    they start. Each run holds a lock that its process inherits. Whether this program is killed or
+    not, no two processes work on one run.
 
     Args:
         plan: The plan.
-        jobs: Runs at a time; each gets its share of the processor's cores.
-        gpus: Names of the GPUs, as in CUDA_VISIBLE_DEVICES; each job gets one. None on a machine without.
-        tell: Told what happens, a line at a time.
-        cores: Of the processor, to be divided. Defaults to None: all.
+        jobs: Number of runs at a time; each gets its share of the processor's cores.
+        gpus: Names of the GPUs, as in CUDA_VISIBLE_DEVICES; each job gets one. Defaults to None:
+            the machine has no GPU.
+        log: Receives one line per event. Defaults to print.
+        cores: Number of the processor's cores to divide. Defaults to None: all.
     """
 
     def __init__(
@@ -39,57 +59,66 @@ class LocalExecutor:
         plan: Plan,
         jobs: int,
         gpus: list[str] | None = None,
-        tell=print,
+        log: Callable[[str], None] = print,
         cores: int | None = None,
     ) -> None:
-        self.plan, self.jobs, self._tell, self._cores = (
-            plan,
-            jobs,
-            tell,
-            cores or os.cpu_count() or 1,
-        )
-        self._slots: Queue = Queue()
-        for n in range(jobs):
-            self._slots.put(gpus[n % len(gpus)] if gpus else None)
-        self._children: set[subprocess.Popen] = set()
+        self.plan = plan
+        self.jobs = jobs
+        self._log = log
+        self._cores = cores or os.cpu_count() or 1
+        self._free_gpus: Queue[str | None] = Queue()
+        for job in range(jobs):
+            self._free_gpus.put(gpus[job % len(gpus)] if gpus else None)
+        self._children: set[subprocess.Popen[bytes]] = set()
         self._stopped = False
-        self._errors: dict[
-            PlannedRun, str
-        ] = {}  # of runs that could not even be begun, or marked as failed
+        # of runs that could not even be begun, or marked as failed
+        self._errors: dict[PlannedRun, str] = {}
 
     def execute(self) -> list[PlannedRun]:
-        """Run everything that is missing; returns the runs that failed.
+        """Run everything that is missing.
+
+        Returns:
+            The runs that failed.
 
         Raises:
-            KeyboardInterrupt: After the children were ended; what they finished is kept.
+            KeyboardInterrupt: If the user interrupts it. The children are ended first; what they
+                finished is kept.
         """
-        runs, start, running = self.plan.runs(), time.monotonic(), {}
-        todo = [r for r in runs if not r.done]
-        before = sum(r.complete for r in runs)
-        self._tell(
-            f'{len(runs)} runs, {len(runs) - len(todo)} of them done; {self.jobs} at a time.'
+        runs = self.plan.runs()
+        statuses = _read_statuses(runs)
+        pending = [run for run in runs if not statuses[run].done]
+        rounds_before = _count_rounds_done(runs)
+        start = time.monotonic()
+        self._log(
+            f'{len(runs)} runs, {len(runs) - len(pending)} of them done; {self.jobs} at a time.'
         )
-        self.write_state(runs)
+        self._write_comparison(statuses)
+        running: dict[Future[int | None], PlannedRun] = {}
         with ThreadPoolExecutor(self.jobs) as pool:
             try:
-                while todo or running:
-                    for run in self._ready(todo, running.values()):
-                        todo.remove(run)
+                while pending or running:
+                    for run in self._ready(pending, list(running.values())):
+                        pending.remove(run)
                         running[pool.submit(self.run, run)] = run
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    finished = wait(running, return_when=FIRST_COMPLETED).done
+                    for future in finished:
                         run = running.pop(future)
                         future.result()
-                        self.write_state(runs)
-                        self._progress(runs, run, before, start)
+                        statuses = _read_statuses(runs)
+                        self._write_comparison(statuses)
+                        self._log_progress(run, statuses, rounds_before, start)
             except BaseException:
                 self.stop()
                 raise
-        return [r for r in runs if not r.done]
+        return [run for run in runs if not run.read_status().done]
 
-    def _ready(self, todo: list[PlannedRun], running) -> list[PlannedRun]:
-        """Runs that may begin now: those whose first one of the seed is behind them, as many as there are slots."""
-        busy = {r.folder for r in (*todo, *running)}
-        return [r for r in todo if r.start_from not in busy][: self.jobs - len(running)]
+    def _ready(
+        self, pending: list[PlannedRun], running: Collection[PlannedRun]
+    ) -> list[PlannedRun]:
+        """Runs that may begin now: the first run of their seed has ended, and there is a slot."""
+        unfinished = {run.folder for run in (*pending, *running)}
+        ready = [run for run in pending if run.start_from not in unfinished]
+        return ready[: self.jobs - len(running)]
 
     def stop(self) -> None:
         """End what is running, without a mark on it; nothing more is started."""
@@ -98,111 +127,181 @@ class LocalExecutor:
             child.terminate()
 
     def run(self, run: PlannedRun) -> int | None:
-        """Do one run, or go on with it.
+        """Do one run, or resume it.
+
+        Args:
+            run: One of the plan's runs.
 
         Returns:
             Exit status of its process; None if it could not be started.
         """
-        slot, code = self._slots.get(), None
+        gpu = self._free_gpus.get()
+        exit_status = None
         try:
-            with _locked(self.plan.work_dir / 'locks' / f'{run.method}_seed_{run.seed}') as lock:
-                code = self._train(run, self.plan.prepare(run), slot, lock)
-            error = (
-                None
-                if code == 0
-                else _last_line(run.folder / 'output.txt') or f'exit status {code}'
-            )
+            lock_file = self.plan.work_dir / 'locks' / f'{run.method}_seed_{run.seed}'
+            with _locked(lock_file) as lock:
+                config = self.plan.prepare(run)
+                exit_status = self._train(run, config, gpu, lock)
             if not self._stopped:
-                run.mark(done=code == 0, error=error)
+                _mark(run, exit_status)
         except (OSError, InputError) as e:
             self._errors[run] = str(e)
-            self._tell(f'{run.method}, seed {run.seed}: {e}')
+            self._log(f'{run.method}, seed {run.seed}: {e}')
         finally:
-            self._slots.put(slot)
-        return code
+            self._free_gpus.put(gpu)
+        return exit_status
 
-    def _train(self, run: PlannedRun, config: Path, slot: str | None, lock: int) -> int:
-        """Exit status of al_train.py on this run."""
-        env = dict(os.environ, OMP_NUM_THREADS=str(max(1, self._cores // self.jobs)))
-        if slot is not None:
-            env['CUDA_VISIBLE_DEVICES'] = slot
-        command = [
-            sys.executable,
-            str(Path(__file__).parents[2] / 'tools' / 'al_train.py'),
-            str(config),
-            '--work-dir',
-            str(run.folder),
-            '--seed',
-            str(run.seed),
-            '--resume',
-        ]
-        with open(run.folder / 'output.txt', 'a') as out:
+    def _train(self, run: PlannedRun, config: Path, gpu: str | None, lock: int) -> int:
+        """Train a run in a process of its own, and return the exit status."""
+        command = [sys.executable, '-m', TRAIN_MODULE, str(config)]
+        command += ['--work-dir', str(run.folder)]
+        command += ['--seed', str(run.seed)]
+        command += ['--resume']
+        with open(run.folder / OUTPUT_FILE, 'a') as output:
             child = subprocess.Popen(
-                command, stdout=out, stderr=subprocess.STDOUT, env=env, pass_fds=(lock,)
+                command,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=self._environment(gpu),
+                pass_fds=(lock,),
             )
         self._children.add(child)
         if self._stopped:
             child.terminate()
-        code = child.wait()
+        exit_status = child.wait()
         self._children.discard(child)
-        return code
+        return exit_status
 
-    def _progress(self, runs: list[PlannedRun], run: PlannedRun, before: int, start: float) -> None:
-        total, closed = sum(r.rounds for r in runs), sum(r.complete for r in runs)
-        left = (total - closed) * (time.monotonic() - start) / max(closed - before, 1)
-        state = 'done' if run.done else f'FAILED: {self._error(run)}'
-        self._tell(
-            f'{run.method}, seed {run.seed}: {state}. {closed} of {total} rounds in all; about '
-            f'{left / 60:.0f} min left.'
+    def _environment(self, gpu: str | None) -> dict[str, str]:
+        """Environment variables of a run's process."""
+        environment = with_this_package(os.environ)
+        environment['OMP_NUM_THREADS'] = str(max(1, self._cores // self.jobs))
+        if gpu is not None:
+            environment['CUDA_VISIBLE_DEVICES'] = gpu
+        return environment
+
+    def _log_progress(
+        self,
+        run: PlannedRun,
+        statuses: Mapping[PlannedRun, RunStatus],
+        rounds_before: int,
+        start: float,
+    ) -> None:
+        """Log how a run ended, and how long the others may take."""
+        total = sum(planned.rounds for planned in statuses)
+        rounds_done = _count_rounds_done(statuses)
+        elapsed = time.monotonic() - start
+        seconds_left = (total - rounds_done) * elapsed / max(rounds_done - rounds_before, 1)
+        status = statuses[run]
+        outcome = 'done' if status.done else f'FAILED: {self._error(run, status)}'
+        self._log(
+            f'{run.method}, seed {run.seed}: {outcome}. {rounds_done} of {total} rounds in all; '
+            'about '
+            f'{seconds_left / 60:.0f} min left.'
         )
 
-    def _error(self, run: PlannedRun) -> str | None:
-        return self._errors.get(run) or run.error
+    def _error(self, run: PlannedRun, status: RunStatus) -> str | None:
+        return self._errors.get(run) or status.error
 
     def write_state(self, runs: list[PlannedRun]) -> None:
-        """Renew ``comparison.json``, which the report is made from."""
-        listed = []
-        for run in runs:
-            error = None if run.done else self._error(run)
-            state = (
-                'done' if run.done else 'failed' if error else 'running' if run.begun else 'missing'
-            )
-            listed.append(
-                dict(
-                    method=run.method,
-                    seed=run.seed,
-                    state=state,
-                    error=error,
-                    folder=str(run.folder.relative_to(self.plan.work_dir)),
-                )
-            )
-        write_json(
-            self.plan.work_dir / 'comparison.json',
-            dict(
-                name=self.plan.name,
-                metric=self.plan.metric or self._metric(runs),
-                baseline=self.plan.baseline,
-                target=self.plan.target,
-                seeds=self.plan.seeds,
-                methods=list(self.plan.methods),
-                runs=listed,
-                config=self.plan.config,
-                versions=package_versions(),
-                commit=_commit(),
-                command=f'python tools/al_compare.py {self.plan.path} --work-dir {self.plan.work_dir}',
-            ),
-        )
+        """Renew ``comparison.json``, which the report is made from.
 
-    @staticmethod
-    def _metric(runs: list[PlannedRun]) -> str:
-        from mmal.run.history import main_metric
+        Args:
+            runs: All runs of the plan.
+        """
+        self._write_comparison(_read_statuses(runs))
 
-        curves = [
-            read_json(r.folder / 'curve.json')
-            for r in runs
-            if r.begun and (r.folder / 'curve.json').exists()
-        ]
-        return next((m for m in map(main_metric, curves) if m), 'metric')
+    def _write_comparison(self, statuses: Mapping[PlannedRun, RunStatus]) -> None:
+        plan = self.plan
+        content = {
+            'name': plan.name,
+            'metric': plan.metric or _metric_of(statuses),
+            'baseline': plan.baseline,
+            'target': plan.target,
+            'seeds': plan.seeds,
+            'methods': list(plan.methods),
+            'runs': [self._entry(run, status) for run, status in statuses.items()],
+            'config': plan.config,
+            'versions': package_versions(),
+            'commit': _commit(),
+            'command': f'python tools/al_compare.py {plan.path} --work-dir {plan.work_dir}',
+        }
+        write_checksummed(plan.work_dir / COMPARISON_FILE, content)
+
+    def _entry(self, run: PlannedRun, status: RunStatus) -> dict[str, Any]:
+        """A run as ``comparison.json`` lists it."""
+        error = None if status.done else self._error(run, status)
+        return {
+            'method': run.method,
+            'seed': run.seed,
+            'state': _state(status, error),
+            'error': error,
+            'folder': str(run.folder.relative_to(self.plan.work_dir)),
+        }
+
+
+def with_this_package(environment: Mapping[str, str]) -> dict[str, str]:
+    """Environment variables for a Python process that is to import the same ``mmal`` as this one.
+
+    In a checkout that is not installed, this process may have found the package by other means than
+    the environment, so the checkout is put on PYTHONPATH. Site-packages are left off it: they would
+    come before the standard library.
+
+    Args:
+        environment: Environment variables to start from.
+
+    Returns:
+        A copy with the changes.
+    """
+    changed = dict(environment)
+    # `python -m` searches the current folder first, which may hold another checkout. Before
+    # Python 3.11 nothing prevents that, and the variable is ignored.
+    changed['PYTHONSAFEPATH'] = '1'
+    if Path(sysconfig.get_path('purelib')).resolve() != _CODE_FOLDER:
+        folders = [str(_CODE_FOLDER)]
+        if environment.get('PYTHONPATH'):
+            folders.append(environment['PYTHONPATH'])
+        changed['PYTHONPATH'] = os.pathsep.join(folders)
+    return changed
+
+
+def _read_statuses(runs: Collection[PlannedRun]) -> dict[PlannedRun, RunStatus]:
+    return {run: run.read_status() for run in runs}
+
+
+def _count_rounds_done(runs: Collection[PlannedRun]) -> int:
+    return sum(run.read_rounds_done() for run in runs)
+
+
+def _mark(run: PlannedRun, exit_status: int) -> None:
+    """Note how a run's process ended."""
+    if exit_status == 0:
+        run.mark(done=True)
+        return
+    error = _last_line(run.folder / OUTPUT_FILE) or f'exit status {exit_status}'
+    run.mark(done=False, error=error)
+
+
+def _state(status: RunStatus, error: str | None) -> str:
+    """State of a run as :class:`~mmal.benchmark.results.RunResult` has it."""
+    if status.done:
+        return 'done'
+    if error:
+        return 'failed'
+    if status.begun:
+        return 'running'
+    return 'missing'
+
+
+def _metric_of(statuses: Mapping[PlannedRun, RunStatus]) -> str:
+    """The main metric of the first run that has one."""
+    for run, status in statuses.items():
+        curve_file = RunPaths(run.folder).curve
+        if status.begun and curve_file.exists():
+            metric = main_metric(read_json(curve_file))
+            if metric:
+                return metric
+    return 'metric'
 
 
 @contextmanager
@@ -213,26 +312,29 @@ def _locked(path: Path) -> Iterator[int]:
         InputError: If another process holds it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, 'w') as f:
+    with open(path, 'w') as file:
         try:
-            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InputError(
                 'another process is at work on it; wait for that one, or end it.'
             ) from None
-        yield f.fileno()
+        yield file.fileno()
 
 
 def _last_line(path: Path) -> str:
     lines = path.read_text(errors='replace').strip().splitlines()
-    return lines[-1][:500] if lines else ''
+    return lines[-1][:MAX_ERROR_CHARACTERS] if lines else ''
 
 
 def _commit() -> str | None:
-    found = subprocess.run(
-        ['git', '-C', str(Path(__file__).parent), 'describe', '--always', '--dirty'],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return found.stdout.strip() or None
+    """Commit of the checkout that holds the package; None if there is no checkout or no git."""
+    # a folder above an installed package may be a repository, but not of this code
+    if not (_CODE_FOLDER / '.git').exists():
+        return None
+    command = ['git', '-C', str(_CODE_FOLDER), 'describe', '--always', '--dirty']
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return None
+    return done.stdout.strip() or None

@@ -6,8 +6,10 @@ import copy
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
@@ -15,11 +17,12 @@ from mmal.errors import InputError
 from mmal.fileio.atomic import write_bytes
 from mmal.fileio.text import read_json, write_json
 from mmal.registry import ORACLES
-from mmal.run.manifest import NAME as RUN
+from mmal.run.layout import RunPaths
 from mmal.run.manifest import build_manifest, has_initial_labels
 from mmal.run.round_state import RoundState
 from mmal.utils.config import flat
 
+REQUIRED_KEYS = ('config', 'seeds', 'methods')
 KEYS = (
     'name',
     'config',
@@ -32,6 +35,23 @@ KEYS = (
     'published',
 )
 METHOD_KEYS = ('config', 'sampler', 'options')
+MARKER_FILE = 'plan.json'
+"""File in a run's folder that tells which config is run there, and how it ended."""
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """What the folder of a planned run held when it was read.
+
+    Attributes:
+        begun: Whether the folder holds this very run, and not that of another config.
+        done: Whether the run has ended; a pool that is used up, or ``stop``, may end it early.
+        error: Why its last attempt failed; None if it did not.
+    """
+
+    begun: bool
+    done: bool
+    error: str | None
 
 
 @dataclass(frozen=True)
@@ -39,14 +59,13 @@ class PlannedRun:
     """One method with one seed.
 
     Attributes:
-        method: Its name in the plan.
-        seed: Of the run.
-        folder: Its work_dir.
-        digest: Of all settings that a result depends on: another one is another run.
-        rounds: How many it is to have.
-        start_from: Work_dir of the run whose initial set and first model it shares, or None.
-        stop: When it is to stop before, as text.
-        former: Digest of the kind that older versions left: of the whole config but the number of rounds.
+        method: Name of the method in the plan.
+        seed: Seed of the initial set, the queries and the trainings.
+        folder: Work directory of the run.
+        digest: Checksum of all settings that a result depends on; another checksum is another run.
+        rounds: Number of rounds it is to have.
+        start_from: Work directory of the run whose initial set and first model it shares, or None.
+        stop: Conditions that stop it before, as text.
     """
 
     method: str
@@ -56,170 +75,203 @@ class PlannedRun:
     rounds: int
     start_from: Path | None
     stop: str = ''
-    former: str | None = None
 
-    @property
-    def begun(self) -> bool:
-        """Whether its folder holds this very run, and not that of another config."""
-        return bool(self._marker())
+    def read_status(self) -> RunStatus:
+        """Read from the run's folder whether it has begun, ended or failed."""
+        marker = self._read_marker()
+        if marker is None:
+            return RunStatus(begun=False, done=False, error=None)
+        has_rounds = marker['done'] >= self.rounds
+        same_stop = marker['stop'] == self.stop
+        return RunStatus(begun=True, done=has_rounds and same_stop, error=marker['error'])
 
-    @property
-    def complete(self) -> int:
-        """Rounds that are finished."""
-        return (
-            sum(RoundState(self.folder, n).complete for n in range(self.rounds))
-            if self.begun
-            else 0
-        )
+    def read_rounds_done(self) -> int:
+        """Read from the run's folder how many of its rounds are finished.
 
-    @property
-    def done(self) -> bool:
-        """Whether it has ended; a pool that is used up, or ``stop``, may end it early."""
-        found = self._marker()
-        return found.get('done', 0) >= self.rounds and found.get('stop', self.stop) == self.stop
-
-    @property
-    def error(self) -> str | None:
-        """Why its last attempt failed."""
-        return self._marker().get('error')
+        Raises:
+            CorruptStateError: If the record of a round is damaged.
+        """
+        if self._read_marker() is None:
+            return 0
+        return sum(RoundState(self.folder, number).complete for number in range(self.rounds))
 
     def mark(self, done: bool, error: str | None = None) -> None:
-        """Remember which config is run here, and that it has ended or failed."""
-        write_json(
-            self.folder / 'plan.json',
-            dict(digest=self.digest, stop=self.stop, done=self.rounds if done else 0, error=error),
-        )
+        """Note in the run's folder which config is run there, and whether it has ended or failed.
 
-    def _marker(self) -> dict:
-        """What was remembered of this very run; empty if nothing was, or what lies there is of another config."""
-        path = self.folder / 'plan.json'
-        found = read_json(path) if path.exists() else {}
-        return found if found.get('digest') in (self.digest, self.former or self.digest) else {}
+        Args:
+            done: Whether the run has ended.
+            error: Why its attempt failed. Defaults to None: it did not.
+        """
+        marker = {
+            'digest': self.digest,
+            'stop': self.stop,
+            'done': self.rounds if done else 0,
+            'error': error,
+        }
+        write_json(self.folder / MARKER_FILE, marker)
+
+    def _read_marker(self) -> dict[str, Any] | None:
+        """What :meth:`mark` wrote for this very run; None if there is nothing of this run."""
+        path = self.folder / MARKER_FILE
+        if not path.exists():
+            return None
+        marker: dict[str, Any] = read_json(path)
+        return marker if marker['digest'] == self.digest else None
 
 
 class Plan:
     """A comparison plan: a Python file in mmengine's config syntax.
 
-    It has ``config`` (path of the protocol, relative to the plan), ``seeds`` and ``methods``, a dict by name of
-    ``sampler`` and, if need be, ``options`` (overrides as in --cfg-options) or a ``config`` of its own. ``options``
-    beside them are for every method; ``baseline`` (defaults to 'random' if there is such a method), ``metric``,
-    ``target`` and ``published`` (number of the paper's table to draw over) are for the report.
+    It has these keys:
+
+    - ``config``: Path of the protocol, relative to the plan.
+    - ``seeds``: Seeds that every method is run with.
+    - ``methods``: A dict by name of the method. A method is a dict of ``sampler`` and, if need be,
+      ``options`` (overrides as in --cfg-options) or a ``config`` of its own.
+    - ``options``: Overrides for every method. Optional.
+    - ``name``: Name of the comparison. Defaults to the file's name.
+    - ``baseline``: Method that the others are compared with. Defaults to 'random' if there is such
+      a method.
+    - ``metric``, ``target`` and ``published`` (number of the paper's table to draw over): For the
+      report. Optional.
 
     Args:
-        path: Of the plan.
-        work_dir: Where runs and report go.
+        path: Path of the plan.
+        work_dir: Folder of the runs and the report.
 
     Raises:
-        InputError: If the plan lacks something or has something unknown.
+        InputError: If the plan lacks something, has something unknown, or would ask people for
+            labels.
     """
 
     def __init__(self, path: str | Path, work_dir: str | Path) -> None:
-        self.path, self.work_dir = Path(path), Path(work_dir)
+        self.path = Path(path)
+        self.work_dir = Path(work_dir)
         if not self.path.exists():
             raise InputError(f'Plan not found: {path}')
-        plan = Config.fromfile(self.path).to_dict()
-        for key in ('config', 'seeds', 'methods'):
-            if not plan.get(key):
+        content: dict[str, Any] = Config.fromfile(self.path).to_dict()
+        self._check_keys(content)
+        self.name: str = content.get('name', self.path.stem)
+        self.config: str = content['config']
+        self.seeds: list[int] = list(content['seeds'])
+        self.methods: dict[str, dict[str, Any]] = content['methods']
+        self.options: dict[str, Any] = content.get('options', {})
+        self.metric: str | None = content.get('metric')
+        self.target: float | None = content.get('target')
+        self.published: int | None = content.get('published')
+        default_baseline = 'random' if 'random' in self.methods else None
+        self.baseline: str | None = content.get('baseline', default_baseline)
+        self._check_values()
+        self._configs: dict[str, Config] = {}
+        for name, method in self.methods.items():
+            self._configs[name] = self._build_config(method)
+        for name, cfg in self._configs.items():
+            self._check_oracle(name, cfg.train_cfg.get('oracle') or {})
+
+    def _check_keys(self, content: Mapping[str, Any]) -> None:
+        for key in REQUIRED_KEYS:
+            if not content.get(key):
                 raise InputError(
-                    f'{path}: expected `{key}`; a plan needs config, seeds and methods.'
+                    f'{self.path}: expected `{key}`; a plan needs config, seeds and methods.'
                 )
-        unknown = sorted(set(plan) - set(KEYS))
+        unknown = sorted(set(content) - set(KEYS))
         if unknown:
-            raise InputError(f'{path}: unknown {", ".join(unknown)}; a plan has {", ".join(KEYS)}.')
-        self.name, self.seeds, self.methods = (
-            plan.get('name', self.path.stem),
-            list(plan['seeds']),
-            plan['methods'],
-        )
-        self.options, self.config = plan.get('options', {}), plan['config']
-        self.metric, self.target, self.published = (
-            plan.get(k) for k in ('metric', 'target', 'published')
-        )
-        self.baseline = plan.get('baseline', 'random' if 'random' in self.methods else None)
+            raise InputError(
+                f'{self.path}: unknown {", ".join(unknown)}; a plan has {", ".join(KEYS)}.'
+            )
+
+    def _check_values(self) -> None:
         if self.baseline is not None and self.baseline not in self.methods:
             raise InputError(
-                f'{path}: baseline {self.baseline!r} is no method; there are {", ".join(self.methods)}.'
+                f'{self.path}: baseline {self.baseline!r} is no method; there are '
+                f'{", ".join(self.methods)}.'
             )
         if len(set(self.seeds)) != len(self.seeds):
-            raise InputError(f'{path}: a seed stands twice in {self.seeds}.')
+            raise InputError(f'{self.path}: a seed stands twice in {self.seeds}.')
         for name, method in self.methods.items():
-            if not set(method) <= set(METHOD_KEYS) or '/' in name or name.startswith('.'):
+            is_folder_name = '/' not in name and not name.startswith('.')
+            if not set(method) <= set(METHOD_KEYS) or not is_folder_name:
                 raise InputError(
-                    f'{path}: method {name!r} has {sorted(method)}; it may have {", ".join(METHOD_KEYS)}, '
-                    'and its name must do for a folder.'
+                    f'{self.path}: method {name!r} has {sorted(method)}; it may have '
+                    f'{", ".join(METHOD_KEYS)}, and its name must do for a folder.'
                 )
-        self._configs = {name: self._config_of(method) for name, method in self.methods.items()}
-        for name, cfg in self._configs.items():
-            self._refuse_people(name, cfg.train_cfg.get('oracle') or {})
 
-    def _config_of(self, method: dict) -> Config:
+    def _build_config(self, method: Mapping[str, Any]) -> Config:
+        """Config of a method: the protocol with the overrides of plan and method."""
         cfg = Config.fromfile(self.path.parent / method.get('config', self.config))
-        for options in (self.options, method.get('options', {})):
-            cfg.merge_from_dict(copy.deepcopy(options))
+        cfg.merge_from_dict(copy.deepcopy(self.options))
+        cfg.merge_from_dict(copy.deepcopy(method.get('options', {})))
         if 'sampler' in method:
             cfg.train_cfg['sampler'] = method['sampler']
         return cfg
 
-    def _refuse_people(self, name: str, oracle: dict) -> None:
+    def _check_oracle(self, name: str, oracle: Mapping[str, Any]) -> None:
+        """Refuse a method that would wait for people to label."""
         kind = oracle.get('type')
-        if getattr(ORACLES.get(kind) if isinstance(kind, str) else kind, 'is_human', False):
+        oracle_class = ORACLES.get(kind) if isinstance(kind, str) else kind
+        if getattr(oracle_class, 'is_human', False):
             raise InputError(
-                f'{self.path}: method {name!r} has its images labeled by people ({kind}), and would wait '
+                f'{self.path}: method {name!r} has its images labeled by people ({kind}), and '
+                'would wait '
                 'for them with every seed. Compare methods on data that is labeled, with oracle '
                 "dict(type='mmal.SimulatedOracle'); run al_train.py where people label."
             )
 
     def runs(self) -> list[PlannedRun]:
-        """Every run, seed after seed; the first method of a seed is the one that the others start from."""
-        found = []
+        """Every run, seed after seed; the other methods of a seed start from its first one."""
+        runs = []
         for seed in self.seeds:
-            leader = None
+            first_run = None
             for name, cfg in self._configs.items():
-                folder = self.work_dir / name / f'seed_{seed}'
-                content = cfg.to_dict()
-                content['train_cfg'] = {
-                    k: v for k, v in content['train_cfg'].items() if k != 'rounds'
-                }
-                found.append(
-                    PlannedRun(
-                        name,
-                        seed,
-                        folder,
-                        _digest(build_manifest(cfg, 0, '', 0)['config']),
-                        cfg.train_cfg['rounds'],
-                        leader,
-                        _text(flat(cfg.train_cfg.get('stop') or None)),
-                        _digest(content),
-                    )
-                )
-                leader = leader or folder
-        return found
+                run = self._planned_run(name, cfg, seed, first_run)
+                runs.append(run)
+                if first_run is None:
+                    first_run = run
+        return runs
+
+    def _planned_run(
+        self, name: str, cfg: Config, seed: int, first_run: PlannedRun | None
+    ) -> PlannedRun:
+        settings = build_manifest(cfg, 0, '', 0)['config']
+        return PlannedRun(
+            method=name,
+            seed=seed,
+            folder=self.work_dir / name / f'seed_{seed}',
+            digest=hashlib.sha256(_sorted_json(settings).encode()).hexdigest(),
+            rounds=cfg.train_cfg['rounds'],
+            start_from=None if first_run is None else first_run.folder,
+            stop=_sorted_json(flat(cfg.train_cfg.get('stop') or None)),
+        )
 
     def prepare(self, run: PlannedRun) -> Path:
         """Make room for a run and write its config; what another config left there is moved aside.
 
+        Args:
+            run: One of :meth:`runs`.
+
         Returns:
             Path of the config.
         """
-        if run.folder.exists() and not run.begun:
-            aside = self.work_dir / 'replaced' / f'{run.method}_seed_{run.seed}_{int(time.time())}'
-            aside.parent.mkdir(parents=True, exist_ok=True)
-            run.folder.rename(aside)
+        if run.folder.exists() and not run.read_status().begun:
+            self._move_aside(run)
         cfg = copy.deepcopy(self._configs[run.method])
-        leader = (
-            run.start_from
-        )  # one that was ended before it had drawn its images has nothing to give
-        if leader is not None and (leader / RUN).exists() and has_initial_labels(leader):
-            cfg.train_cfg['start_from'] = str(leader)
+        if run.start_from is not None and _has_first_model(run.start_from):
+            cfg.train_cfg['start_from'] = str(run.start_from)
         run.mark(done=False)
         path = self.work_dir / 'configs' / f'{run.method}_seed_{run.seed}.py'
         write_bytes(path, cfg.pretty_text.encode())
         return path
 
+    def _move_aside(self, run: PlannedRun) -> None:
+        replaced = self.work_dir / 'replaced'
+        replaced.mkdir(parents=True, exist_ok=True)
+        run.folder.rename(replaced / f'{run.method}_seed_{run.seed}_{int(time.time())}')
 
-def _text(content: dict) -> str:
+
+def _has_first_model(work_dir: Path) -> bool:
+    """Whether others can start from a run, which may have ended before it had its images."""
+    return RunPaths(work_dir).manifest.exists() and has_initial_labels(work_dir)
+
+
+def _sorted_json(content: Mapping[str, str]) -> str:
     return json.dumps(content, sort_keys=True, default=str)
-
-
-def _digest(content: dict) -> str:
-    return hashlib.sha256(_text(content).encode()).hexdigest()

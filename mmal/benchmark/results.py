@@ -1,33 +1,39 @@
-"""The folder of a comparison: what ``comparison.json`` and the runs in it say, checked."""
+"""The results of a comparison, from ``comparison.json`` and the work directories of its runs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-from mmal.benchmark.stats.budget_curve import is_number
 from mmal.errors import InputError
+from mmal.fileio.checksummed import CorruptStateError, read_checksummed
 from mmal.fileio.text import read_json
+from mmal.pool.budget import BudgetUnit
+from mmal.run.layout import RunPaths
 
-STATES = ('done', 'failed', 'running', 'missing')
-_TYPES = dict(name=str, metric=str, seeds=list, methods=list, runs=list)
-_OPTIONAL = dict(
-    baseline=str, target=(int, float), commit=str, command=str, config=str, versions=dict
-)
-_POINT = dict(round=int, images=int, boxes=int, metrics=dict, seconds=dict)
+from .stats.budget_curve import is_number
+
+if TYPE_CHECKING:
+    from mmal.run.history import CurvePoint
+
+COMPARISON_FILE = 'comparison.json'
+"""Name of the file in a comparison's work_dir that lists its runs."""
+
+_POINT_TYPES = {'round': int, 'images': int, 'boxes': int, 'metrics': dict, 'seconds': dict}
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """One method with one seed.
+    """The result of one method with one seed.
 
     Attributes:
         method: Name of the method.
-        seed: Of the initial set, the queries and the trainings.
-        folder: Its work_dir.
-        state: 'done', 'failed', 'running' or 'missing'. Only what is done enters a mean.
-        error: Why it is not done, if known.
-        curve: Contents of its ``curve.json``; may be a part, or empty, if it is not done.
+        seed: Seed of the initial set, the queries and the trainings.
+        folder: Work directory of the run.
+        state: 'done', 'failed', 'running' or 'missing'. Only runs that are done enter a mean.
+        error: Why the run is not done, if known.
+        curve: Contents of its ``curve.json``; may be a part, or empty, if the run is not done.
     """
 
     method: str
@@ -35,30 +41,35 @@ class RunResult:
     folder: Path
     state: str
     error: str | None = None
-    curve: list[dict] = field(default_factory=list)
+    curve: list[CurvePoint] = field(default_factory=list)
 
     @property
     def done(self) -> bool:
+        """Whether the run ended without an error and left a usable curve."""
         return self.state == 'done'
 
     def values(self, metric: str) -> dict[int, float]:
-        """Metric by round, for the rounds that have it."""
-        return {
-            p['round']: p['metrics'][metric]
-            for p in self.curve
-            if is_number(p['metrics'].get(metric))
-        }
+        """Metric by round, for the rounds that have it.
+
+        Args:
+            metric: Name of the metric.
+        """
+        values = {}
+        for point in self.curve:
+            value = point['metrics'].get(metric)
+            if is_number(value):
+                values[point['round']] = value
+        return values
 
     def __str__(self) -> str:
         """Method and seed; if it is not done also the state, and the first line of the error."""
         text = f'{self.method}, seed {self.seed}'
-        if not self.done:
-            text += f': {self.state}'
-            text += (
-                f' ({self.error.strip().splitlines()[0]})'
-                if self.error and self.error.strip()
-                else ''
-            )
+        if self.done:
+            return text
+        text += f': {self.state}'
+        if self.error and self.error.strip():
+            first_line = self.error.strip().splitlines()[0]
+            text += f' ({first_line})'
         return text
 
 
@@ -67,16 +78,16 @@ class Comparison:
     """Several methods, each with several seeds. The attributes are the keys of ``comparison.json``.
 
     Attributes:
-        name: Of the comparison.
-        metric: Compared metric, higher is better.
-        baseline: Method the others are held against, or None.
-        target: Metric to reach, or None.
+        name: Name of the comparison.
+        metric: Name of the compared metric, higher is better.
+        baseline: Method that the others are compared with, or None.
+        target: Value of the metric to reach, or None.
         seeds: All seeds.
-        methods: All methods, in their order.
-        runs: One for every method and seed, in that order.
-        commit: Of the code, if known.
-        versions: Of the libraries, {name: version}.
-        command: What started it, if known.
+        methods: Names of all methods, in their order.
+        runs: One run for every method and seed, in that order.
+        commit: Commit of the code, if known.
+        versions: Version by name of the library.
+        command: Command that started the comparison, if known.
         config: Its config file or files, if known.
     """
 
@@ -93,171 +104,131 @@ class Comparison:
     config: str | None = None
 
     def done(self, method: str | None = None) -> list[RunResult]:
-        """Runs that are done, of one method or of all."""
+        """Runs that are done.
+
+        Args:
+            method: Name of a method to restrict the runs to. Defaults to None: all methods.
+        """
         return [run for run in self.runs if run.done and method in (None, run.method)]
 
     def not_done(self, method: str | None = None) -> list[RunResult]:
-        """Runs that failed, still run or are missing, of one method or of all."""
+        """Runs that failed, still run or are missing.
+
+        Args:
+            method: Name of a method to restrict the runs to. Defaults to None: all methods.
+        """
         return [run for run in self.runs if not run.done and method in (None, run.method)]
 
     @property
     def has_boxes(self) -> bool:
-        """Whether boxes differ from images; in classification an image has one label, so they do not."""
-        return any(p['boxes'] != p['images'] for run in self.done() for p in run.curve)
+        """Whether boxes differ from images; they do not where an image has one label."""
+        for run in self.done():
+            if any(point['boxes'] != point['images'] for point in run.curve):
+                return True
+        return False
 
     @property
-    def units(self) -> tuple[str, ...]:
+    def units(self) -> tuple[BudgetUnit, ...]:
         """Units of cost worth an axis of their own."""
-        return ('images', 'boxes') if self.has_boxes else ('images',)
+        if self.has_boxes:
+            return BudgetUnit.IMAGE, BudgetUnit.BOX
+        return (BudgetUnit.IMAGE,)
 
 
 def read_comparison(work_dir: str | Path) -> Comparison:
-    """Read and check the folder of a comparison.
+    """Read the results of a comparison.
 
-    A run that calls itself done but left no usable ``curve.json``, or no value of the metric, counts as failed and says
-    so; a method and seed without an entry counts as missing. Of what is missing nothing is read: what lies in its
-    folder may be of a run that the plan no longer has.
+    A run that is listed as done but left no usable ``curve.json``, or no value of the metric,
+    counts as failed, with the reason. A method and seed without an entry counts as missing. Of what
+    is missing nothing is read: what lies in its folder may be of a run that the plan no longer has.
 
     Args:
-        work_dir: Folder that holds ``comparison.json``.
+        work_dir: Work directory of the comparison, with ``comparison.json``.
+
+    Returns:
+        The comparison with the curves of its runs.
 
     Raises:
-        InputError: If ``comparison.json`` is missing, no JSON, or says something that cannot be.
+        InputError: If ``comparison.json`` is missing, or is not what was written.
     """
     work_dir = Path(work_dir)
-    path = work_dir / 'comparison.json'
-    try:
-        data = read_json(path)
-    except (FileNotFoundError, NotADirectoryError):
+    content = _read_comparison_file(work_dir / COMPARISON_FILE)
+    runs_listed = {}
+    for entry in content['runs']:
+        run = _read_run(entry, content['metric'], work_dir)
+        runs_listed[run.method, run.seed] = run
+    runs = []
+    for method in content['methods']:
+        for seed in content['seeds']:
+            run = runs_listed.get((method, seed)) or _unlisted_run(method, seed, work_dir)
+            runs.append(run)
+    return Comparison(
+        name=content['name'],
+        metric=content['metric'],
+        baseline=content['baseline'],
+        target=content['target'],
+        seeds=content['seeds'],
+        methods=content['methods'],
+        runs=runs,
+        commit=content.get('commit'),
+        versions=content.get('versions') or {},
+        command=content.get('command'),
+        config=content.get('config'),
+    )
+
+
+def _read_comparison_file(path: Path) -> dict[str, Any]:
+    """Content of ``comparison.json``, which LocalExecutor wrote with a checksum."""
+    if not path.exists():
         raise InputError(
             f'{path} is not there. Expected the work_dir of a comparison; give the folder that '
             'tools/al_compare.py wrote.'
-        ) from None
-    except ValueError as e:
-        raise InputError(
-            f'{path} is not valid JSON ({e}). Run tools/al_compare.py again to renew it.'
-        ) from None
-    _check(data, path)
-    found = {
-        (run.method, run.seed): run
-        for run in (_run(entry, data['metric'], work_dir) for entry in data['runs'])
-    }
-    runs = [
-        found.get((method, seed))
-        or RunResult(
-            method,
-            seed,
-            work_dir / method / f'seed_{seed}',
-            'missing',
-            'not listed in comparison.json',
         )
-        for method in data['methods']
-        for seed in data['seeds']
-    ]
-    optional = {key: data[key] for key in _OPTIONAL if data.get(key) is not None}
-    return Comparison(
-        **dict(baseline=None, target=None) | optional,
-        name=data['name'],
-        metric=data['metric'],
-        seeds=data['seeds'],
-        methods=data['methods'],
-        runs=runs,
-    )
+    try:
+        return read_checksummed(path)
+    except CorruptStateError as e:
+        raise InputError(f'{e} Run tools/al_compare.py again to renew it.') from None
 
 
-def _refuse(path: Path, expected: str, found) -> None:
-    raise InputError(
-        f'{path}: expected {expected}, found {found!r}. Mend the file, or run tools/al_compare.py again.'
-    )
+def _unlisted_run(method: str, seed: int, work_dir: Path) -> RunResult:
+    folder = work_dir / method / f'seed_{seed}'
+    return RunResult(method, seed, folder, 'missing', 'not listed in comparison.json')
 
 
-def _check(data, path: Path) -> None:
-    if not isinstance(data, dict):
-        _refuse(path, 'an object with name, metric, seeds, methods and runs', type(data).__name__)
-    for key, kind in _TYPES.items():
-        if not isinstance(data.get(key), kind):
-            _refuse(path, f'{key} to be a {kind.__name__}', data.get(key))
-    for key, kind in _OPTIONAL.items():
-        if data.get(key) is not None and not isinstance(data[key], kind):
-            _refuse(
-                path,
-                f'{key} to be a {"number" if key == "target" else kind.__name__} or null',
-                data[key],
-            )
-    for key, kind in (('seeds', int), ('methods', str)):
-        if not all(isinstance(v, kind) for v in data[key]) or len(set(data[key])) < len(data[key]):
-            _refuse(
-                path,
-                f'{key} to be different {"whole numbers" if kind is int else "names"}',
-                data[key],
-            )
-    if data.get('baseline') is not None and data['baseline'] not in data['methods']:
-        _refuse(
-            path, f'baseline to be one of the methods {data["methods"]} or null', data['baseline']
-        )
-    if data.get('target') is not None and not is_number(data['target']):
-        _refuse(path, 'target to be a finite number or null', data['target'])
-    _check_runs(data, path)
-
-
-def _check_runs(data: dict, path: Path) -> None:
-    seen = set()
-    for entry in data['runs']:
-        if not isinstance(entry, dict) or not {'method', 'seed', 'folder', 'state'} <= set(entry):
-            _refuse(path, 'every run to have method, seed, folder and state', entry)
-        if entry['method'] not in data['methods'] or entry['seed'] not in data['seeds']:
-            _refuse(
-                path, f'runs of the methods {data["methods"]} and the seeds {data["seeds"]}', entry
-            )
-        if entry['state'] not in STATES:
-            _refuse(path, f'the state of a run to be one of {STATES}', entry['state'])
-        folder = PurePosixPath(str(entry['folder']))
-        if folder.is_absolute() or '..' in folder.parts:
-            _refuse(
-                path, 'folders of runs inside the comparison, like "METHOD/seed_0"', entry['folder']
-            )
-        key = (entry['method'], entry['seed'])
-        if key in seen:
-            _refuse(path, 'one run for each method and seed', f'{key} twice')
-        seen.add(key)
-
-
-def _run(entry: dict, metric: str, work_dir: Path) -> RunResult:
-    run = RunResult(
-        entry['method'],
-        entry['seed'],
-        work_dir / entry['folder'],
-        entry['state'],
-        entry.get('error'),
-    )
+def _read_run(entry: dict[str, Any], metric: str, work_dir: Path) -> RunResult:
+    """The run of an entry of ``comparison.json``, with its curve if there is one."""
+    folder = work_dir / entry['folder']
+    run = RunResult(entry['method'], entry['seed'], folder, entry['state'], entry.get('error'))
     if run.state == 'missing':
         return run
     try:
-        curve = read_json(run.folder / 'curve.json')
+        curve = read_json(RunPaths(folder).curve)
     except FileNotFoundError:
-        return (
-            replace(run, state='failed', error='done, but without curve.json') if run.done else run
-        )
+        return _failed_if_done(run, 'done, but without curve.json')
     except ValueError as e:
-        return (
-            replace(run, state='failed', error=f'curve.json is not valid JSON: {e}')
-            if run.done
-            else run
-        )
+        return _failed_if_done(run, f'curve.json is not valid JSON: {e}')
     if not _is_curve(curve):
-        return (
-            replace(run, state='failed', error='curve.json is not a list of rounds')
-            if run.done
-            else run
-        )
-    run = replace(run, curve=sorted(curve, key=lambda p: p['round']))
-    if run.done and not run.values(metric):
-        return replace(run, state='failed', error=f'done, but no round has {metric}')
+        return _failed_if_done(run, 'curve.json is not a list of rounds')
+    run = replace(run, curve=sorted(curve, key=lambda point: point['round']))
+    if not run.values(metric):
+        return _failed_if_done(run, f'done, but no round has {metric}')
     return run
 
 
-def _is_curve(curve) -> bool:
-    return isinstance(curve, list) and all(
-        isinstance(p, dict) and all(isinstance(p.get(key), kind) for key, kind in _POINT.items())
-        for p in curve
-    )
+def _failed_if_done(run: RunResult, error: str) -> RunResult:
+    """The run as failed if it is listed as done; a run that is not done may lack results."""
+    if not run.done:
+        return run
+    return replace(run, state='failed', error=error)
+
+
+def _is_curve(content: Any) -> TypeGuard[list[CurvePoint]]:
+    if not isinstance(content, list):
+        return False
+    return all(_is_point(point) for point in content)
+
+
+def _is_point(content: Any) -> bool:
+    if not isinstance(content, dict):
+        return False
+    return all(isinstance(content.get(key), kind) for key, kind in _POINT_TYPES.items())

@@ -1,4 +1,4 @@
-"""Run what a comparison plan lacks as slurm jobs, by submitit: one a run, in an array."""
+"""Run what a comparison plan lacks as slurm jobs, by submitit: one job per run, in arrays."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import getpass
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from mmal.errors import InputError
 from mmal.fileio.text import read_json, write_json
@@ -16,67 +17,94 @@ from mmal.fileio.text import read_json, write_json
 from .local_executor import LocalExecutor
 from .plan import Plan, PlannedRun
 
-DAY = 24 * 60
-TIMEOUTS = 20
-"""How often a run may meet its time limit and go on in another job."""
+MINUTES_PER_DAY = 24 * 60
+
+MAX_TIMEOUTS = 20
+"""How often a run may meet its time limit and be resumed by another job."""
 
 REPORT = 'report'
 """Name of the job that comes last."""
 
-OWN = ('time', 'array', 'dependency', 'output', 'error')
+RESERVED_OPTIONS = ('time', 'array', 'dependency', 'output', 'error')
 """Options of sbatch that are set here."""
+
+SETTINGS = {
+    'timeout': 'timeout_min',
+    'cpus': 'cpus_per_task',
+    'gpus': 'gpus_per_node',
+    'mem': 'mem_gb',
+}
+"""submitit's names of the numbers that a user may set, by their names on the command line."""
+
+SECONDS_UNTIL_END = 600
+"""How long a job that was told to end waits for slurm to end it."""
 
 
 class SlurmRun:
     """One run of a plan, as a job that may be interrupted at any time and started again.
 
-    Nothing is saved at an interruption: what a run has finished lies on disk, and another start goes on from there.
+    Nothing is saved at an interruption: what a run has finished lies on disk, and another start
+    resumes from there.
 
     Args:
         plan: Path of the plan.
-        work_dir: Of the comparison.
-        run: What to run.
-        cores: Of the processor, for it; None for all.
+        work_dir: Work directory of the comparison.
+        run: The run to do.
+        cores: Number of the processor's cores for the run. Defaults to None: all.
     """
 
     def __init__(
         self, plan: Path, work_dir: Path, run: PlannedRun, cores: int | None = None
     ) -> None:
-        self.plan, self.work_dir, self.cores = plan.absolute(), work_dir.absolute(), cores
-        self.method, self.seed = run.method, run.seed
+        self.plan = plan.absolute()
+        self.work_dir = work_dir.absolute()
+        self.cores = cores
+        self.method = run.method
+        self.seed = run.seed
 
     def __call__(self) -> None:
-        """Do it.
+        """Do the run.
 
         Raises:
-            RuntimeError: If it failed.
+            InputError: If the plan does not have the run any more.
+            RuntimeError: If the run failed.
         """
         plan = Plan(self.plan, self.work_dir)
-        run = next((r for r in plan.runs() if (r.method, r.seed) == (self.method, self.seed)), None)
-        if run is None:
-            raise InputError(f'{self.plan} has no {self.method} with seed {self.seed} any more.')
-        if run.done:
+        run = self._find_run(plan)
+        if run.read_status().done:
             return
         executor = LocalExecutor(plan, 1, cores=self.cores)
-        with ThreadPoolExecutor(1) as pool:  # so that the main thread is free for signals
+        # in a thread of its own, so that the main thread is free for signals
+        with ThreadPoolExecutor(1) as pool:
             try:
-                code = pool.submit(executor.run, run).result()
-            except BaseException:  # submitit leaves by SystemExit, after it had the job requeued
+                exit_status = pool.submit(executor.run, run).result()
+            except BaseException:
+                # submitit leaves by SystemExit, after it had the job requeued
                 executor.stop()
                 raise
-        if code == -signal.SIGTERM:
+        if exit_status == -signal.SIGTERM:
             self._await_end()
-        if not run.done:
-            raise RuntimeError(run.error or 'It could not be started; see above.')
+        status = run.read_status()
+        if not status.done:
+            raise RuntimeError(status.error or 'It could not be started; see above.')
+
+    def _find_run(self, plan: Plan) -> PlannedRun:
+        for run in plan.runs():
+            if (run.method, run.seed) == (self.method, self.seed):
+                return run
+        raise InputError(f'{self.plan} has no {self.method} with seed {self.seed} any more.')
 
     @staticmethod
     def _await_end() -> None:
-        """Wait for slurm to end the job: it warned all processes, and a job that ends by itself is not requeued."""
-        print('The run was told to end. Waiting for slurm to end the job.', flush=True)
-        time.sleep(600)
+        """Wait for slurm to end the job.
 
-    def checkpoint(self):
-        """What submitit is to start again."""
+        It warned all processes, and a job that ends by itself is not requeued.
+        """
+        print('The run was told to end. Waiting for slurm to end the job.', flush=True)
+        time.sleep(SECONDS_UNTIL_END)
+
+    def checkpoint(self) -> Any:
+        """The submission that submitit starts again after an interruption."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
@@ -87,180 +115,209 @@ class SlurmReport:
 
     Args:
         plan: Path of the plan.
-        work_dir: Of the comparison.
+        work_dir: Work directory of the comparison.
     """
 
     def __init__(self, plan: Path, work_dir: Path) -> None:
-        self.plan, self.work_dir = plan.absolute(), work_dir.absolute()
+        self.plan = plan.absolute()
+        self.work_dir = work_dir.absolute()
 
     def __call__(self) -> None:
-        from mmal.benchmark.report.build import write_comparison
+        """Write ``comparison.json`` and the report."""
+        from .report.build import write_comparison
 
         plan = Plan(self.plan, self.work_dir)
         LocalExecutor(plan, 1).write_state(plan.runs())
         write_comparison(self.work_dir, plan.published)
 
 
-def job_settings(pairs: Iterable[str]) -> dict:
-    """Parameters for submitit from what the command line says.
+def job_settings(pairs: Iterable[str]) -> dict[str, Any]:
+    """Parameters for submitit from the arguments of the command line.
 
     Args:
-        pairs: ``timeout=MINUTES``, ``cpus=N``, ``gpus=N`` and ``mem=GB``, each for one run; anything else is a long
-            option of sbatch without its dashes, such as ``partition=NAME`` or ``exclusive``.
+        pairs: ``timeout=MINUTES``, ``cpus=N``, ``gpus=N`` and ``mem=GB``, each for one run;
+            anything else is a long option of sbatch without its dashes, such as ``partition=NAME``
+            or ``exclusive``.
+
+    Returns:
+        Parameters of submitit's executor, with the options of sbatch as
+        ``slurm_additional_parameters``.
 
     Raises:
         InputError: If a value is no number where one is expected, or an option is not for the user.
     """
-    numbers = dict(timeout='timeout_min', cpus='cpus_per_task', gpus='gpus_per_node', mem='mem_gb')
-    found, others = dict(timeout_min=DAY), {}
+    settings: dict[str, Any] = {'timeout_min': MINUTES_PER_DAY}
+    options: dict[str, str | bool] = {}
     for pair in pairs:
-        name, given, value = pair.partition('=')
-        if name in OWN:
+        name, equals_sign, value = pair.partition('=')
+        if name in RESERVED_OPTIONS:
             cure = 'Use timeout=MINUTES.' if name == 'time' else 'Leave it out.'
             raise InputError(f'--slurm-args {pair}: {name} is set by al_compare.py itself. {cure}')
-        if name not in numbers:
-            others[name] = value if given else True
+        if name not in SETTINGS:
+            options[name] = value if equals_sign else True
         elif value.isdecimal():
-            found[numbers[name]] = int(value)
+            settings[SETTINGS[name]] = int(value)
         else:
-            of = dict(timeout=' of minutes', mem=' of GB').get(name, '')
-            raise InputError(f'--slurm-args {pair}: expected {name}=N, a whole number{of}.')
-    return dict(found, slurm_additional_parameters=others)
+            unit = {'timeout': ' of minutes', 'mem': ' of GB'}.get(name, '')
+            raise InputError(f'--slurm-args {pair}: expected {name}=N, a whole number{unit}.')
+    settings['slurm_additional_parameters'] = options
+    return settings
 
 
 class SlurmExecutor:
     """Submits what is missing of a plan.
 
-    Runs that others start from are submitted first, the others in a second array that waits for the first: ended
-    in whatever way, as with :class:`~mmal.benchmark.local_executor.LocalExecutor`. What is queued or running already is left alone.
+    Runs that others start from are submitted first. The others follow in a second array that waits
+    until the first ended, in whatever way, as with
+    :class:`~mmal.benchmark.local_executor.LocalExecutor`. What is queued or running already is left
+    alone.
 
     Args:
         plan: The plan.
-        cluster: 'slurm', or 'local': as processes of this machine, in the same way, for a trial.
-        settings: From :func:`job_settings`.
-        jobs: Runs at a time. Defaults to None: as many as slurm lets run; one if local.
-        tell: Told what happens, a line at a time.
+        settings: Parameters of :func:`job_settings`.
+        jobs: Number of runs of an array at a time. Defaults to None: no limit.
+        log: Receives one line per event. Defaults to print.
 
     Raises:
-        InputError: If submitit or slurm is missing.
+        InputError: If submitit is not installed.
     """
 
     def __init__(
         self,
         plan: Plan,
-        cluster: str,
-        settings: dict,
+        settings: dict[str, Any],
         jobs: int | None = None,
-        tell: Callable[[str], None] = print,
+        log: Callable[[str], None] = print,
     ) -> None:
         try:
             import submitit
         except ImportError:
             raise InputError(
-                f'--executor {cluster} needs submitit, which is not installed. Install it: pip install '
+                '--executor slurm needs submitit, which is not installed. Install it: pip install '
                 'submitit, or mmal[slurm].'
             ) from None
-        self.plan, self.cluster, self.jobs, self._tell = plan, cluster, jobs, tell
-        self._submitit, self._settings, self._file = submitit, settings, plan.work_dir / 'jobs.json'
+        self.plan = plan
+        self.jobs = jobs
+        self._submitit: Any = submitit
+        self._settings = settings
+        self._log = log
+        self._jobs_file = plan.work_dir / 'jobs.json'
 
     def execute(self) -> list[str]:
-        """Submit everything that is missing; wait for it if local.
+        """Submit everything that is missing, and a last job that writes the report.
 
         Returns:
-            Ids of the jobs.
+            Ids of the jobs of runs, those that were queued already included.
+
+        Raises:
+            InputError: If slurm does not answer or does not take the jobs.
         """
-        runs, queued = self.plan.runs(), self._queued()
-        report = queued.pop(REPORT, None)
-        todo = [r for r in runs if not r.done and _name(r.folder) not in queued]
-        waiting = {_name(r.folder) for r in todo} | set(queued)
-        first = [r for r in todo if _name(r.start_from) not in waiting]
-        then = [r for r in todo if r not in first]
-        self._tell(
-            f'{len(runs)} runs, {sum(r.done for r in runs)} of them done, {len(queued)} queued; '
-            f'{len(first)} to be submitted, {len(then)} after them.'
+        runs = self.plan.runs()
+        ids = self._read_queued_ids()
+        report_id = ids.pop(REPORT, None)
+        done = {run for run in runs if run.read_status().done}
+        pending = [run for run in runs if run not in done and _name(run.folder) not in ids]
+        first_stage, second_stage = _split_into_stages(pending, ids)
+        self._log(
+            f'{len(runs)} runs, {len(done)} of them done, {len(ids)} queued; '
+            f'{len(first_stage)} to be submitted, {len(second_stage)} after them.'
         )
-        ids = dict(queued)
-        for wave, name in ((first, 'first'), (then, 'then')):
-            leaders = {_name(r.start_from) for r in wave} & set(ids)
-            ids |= self._submit(wave, name, [ids[leader] for leader in sorted(leaders)])
-        if self.cluster == 'slurm' and ids and (todo or report is None):
-            [job] = self._start(
-                [SlurmReport(self.plan.path, self.plan.work_dir)], REPORT, list(ids.values())
-            )
-            self._note({REPORT: job.job_id})
+        for stage, name in ((first_stage, 'first'), (second_stage, 'then')):
+            if stage:
+                ids |= self._submit(stage, name, _ids_to_wait_for(stage, ids))
+        if ids and (pending or report_id is None):
+            report = SlurmReport(self.plan.path, self.plan.work_dir)
+            [job] = self._start([report], REPORT, list(ids.values()))
+            self._note_ids({REPORT: job.job_id})
         return list(ids.values())
 
-    def _submit(self, wave: list[PlannedRun], name: str, after: list[str]) -> dict[str, str]:
-        """Ids of the jobs by name of the run; they are noted at once."""
-        size = len(wave) if self.cluster == 'slurm' else self.jobs or 1
+    def _submit(self, stage: list[PlannedRun], name: str, wait_for: list[str]) -> dict[str, str]:
+        """Submit runs as an array, note the ids of the jobs, and return them by name of the run."""
+        cores = self._settings.get('cpus_per_task')
+        functions = []
+        for run in stage:
+            functions.append(SlurmRun(self.plan.path, self.plan.work_dir, run, cores))
+        jobs = self._start(functions, name, wait_for)
         ids = {}
-        for start in range(0, len(wave), size or 1):
-            some = wave[start : start + size]
-            cores = self._settings.get('cpus_per_task')
-            started = self._start(
-                [SlurmRun(self.plan.path, self.plan.work_dir, r, cores) for r in some], name, after
-            )
-            ids |= {_name(r.folder): job.job_id for r, job in zip(some, started, strict=True)}
-            if self.cluster == 'slurm':
-                self._note(ids)
-            else:
-                _await(started)
+        for run, job in zip(stage, jobs, strict=True):
+            ids[_name(run.folder)] = job.job_id
+        self._note_ids(ids)
         return ids
 
-    def _note(self, ids: dict[str, str]) -> None:
-        write_json(self._file, (read_json(self._file) if self._file.exists() else {}) | ids)
+    def _note_ids(self, ids: dict[str, str]) -> None:
+        write_json(self._jobs_file, self._read_noted_ids() | ids)
 
-    def _start(self, functions: list, name: str, after: list[str]) -> list:
-        cluster = self.cluster
+    def _read_noted_ids(self) -> dict[str, str]:
+        """Ids of all jobs that were ever submitted, by name of the run; the last one of each."""
+        if not self._jobs_file.exists():
+            return {}
+        noted: dict[str, str] = read_json(self._jobs_file)
+        return noted
+
+    def _start(
+        self, functions: Sequence[Callable[[], None]], name: str, wait_for: list[str]
+    ) -> list[Any]:
+        """Submit an array of jobs that waits for others to end, and return submitit's jobs."""
         executor = self._submitit.AutoExecutor(
-            self.plan.work_dir / 'jobs', cluster=cluster, **{f'{cluster}_max_num_timeout': TIMEOUTS}
+            self.plan.work_dir / 'jobs', cluster='slurm', slurm_max_num_timeout=MAX_TIMEOUTS
         )
         settings = dict(self._settings, name=f'{self.plan.name}_{name}')
-        extra = {'requeue': True, **settings.pop('slurm_additional_parameters')}
-        if after and cluster == 'slurm':
-            extra['dependency'] = 'afterany:' + ':'.join(after)
+        options = {'requeue': True, **settings.pop('slurm_additional_parameters')}
+        if wait_for:
+            options['dependency'] = 'afterany:' + ':'.join(wait_for)
         if name == REPORT:
             settings.pop('gpus_per_node', None)
-        if 'cpus_per_task' in settings:  # srun does not take it over from sbatch since slurm 22.05
+        if 'cpus_per_task' in settings:
+            # srun does not take it over from sbatch since slurm 22.05
             settings['slurm_srun_args'] = [f'--cpus-per-task={settings["cpus_per_task"]}']
         if self.jobs:
             settings['slurm_array_parallelism'] = self.jobs
-        executor.update_parameters(**settings, slurm_additional_parameters=extra)
+        executor.update_parameters(**settings, slurm_additional_parameters=options)
         try:
-            return executor.submit_array(functions)
+            jobs: list[Any] = executor.submit_array(functions)
         except self._submitit.core.utils.FailedJobError as e:
             raise InputError(f'slurm did not take the jobs: {e}') from None
+        return jobs
 
-    def _queued(self) -> dict[str, str]:
+    def _read_queued_ids(self) -> dict[str, str]:
         """Ids of the jobs that were submitted before and have not ended, by name of the run."""
-        if self.cluster != 'slurm':
-            return {}
         command = ['squeue', '--noheader', '--array', '--format=%i', '--user', getpass.getuser()]
         try:
-            alive = subprocess.run(
-                command, capture_output=True, text=True, check=True, timeout=60
-            ).stdout.split()
+            answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
         except (OSError, subprocess.SubprocessError) as e:
-            said = (getattr(e, 'stderr', None) or str(e)).strip()
+            reason = (getattr(e, 'stderr', None) or str(e)).strip()
             raise InputError(
-                f'`{" ".join(command)}` failed: {said}. Call this where slurm works; --executor '
-                'local runs the plan on this machine.'
+                f'`{" ".join(command)}` failed: {reason}. Call this where slurm works; without '
+                '--executor slurm the plan is run on this machine.'
             ) from None
-        noted = read_json(self._file) if self._file.exists() else {}
-        return {name: job for name, job in noted.items() if job in alive}
+        alive = answer.stdout.split()
+        return {name: job_id for name, job_id in self._read_noted_ids().items() if job_id in alive}
 
 
-def _await(jobs: list) -> None:
-    """Wait for jobs of this machine; they end with us."""
-    try:
-        for job in jobs:
-            job.wait()
-    except BaseException:
-        for job in jobs:
-            job.cancel()
-        raise
+def _split_into_stages(
+    pending: list[PlannedRun], queued: Iterable[str]
+) -> tuple[list[PlannedRun], list[PlannedRun]]:
+    """Runs that can start at once, and those that start from one that is pending or queued."""
+    unfinished = {_name(run.folder) for run in pending} | set(queued)
+    first_stage = []
+    second_stage = []
+    for run in pending:
+        if run.start_from is not None and _name(run.start_from) in unfinished:
+            second_stage.append(run)
+        else:
+            first_stage.append(run)
+    return first_stage, second_stage
 
 
-def _name(folder: Path | None) -> str | None:
+def _ids_to_wait_for(stage: list[PlannedRun], ids: dict[str, str]) -> list[str]:
+    """Ids of the jobs that runs of a stage start from."""
+    first_runs = set()
+    for run in stage:
+        if run.start_from is not None:
+            first_runs.add(_name(run.start_from))
+    return [ids[name] for name in sorted(first_runs & set(ids))]
+
+
+def _name(folder: Path) -> str:
     """METHOD/seed_N, of a run's folder."""
-    return folder and '/'.join(folder.parts[-2:])
+    return '/'.join(folder.parts[-2:])

@@ -1,1 +1,1 @@
-"""What the command `mmal` and the tools do."""
+"""What the command `mmal` and the scripts in ``tools/`` do, one module per subcommand."""

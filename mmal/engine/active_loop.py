@@ -42,7 +42,7 @@ from .stopping import StopRun, build_stop_rules
 
 
 @LOOPS.register_module()
-class ActiveLoop(BaseLoop):
+class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
     """Active learning as the training loop of an mmengine Runner.
 
     Each round trains a fresh model in an inner Runner of its own (``round_XX/``), evaluates it, computes s_test if the
@@ -212,7 +212,8 @@ class ActiveLoop(BaseLoop):
         if dist.is_main_process():
             log_run_summary(self.context.paths.work_dir, self.runner.logger, reason)
             unlock(self.context.paths.work_dir)
-        return self.runner.model
+        model: nn.Module = self.runner.model
+        return model
 
     def _run_rounds(self) -> None:
         run = self.context

@@ -114,12 +114,8 @@ def _rounds(loop: ActiveLoop) -> str:
     settings = loop.settings
     return (
         f'{settings.rounds}: {settings.initial} images at first, then {settings.query} '
-        f'{_plural(settings.unit)} a round'
+        f'{settings.unit.plural} a round'
     )
-
-
-def _plural(unit: BudgetUnit) -> str:
-    return 'boxes' if unit is BudgetUnit.BOX else f'{unit.value}s'
 
 
 def _pool(run: RunContext) -> str:
@@ -166,7 +162,7 @@ def _labeled_at_last(run: RunContext) -> str:
     if settings.unit is BudgetUnit.IMAGE:
         return f'{min(n_images, settings.initial + queried)} of {n_images} images'
     return (
-        f'{settings.initial} images and at least {queried} {_plural(settings.unit)}, or the whole pool of '
+        f'{settings.initial} images and at least {queried} {settings.unit.plural}, or the whole pool of '
         f'{n_images}'
     )
 
@@ -187,7 +183,9 @@ def _first_training(run: RunContext, loop: ActiveLoop, scratch: Path) -> str:
     is_known = run.data.has_truth and not run.oracle.is_human
     order = shuffled(Pool(run.pool_ids).ids, settings.seed, 'initial')
     ids = order[settings.holdout : settings.initial]
-    annotations = run.data.ground_truth(ids) if is_known else _placeholder_labels(run.data, ids)
+    annotations: Sequence[Any] = (
+        run.data.ground_truth(ids) if is_known else _placeholder_labels(run.data, ids)
+    )
     mkdir_or_exist(scratch)
     labeled_file = scratch / 'first.json'
     write_json(labeled_file, run.data.labeled_contents(ids, annotations))

@@ -39,7 +39,7 @@ def check_pool_images(data: DataAdapter, log: Logger) -> dict[Hashable, ImageChe
     checks = _check_together(paths, log, Group().gather)
     sizes = {}
     for image_id, check in checks.items():
-        if check.stored_size is not None:
+        if check.stored_size is not None and check.loaded_size is not None:
             sizes[image_id] = (check.stored_size, check.loaded_size)
     mismatches = data.size_mismatches(sizes)
     if mismatches:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Mapping
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mmal.annotation.batch import Batch
 from mmal.annotation.records import by_image
@@ -112,7 +112,7 @@ def _choose_by_sampler(run: RunContext, held_out: Collection[Hashable]) -> list[
         folder=batch.folder,
         pass_dir=batch.passes,
         images=cache(run.open_pool),
-        labeled_images=lambda: None,
+        labeled_images=_no_labeled_images,
         adapter=cache(run.models.pretrained_adapter),
         batch_size=run.loader_setting('batch_size', 1),
         num_workers=run.loader_setting('num_workers', 0),
@@ -120,6 +120,10 @@ def _choose_by_sampler(run: RunContext, held_out: Collection[Hashable]) -> list[
     )
     scores = run.cold_start.score(query)
     return run_on_rank_zero(lambda: scores.ranking(seed, 'ties/initial')[:budget])
+
+
+def _no_labeled_images() -> Any:
+    raise RuntimeError('Nothing is labeled before the initial set.')
 
 
 def label_initial_set(run: RunContext, chosen: InitialSet) -> None:
@@ -137,8 +141,8 @@ def label_initial_set(run: RunContext, chosen: InitialSet) -> None:
     """
     response = _ask_oracle(run, chosen)
     labeled = set(response.ids)
-    held_out = []
-    trained_on = []
+    held_out: list[Hashable] = []
+    trained_on: list[Hashable] = []
     for image_id in chosen.ids:
         if image_id in labeled:
             (held_out if image_id in chosen.held_out else trained_on).append(image_id)

@@ -53,7 +53,9 @@ def pool_features(
                 items.append(item)
         if not items:
             continue
-        features += list(adapter.features(items, layers).cpu().numpy())
+        features += list(
+            adapter.features(items, None if layers is None else list(layers)).cpu().numpy()
+        )
         classes += [_surest_class(adapter, item, saved_round.data.classes) for item in items]
     return kept, np.stack(features), classes
 

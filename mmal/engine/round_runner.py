@@ -180,7 +180,9 @@ def pretrained_model(runner: Runner, seed: int) -> nn.Module:
             model.init_weights()
     if cfg.get('load_from'):
         load_checkpoint(model, cfg.load_from, map_location='cpu')
-    return model.to(next(runner.model.parameters()).device)
+    device = next(runner.model.parameters()).device
+    placed: nn.Module = model.to(device)
+    return placed
 
 
 class RunnerModel:
@@ -278,8 +280,9 @@ class RunnerModel:
         free_memory()
 
 
-def _unwrapped(model: nn.Module) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model
+def _unwrapped(model: Any) -> nn.Module:
+    inner: nn.Module = model.module if is_model_wrapper(model) else model
+    return inner
 
 
 def _require_finite(state_dict: dict[str, torch.Tensor]) -> None:

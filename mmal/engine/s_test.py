@@ -207,7 +207,8 @@ def solve_s_test(
     with adapter.loss_mode(), restrict_grad(adapter.model, params):
         v = reference_gradient(settings, adapter, params, reference, loader, log, group)
         gradient = MeanGradient(adapter, params, 'labeled set', settings.max_nonfinite, log, group)
-        curvature = None
+        # A solver that needs no samples is given None.
+        curvature: Any = None
         if settings.solver.samples_needed != 0:
             stream = labeled_batches(settings, gradient, labeled, seed, loader, log, group)
             curvature = _shared_curvature(settings, adapter, stream, params, log, group)
@@ -334,15 +335,15 @@ def _shared_curvature(
     settings: StestSettings,
     adapter: ModelAdapter,
     stream: Iterator[list[Any]],
-    params: Mapping[str, nn.Parameter],
+    params: dict[str, nn.Parameter],
     log: Logger,
     group: Group,
 ) -> Curvature:
     """The curvature of the mini-batches of all processes. Each process keeps its own mini-batches."""
     first = next(stream, None)
-    own = None
     if first is not None:
         stream = chain([first], stream)
+    own: Curvature | None = None
     if first is not None or group.world == 1:
         own = build_curvature(
             adapter.model,
@@ -353,10 +354,10 @@ def _shared_curvature(
             settings.memory_gb * 2**30,
             log.info,
         )
-    if group.world == 1:
+    if own is not None and group.world == 1:
         return own
     parts = group.all_gather((0, None) if own is None else (len(own), own.kind))
-    kinds = {kind for n_batches, kind in parts if n_batches}
+    kinds = {str(kind) for n_batches, kind in parts if n_batches}
     if len(kinds) != 1:
         raise RuntimeError(
             f'The processes found different curvatures of the labeled set: {parts}. Give '

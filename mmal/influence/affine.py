@@ -21,6 +21,7 @@ AFFINE_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 """Types of layers that are affine in their own parameters."""
 
 AffineLayer = nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d
+"""Any of them, for annotations."""
 
 
 class NotAffine(ValueError):

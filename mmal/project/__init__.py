@@ -1,4 +1,4 @@
-"""From images that nobody has labeled to a project that can be trained: what is behind ``tools/al_init.py``."""
+"""From images that nobody has labeled to a project that can be trained, for ``mmal init``."""
 
 from .base_config import BaseConfig
 from .class_names import read_classes

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+from collections.abc import Hashable
 from pathlib import Path
 
 from mmal.annotation.batch import Batch, BatchImage
@@ -14,56 +16,65 @@ from mmal.fileio.text import write_csv, write_json
 
 from .base_config import BaseConfig
 from .config_template import config_text
+from .contents import ProjectContents
 from .image_source import Source
-from .scan import Scan, scan
+from .scan import Scan, ScannedImage, scan
 from .settings import Numbers, Settings
 from .split import Split, split
 from .summary import project_summary
 
-MOST_FOR_EVALUATION = 500
-MOST_AT_FIRST = 100
+MAX_EVALUATION = 500
+"""Greatest number of images for evaluation, where the user leaves it open."""
+MAX_INITIAL = 100
+"""Greatest number of images to label first, where the user leaves it open."""
+DROPPED = 'dropped'
+"""What the tables give as the part of an image that is in none."""
 
 
-def create(source: Source, base: BaseConfig, settings: Settings, logger) -> str:
-    """Look at all images and write the project.
+def create(source: Source, base: BaseConfig, settings: Settings, logger: logging.Logger) -> str:
+    """Open all images and write the project.
+
+    Args:
+        source: Images that the user means.
+        base: Config that the project inherits.
+        settings: What the user asks.
+        logger: Receives lines of progress where there is no terminal.
 
     Returns:
-        What was found, in words.
+        What was found, what was made of it, and what comes next, in words.
 
     Raises:
-        InputError: If the folder is in use, or there are too few images.
+        InputError: If the folder is in use, no image can be used, or there are too few of them.
     """
     out = require_free(settings.out)
-    found = scan(source, utf8=not base.boxes, logger=logger)
-    if not found.images:
-        name, reason = next(iter(found.unusable.items()))
-        raise InputError(
-            f'None of {len(source.names)} images can be used, e.g. {os.path.join(source.root, name)}: '
-            f'{reason}.'
-        )
-    used = found.without(set(found.near_duplicates)) if settings.drop_alike else found
-    wanted = settings.evaluation
-    parts = split(
-        used,
-        min(MOST_FOR_EVALUATION, max(1, round(len(used.images) / 10)))
-        if wanted is None
-        else wanted,
-        settings.seed,
-    )
+    scanned = scan(source, require_utf8=not base.boxes, logger=logger)
+    _require_images(scanned, source)
+    used = scanned.without_near_duplicates() if settings.drop_near_duplicates else scanned
+    n_evaluation = settings.evaluation
+    if n_evaluation is None:
+        n_evaluation = min(MAX_EVALUATION, max(1, round(len(used.images) / 10)))
+    parts = split(used, n_evaluation, settings.seed)
     numbers = loop_numbers(settings, len(parts.pool))
+    contents = ProjectContents(source, base, settings, scanned, parts, numbers)
     out.parent.mkdir(parents=True, exist_ok=True)
     folder = make_partial_folder(out)
     try:
-        _write(folder, source, base, settings.classes, found, parts, numbers)
+        _write(folder, contents)
         os.rename(folder, out)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return project_summary(source, base, settings, found, parts, numbers)
+    return project_summary(contents)
 
 
 def require_free(out: str) -> Path:
-    """The absolute path of a folder that is not there yet, or empty.
+    """Check that a project can be made at a path.
+
+    Args:
+        out: Path of the folder to make.
+
+    Returns:
+        Its absolute path. Nothing is there, or an empty folder.
 
     Raises:
         InputError: If something is there, or the path cannot stand in a config.
@@ -77,92 +88,126 @@ def require_free(out: str) -> Path:
         )
     if set(str(path)) & set('\'"\\\n{}'):
         raise InputError(
-            f'--out {out}: a quote, brace or backslash in the path of a config would be read as Python. '
-            'Choose another folder.'
+            f'--out {out}: a quote, brace or backslash in the path of a config would be read as '
+            'Python. Choose another folder.'
         )
     return path
 
 
-def loop_numbers(settings: Settings, pool: int) -> Numbers:
-    """Numbers of the loop, where the user leaves them open by the size of the pool.
+def _require_images(scanned: Scan, source: Source) -> None:
+    if scanned.images:
+        return
+    name, reason = next(iter(scanned.unusable.items()))
+    raise InputError(
+        f'None of {len(source.names)} images can be used, e.g. {os.path.join(source.root, name)}: '
+        f'{reason}.'
+    )
+
+
+def loop_numbers(settings: Settings, pool_size: int) -> Numbers:
+    """Settings of the loop; what the user leaves open follows from the size of the pool.
+
+    Args:
+        settings: What the user asks.
+        pool_size: Number of images in the pool.
+
+    Returns:
+        The settings.
 
     Raises:
-        InputError: If the pool is too small.
+        InputError: If the pool is smaller than the first images to label.
     """
-    initial = settings.initial or min(pool, MOST_AT_FIRST, max(10, pool // 10))
+    initial = settings.initial or min(pool_size, MAX_INITIAL, max(10, pool_size // 10))
     query = settings.query or max(1, initial // 2)
-    if initial > pool or initial < 2:
+    if initial > pool_size or initial < 2:
         raise InputError(
-            f'{pool} images are left for the pool, fewer than the {max(initial, 2)} to be labeled first. '
-            'Set --initial or --evaluation lower, or give more images.'
+            f'{pool_size} images are left for the pool, fewer than the {max(initial, 2)} to be '
+            'labeled first. Set --initial or --evaluation lower, or give more images.'
         )
-    return Numbers(initial, min(query, pool), settings.rounds, settings.cold_start, settings.seed)
+    return Numbers(
+        initial=initial,
+        query=min(query, pool_size),
+        rounds=settings.rounds,
+        cold_start=settings.cold_start,
+        seed=settings.seed,
+    )
 
 
-def _write(
-    folder: Path,
-    source: Source,
-    base: BaseConfig,
-    classes: list[str],
-    found: Scan,
-    parts: Split,
-    numbers: Numbers,
-) -> None:
-    ids = {i.name: n for n, i in enumerate(found.images, 1)} if not source.ids else source.ids
-    categories = [dict(id=n, name=c) for n, c in enumerate(classes, 1)] if base.boxes else []
+def _write(folder: Path, contents: ProjectContents) -> None:
+    """Write all files of the project into a folder."""
+    source = contents.source
+    parts = contents.parts
+    base = contents.base
+    classes = contents.settings.classes
+    ids = _image_ids(contents)
+    categories = []
     if base.boxes:
-        images = [
-            dict(id=ids[i.name], file_name=i.name, width=i.width, height=i.height)
-            for i in parts.pool
-        ]
-        write_json(
-            folder / 'pool.json',
-            dict(images=images, annotations=[], categories=categories),
-            indent=None,
-        )
+        categories = [dict(id=n, name=name) for n, name in enumerate(classes, 1)]
+        images = []
+        for image in parts.pool:
+            images.append(
+                dict(
+                    id=ids[image.name],
+                    file_name=image.name,
+                    width=image.width,
+                    height=image.height,
+                )
+            )
+        content = dict(images=images, annotations=[], categories=categories)
+        write_json(folder / 'pool.json', content, indent=None)
     else:
-        for name, part in (('pool', parts.pool), ('evaluation', parts.evaluation)):
-            write_bytes(folder / f'{name}.txt', ''.join(f'{i.name}\n' for i in part).encode())
-    asked = [
-        BatchImage(ids[i.name] if base.boxes else i.name, i.name, rank, i.width, i.height)
-        for rank, i in enumerate(parts.evaluation)
-    ]
-    batch = Batch('evaluation', classes, categories, source.root, asked, base.several)
+        _write_list(folder / 'pool.txt', parts.pool)
+        _write_list(folder / 'evaluation.txt', parts.evaluation)
+    asked = []
+    for rank, image in enumerate(parts.evaluation):
+        asked.append(BatchImage(ids[image.name], image.name, rank, image.width, image.height))
+    batch = Batch('evaluation', classes, categories, source.root, asked, base.multi_label)
     write_batch(batch, folder / 'evaluation')
-    _write_tables(folder, found, parts)
-    write_bytes(
-        folder / 'config.py',
-        config_text(base, source.root, classes, len(parts.pool), numbers).encode(),
-    )
+    _write_tables(folder, contents.scanned, parts)
+    text = config_text(base, source.root, classes, len(parts.pool), contents.numbers)
+    write_bytes(folder / 'config.py', text.encode())
 
 
-def _write_tables(folder: Path, found: Scan, parts: Split) -> None:
-    sets = dict(pool=parts.pool, evaluation=parts.evaluation, aside=parts.excluded)
-    part = {image.name: name for name, images in sets.items() for image in images}
-    write_csv(
-        folder / 'images.csv',
-        ['file_name', 'width', 'height', 'bytes', 'sha256', 'alike', 'part'],
-        [
-            [
-                i.name,
-                i.width,
-                i.height,
-                i.bytes,
-                i.sha256,
-                found.near_duplicates.get(i.name, ''),
-                part.get(i.name, 'dropped'),
-            ]
-            for i in found.images
-        ],
-    )
-    rows = [
-        [name, kind, first, part.get(name, 'dropped')]
-        for kind, pairs in (('same', found.exact_duplicates), ('alike', found.near_duplicates))
-        for name, first in pairs.items()
-    ]
+def _image_ids(contents: ProjectContents) -> dict[str, Hashable]:
+    """Pool ids by name: those of the source, else numbers from 1; names where classes are asked."""
+    images = contents.scanned.images
+    if not contents.base.boxes:
+        return {image.name: image.name for image in images}
+    if contents.source.ids:
+        return dict(contents.source.ids)
+    return {image.name: n for n, image in enumerate(images, 1)}
+
+
+def _write_list(path: Path, images: list[ScannedImage]) -> None:
+    """Write a text file with one name per line."""
+    lines = [f'{image.name}\n' for image in images]
+    write_bytes(path, ''.join(lines).encode())
+
+
+def _write_tables(folder: Path, scanned: Scan, parts: Split) -> None:
+    """Write what was found of the images: images.csv, duplicates.csv and unusable.csv."""
+    part_of: dict[str, str] = {}
+    for part, images in (
+        ('pool', parts.pool),
+        ('evaluation', parts.evaluation),
+        ('aside', parts.excluded),
+    ):
+        part_of.update((image.name, part) for image in images)
+    rows = []
+    for image in scanned.images:
+        first_alike = scanned.near_duplicates.get(image.name, '')
+        part = part_of.get(image.name, DROPPED)
+        size = (image.width, image.height)
+        rows.append([image.name, *size, image.bytes, image.sha256, first_alike, part])
+    columns = ['file_name', 'width', 'height', 'bytes', 'sha256', 'alike', 'part']
+    write_csv(folder / 'images.csv', columns, rows)
+
+    rows = []
+    for name, first in scanned.exact_duplicates.items():
+        rows.append([name, 'same', first, part_of.get(name, DROPPED)])
+    for name, first in scanned.near_duplicates.items():
+        rows.append([name, 'alike', first, part_of.get(name, DROPPED)])
     write_csv(folder / 'duplicates.csv', ['file_name', 'kind', 'of', 'part'], rows)
-    write_csv(
-        folder / 'unusable.csv',
-        ['file_name', 'reason'],
-        [list(row) for row in found.unusable.items()],
-    )
+
+    unusable = [[name, reason] for name, reason in scanned.unusable.items()]
+    write_csv(folder / 'unusable.csv', ['file_name', 'reason'], unusable)

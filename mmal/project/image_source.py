@@ -1,12 +1,14 @@
-"""Which images a user means: a folder, a list of paths, or a COCO file; nothing is opened yet."""
+"""Which images a user means: a folder, a list of paths, or a COCO file. No image is opened yet."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
+from typing import Any
 
 from mmal.errors import InputError
 
@@ -23,8 +25,9 @@ SUFFIXES = (
     '.pgm',
     '.jp2',
 )
-"""What OpenCV, which mmcv loads with, reads everywhere."""
-SHOWN = 3
+"""Suffixes of what OpenCV, which mmcv loads with, reads everywhere."""
+MAX_KINDS = 3
+"""Number of other kinds of files that a message names."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,12 @@ class Source:
     """Images by name, before any is opened.
 
     Attributes:
-        root: Absolute folder that all names are below.
-        names: In order, each once, with slashes and without ``..``.
-        ids: Ids that a COCO file gives its images, by name. Defaults to none: they will be numbered.
+        root: Absolute path of the folder that all names are below.
+        names: Paths below the root, in order, each once, with slashes and without ``..``.
+        ids: Ids that a COCO file gives its images, by name. Defaults to none: they will be
+            numbered.
         classes: Class names that a COCO file has. Defaults to none.
-        notes: What the user should know.
+        notes: What the user should know, one sentence without a full stop each. Defaults to none.
     """
 
     root: str
@@ -47,163 +51,188 @@ class Source:
 
 
 def find_images(images: str | Path, base_dir: str | Path | None = None) -> Source:
-    """Images of a folder (with all folders in it), of a text file with a path a line, or of a COCO file.
+    """Find the images that a user means.
 
     Args:
-        images: The folder or file.
-        base_dir: Folder that the names in a file are relative to. Defaults to None: the folder the file lies in.
+        images: Path of a folder, which is searched with all its folders; of a text file with one
+            path per line; or of a COCO file.
+        base_dir: Folder that the names in a file are relative to. Defaults to None: the folder of
+            that file.
+
+    Returns:
+        The images.
 
     Raises:
-        InputError: If there is no such thing, or no image in it.
+        InputError: If there is no such folder or file, it is not of these kinds, or it has no
+            image.
     """
     path = Path(os.path.abspath(images))
     if path.is_dir():
-        return _folder(path)
+        return _search_folder(path)
     if not path.exists():
         raise InputError(
-            f'{images} does not exist. Give a folder of images, a text file with a path a line, or a COCO '
-            'file.'
+            f'{images} does not exist. Give a folder of images, a text file with a path a line, or '
+            'a COCO file.'
         )
-    if path.suffix.lower() in SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES:
         raise InputError(
             f'{images} is one image. Give the folder it lies in, or a text file with a path a line.'
         )
     base_dir = Path(os.path.abspath(base_dir or path.parent))
-    return _coco(path, base_dir) if path.suffix.lower() == '.json' else _list(path, base_dir)
+    if suffix == '.json':
+        return _read_coco(path, base_dir)
+    return _read_list(path, base_dir)
 
 
-# --- a folder -------------------------------------------------------------------------------------------------------
-
-
-def _folder(root: Path) -> Source:
-    names, others = [], Counter()
+def _search_folder(root: Path) -> Source:
+    names = []
+    other_kinds: Counter[str] = Counter()
     for folder, files in _walk(root):
-        for name in files:
-            suffix = PurePath(name).suffix.lower()
+        for file in files:
+            suffix = PurePath(file).suffix.lower()
             if suffix in SUFFIXES:
-                names.append(os.path.relpath(os.path.join(folder, name), root))
+                names.append(os.path.relpath(os.path.join(folder, file), root))
             else:
-                others[suffix or 'no suffix'] += 1
-    kinds = ', '.join(f'{n} {kind}' for kind, n in others.most_common(SHOWN))
+                other_kinds[suffix or 'no suffix'] += 1
+    kinds = ', '.join(f'{n} {kind}' for kind, n in other_kinds.most_common(MAX_KINDS))
     if not names:
-        raise InputError(
-            f'No image below {root} (looked for {" ".join(SUFFIXES)}). '
-            + (f'It holds files of other kinds: {kinds}.' if others else 'It holds no file at all.')
-        )
-    notes = [f'{sum(others.values())} files of other kinds passed over ({kinds})'] if others else []
+        contents = 'It holds no file at all.'
+        if kinds:
+            contents = f'It holds files of other kinds: {kinds}.'
+        raise InputError(f'No image below {root} (looked for {" ".join(SUFFIXES)}). {contents}')
+    notes = []
+    if kinds:
+        notes.append(f'{other_kinds.total()} files of other kinds passed over ({kinds})')
     return Source(str(root), sorted(names), notes=notes)
 
 
-def _walk(root: Path):
-    """Folders and their files; links to folders are followed once, hidden things passed over."""
-    seen = set()
+def _walk(root: Path) -> Iterator[tuple[str, list[str]]]:
+    """Folders and their files. Links to folders are followed once, hidden things passed over."""
+    visited = set()
     for folder, folders, files in os.walk(root, followlinks=True):
         real = os.path.realpath(folder)
-        if real in seen:
+        if real in visited:
             folders.clear()
             continue
-        seen.add(real)
-        folders[:] = sorted(f for f in folders if not f.startswith('.'))
-        yield folder, [f for f in files if not f.startswith('.')]
+        visited.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith('.'))
+        yield folder, [name for name in files if not name.startswith('.')]
 
 
-# --- a list of paths ------------------------------------------------------------------------------------------------
-
-
-def _list(path: Path, base_dir: Path) -> Source:
+def _read_list(path: Path, base_dir: Path) -> Source:
     content = path.read_bytes()
     if b'\0' in content:
         raise InputError(
             f'{path} is no text. Expected a path a line (or a COCO file that ends in .json).'
         )
     text = content.removeprefix(b'\xef\xbb\xbf').decode(errors='surrogateescape')
-    lines = [line for raw in text.split('\n') if (line := raw.rstrip('\r')).strip()]
+    lines = [line.rstrip('\r') for line in text.split('\n') if line.strip()]
     if not lines:
         raise InputError(f'{path} is empty. Expected a path a line.')
-    paths = [_plain(base_dir, line) for line in lines]
-    _require_some(paths, lines, path, base_dir)
-    unique = list(dict.fromkeys(paths))
-    root = os.path.commonpath([os.path.dirname(p) for p in unique])
-    notes = [f'{len(paths) - len(unique)} lines of {path.name} name an image a second time'] * (
-        len(unique) < len(paths)
-    )
-    return Source(root, sorted(os.path.relpath(p, root) for p in unique), notes=notes)
+    paths = [_normalize(base_dir, line) for line in lines]
+    _require_any_file(paths, lines, path, base_dir)
+    unique_paths = set(paths)
+    root = os.path.commonpath([os.path.dirname(image) for image in unique_paths])
+    names = sorted(os.path.relpath(image, root) for image in unique_paths)
+    n_repeated = len(paths) - len(unique_paths)
+    notes = []
+    if n_repeated:
+        notes.append(f'{n_repeated} lines of {path.name} name an image a second time')
+    return Source(root, names, notes=notes)
 
 
-def _plain(base_dir: Path, name: str) -> str:
-    """An absolute path without ``..``; a link before it is followed first, as the system does."""
+def _normalize(base_dir: Path, name: str) -> str:
+    """An absolute path without ``..``. As in the system, a link before ``..`` is followed first."""
     path = os.path.join(base_dir, name)
     if '..' in PurePath(path).parts:
         return os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
     return os.path.normpath(path)
 
 
-def _require_some(paths: list[str], lines: list[str], path: Path, base_dir: Path) -> None:
-    """A list of which nothing is there has another base, or is no list."""
-    if not any(os.path.exists(p) for p in paths):
+def _require_any_file(paths: list[str], lines: list[str], path: Path, base_dir: Path) -> None:
+    """Refuse a list of which nothing is there: it has another base, or is no list."""
+    if not any(os.path.exists(image) for image in paths):
         raise InputError(
             f'{path}: none of its {len(lines)} lines is a file, e.g. {lines[0]!r} is looked for as '
-            f'{paths[0]}. Expected a path a line and nothing else, absolute or relative to {base_dir}; '
-            '--base-dir names another folder.'
+            f'{paths[0]}. Expected a path a line and nothing else, absolute or relative to '
+            f'{base_dir}; --base-dir names another folder.'
         )
 
 
-# --- a COCO file ----------------------------------------------------------------------------------------------------
-
-
-def _coco(path: Path, base_dir: Path) -> Source:
+def _read_coco(path: Path, base_dir: Path) -> Source:
     try:
         content = json.loads(path.read_text(encoding='utf-8-sig'))
     except ValueError as e:
         raise InputError(f'{path} is not valid JSON: {e}.') from None
     images = content.get('images') if isinstance(content, dict) else None
-    if not isinstance(images, list) or not all(
-        isinstance(i, dict) and isinstance(i.get('file_name'), str) for i in images
-    ):
+    if not _are_coco_images(images):
         raise InputError(
-            f'{path} is no COCO file: expected {{"images": [{{"id": ..., "file_name": ...}}, ...]}}.'
+            f'{path} is no COCO file: expected '
+            '{"images": [{"id": ..., "file_name": ...}, ...]}.'
         )
     if not images:
         raise InputError(f'{path} has no image in its "images".')
-    paths = [_plain(base_dir, i['file_name']) for i in images]
-    _require_some(paths, [i['file_name'] for i in images], path, base_dir)
-    root = os.path.commonpath([str(base_dir), *map(os.path.dirname, paths)])
-    names = [os.path.relpath(p, root) for p in paths]
-    _refuse_twice(path, 'file_name', names)
+    file_names = [image['file_name'] for image in images]
+    paths = [_normalize(base_dir, file_name) for file_name in file_names]
+    _require_any_file(paths, file_names, path, base_dir)
+    folders = [os.path.dirname(image) for image in paths]
+    root = os.path.commonpath([str(base_dir), *folders])
+    names = [os.path.relpath(image, root) for image in paths]
+    _refuse_repeated(path, 'file_name', names)
     return Source(
-        root, sorted(names), _ids(path, images, names), _classes(content), _notes(path, content)
+        root=root,
+        names=sorted(names),
+        ids=_read_ids(path, images, names),
+        classes=_category_names(content),
+        notes=_notes_on_annotations(path, content),
     )
 
 
-def _ids(path: Path, images: list[dict], names: list[str]) -> dict[str, int | str]:
-    ids = [i.get('id') for i in images]
-    wrong = next((i for i in ids if isinstance(i, bool) or not isinstance(i, (int, str))), None)
-    if wrong is not None or None in ids:
-        raise InputError(
-            f'{path}: image id {wrong!r}: expected a whole number or text for every image.'
-        )
-    _refuse_twice(path, 'image id', ids)
+def _are_coco_images(images: Any) -> bool:
+    if not isinstance(images, list):
+        return False
+    for image in images:
+        if not isinstance(image, dict) or not isinstance(image.get('file_name'), str):
+            return False
+    return True
+
+
+def _read_ids(path: Path, images: list[dict[str, Any]], names: list[str]) -> dict[str, int | str]:
+    """Ids of the images by name."""
+    ids: list[int | str] = []
+    for image in images:
+        image_id = image.get('id')
+        if isinstance(image_id, bool) or not isinstance(image_id, (int, str)):
+            raise InputError(
+                f'{path}: image id {image_id!r}: expected a whole number or text for every image.'
+            )
+        ids.append(image_id)
+    _refuse_repeated(path, 'image id', ids)
     return dict(zip(names, ids, strict=True))
 
 
-def _refuse_twice(path: Path, what: str, values: list) -> None:
-    value, n = Counter(map(str, values)).most_common(1)[0]
+def _refuse_repeated(path: Path, what: str, values: Iterable[Any]) -> None:
+    value, n = Counter(str(value) for value in values).most_common(1)[0]
     if n > 1:
         raise InputError(f'{path}: {what} {value!r} stands {n} times. Name each image once.')
 
 
-def _classes(content: dict) -> list[str]:
-    categories = content.get('categories') or []
-    return [c['name'] for c in categories if isinstance(c, dict) and isinstance(c.get('name'), str)]
+def _category_names(content: dict[str, Any]) -> list[str]:
+    names = []
+    for category in content.get('categories') or []:
+        if isinstance(category, dict) and isinstance(category.get('name'), str):
+            names.append(category['name'])
+    return names
 
 
-def _notes(path: Path, content: dict) -> list[str]:
+def _notes_on_annotations(path: Path, content: dict[str, Any]) -> list[str]:
     n = len(content.get('annotations') or [])
-    return (
-        [
-            f'{path.name} has {n} annotations, which a project does not use: in it, people label. To try active '
-            'learning on labels that are known already, see configs/fcos_custom_isal.py with its SimulatedOracle'
-        ]
-        if n
-        else []
+    if not n:
+        return []
+    note = (
+        f'{path.name} has {n} annotations, which a project does not use: in it, people label. '
+        'To try active learning on labels that are known already, see configs/fcos_custom_isal.py '
+        'with its SimulatedOracle'
     )
+    return [note]

@@ -3,85 +3,120 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .perceptual_hash import SIDE, Fingerprint
 
 RADIUS = 4
-"""Bits by which the hashes of look-alikes may differ."""
+"""Number of bits by which the hashes of images that look alike may differ."""
 TOLERANCE = 4.0
-"""Mean difference of their thumbnails, in grey levels of 255."""
-BANDS = [(64 * k // (RADIUS + 1), 64 * (k + 1) // (RADIUS + 1)) for k in range(RADIUS + 1)]
-"""Hashes that differ in at most RADIUS bits agree in one of RADIUS + 1 bands of bits at least."""
+"""Mean difference that their thumbnails may have, in grey levels of 255."""
+N_BANDS = RADIUS + 1
+"""Number of bands that the bits of a hash are divided into."""
+BANDS = [(64 * k // N_BANDS, 64 * (k + 1) // N_BANDS) for k in range(N_BANDS)]
+"""First bit and end of each band. Hashes that differ in at most RADIUS bits agree in some band."""
 
 
 class _Rows:
-    """A list of row numbers in an array that grows."""
+    """Row numbers in an array that grows."""
 
     def __init__(self) -> None:
-        self._array, self._n = np.empty(2, np.int32), 0
+        self._array: NDArray[np.int32] = np.empty(2, np.int32)
+        self._n = 0
 
     def add(self, row: int) -> None:
+        """Append a row number."""
         if self._n == len(self._array):
             self._array = np.concatenate([self._array, np.empty_like(self._array)])
         self._array[self._n] = row
         self._n += 1
 
     @property
-    def array(self) -> np.ndarray:
+    def array(self) -> NDArray[np.int32]:
+        """The row numbers so far."""
         return self._array[: self._n]
 
 
-def near_duplicate_groups(prints: Iterable[Fingerprint | None], total: int) -> np.ndarray:
-    """For every image, the first one it looks like.
+def near_duplicate_groups(
+    fingerprints: Iterable[Fingerprint | None], total: int
+) -> NDArray[np.int32]:
+    """Find for every image the first one it looks like.
 
-    Each is compared with the images before it that look like none themselves, so that a film of slowly changing
-    pictures does not become one group from end to end.
+    Each image is compared with the images before it that look like none themselves, so that a film
+    of slowly changing pictures does not become one group from end to end.
 
     Args:
-        prints: Of each image, in order; None where there is none, which looks like nothing.
-        total: How many there are.
+        fingerprints: Fingerprint of each image, in order; None where there is none. An image
+            without one looks like nothing.
+        total: Number of images.
 
     Returns:
-        Row numbers, shape (total,); its own for an image that looks like none before it.
+        Row numbers, shape (total,). An image that looks like none before it has its own.
     """
     first = np.arange(total, dtype=np.int32)
-    hashes, thumbnails = np.zeros(total, np.uint64), np.zeros((total, SIDE * SIDE), np.uint8)
+    hashes = np.zeros(total, np.uint64)
+    thumbnails = np.zeros((total, SIDE * SIDE), np.uint8)
+    # One dict per band: rows of the images that look like none before them, by the band's bits.
     buckets: list[dict[int, _Rows]] = [{} for _ in BANDS]
-    for row, found in enumerate(prints):
-        if found is None:
+    for row, fingerprint in enumerate(fingerprints):
+        if fingerprint is None:
             continue
-        hashes[row], thumbnails[row] = found.hash, np.frombuffer(found.thumbnail, np.uint8)
-        places = [
-            (bucket, found.hash >> low & (1 << high - low) - 1)
-            for bucket, (low, high) in zip(buckets, BANDS, strict=True)
-        ]
-        first[row] = _match(row, [b[v].array for b, v in places if v in b], hashes, thumbnails)
+        hashes[row] = fingerprint.hash
+        thumbnails[row] = np.frombuffer(fingerprint.thumbnail, np.uint8)
+        keys = [_band_bits(fingerprint.hash, low, high) for low, high in BANDS]
+        candidates = _candidates(buckets, keys)
+        first[row] = _best_match(row, candidates, hashes, thumbnails)
         if first[row] == row:
-            for bucket, value in places:
-                bucket.setdefault(value, _Rows()).add(row)
+            for bucket, key in zip(buckets, keys, strict=True):
+                bucket.setdefault(key, _Rows()).add(row)
     return first
 
 
-def _match(
-    row: int, candidates: list[np.ndarray], hashes: np.ndarray, thumbnails: np.ndarray
+def _band_bits(image_hash: int, low: int, high: int) -> int:
+    """The bits of a band as a number."""
+    mask = (1 << (high - low)) - 1
+    return (image_hash >> low) & mask
+
+
+def _candidates(buckets: list[dict[int, _Rows]], keys: list[int]) -> list[NDArray[np.int32]]:
+    """Rows that agree with an image in a band, one array per such band."""
+    arrays = []
+    for bucket, key in zip(buckets, keys, strict=True):
+        if key in bucket:
+            arrays.append(bucket[key].array)
+    return arrays
+
+
+def _best_match(
+    row: int,
+    candidates: list[NDArray[np.int32]],
+    hashes: NDArray[np.uint64],
+    thumbnails: NDArray[np.uint8],
 ) -> int:
     """The candidate that looks most like an image; the image itself if none does."""
     if not candidates:
         return row
     rows = np.concatenate(candidates)
-    rows = rows[_ones(hashes[rows] ^ hashes[row]) <= RADIUS]
+    rows = rows[_count_ones(hashes[rows] ^ hashes[row]) <= RADIUS]
     if not len(rows):
         return row
-    rows = np.unique(rows)  # of several as near, the first
+    # In ascending order, so that of several equally near ones the first is taken.
+    rows = np.unique(rows)
     difference = np.abs(thumbnails[rows].astype(np.int16) - thumbnails[row]).mean(1)
     best = int(difference.argmin())
-    return int(rows[best]) if difference[best] <= TOLERANCE else row
+    if difference[best] > TOLERANCE:
+        return row
+    return int(rows[best])
 
 
-def _ones(words: np.ndarray) -> np.ndarray:
-    """Bits set in each of these words of 64 bits."""
-    if hasattr(np, 'bitwise_count'):  # numpy 2
-        return np.bitwise_count(words)
-    return np.unpackbits(words.view(np.uint8)).reshape(len(words), 64).sum(1)
+def _count_ones(words: NDArray[np.uint64]) -> NDArray[Any]:
+    """Number of bits set in each word of 64 bits."""
+    # numpy 1 has no bitwise_count.
+    if hasattr(np, 'bitwise_count'):
+        counts: NDArray[Any] = np.bitwise_count(words)
+        return counts
+    bits = np.unpackbits(words.view(np.uint8)).reshape(len(words), 64)
+    return np.asarray(bits.sum(1))

@@ -1,4 +1,4 @@
-"""What an image looks like, in 264 bytes: a hash to find look-alikes by, and a thumbnail to be sure of them."""
+"""What an image looks like, in 264 bytes: a hash to find others by, a thumbnail to compare."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import numpy as np
 from PIL import Image, ImageOps
 
 SIDE = 16
-"""Pixels of the thumbnail."""
+"""Width and height of the thumbnail in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """Of an image as it is shown, that is, turned as its EXIF data say.
+    """What an image looks like as it is shown, that is, turned as its EXIF data say.
 
     Attributes:
-        hash: dHash of 64 bits: whether brightness grows to the right, on 8 x 8 places.
-        thumbnail: Grey values, SIDE * SIDE bytes.
+        hash: dHash of 64 bits: whether brightness grows to the right, at 8 x 8 places.
+        thumbnail: Grey values of the thumbnail, ``SIDE * SIDE`` bytes in row order.
     """
 
     hash: int
@@ -25,18 +25,30 @@ class Fingerprint:
 
 
 def fingerprint(image: Image.Image) -> Fingerprint:
-    """Of a decoded image; a size of an eighth is enough."""
-    grey = _grey(ImageOps.exif_transpose(image))
+    """Compute the fingerprint of an image.
+
+    Args:
+        image: A decoded image; an eighth of its size is enough.
+
+    Raises:
+        ValueError: If Pillow cannot turn its colours into grey.
+    """
+    grey = _to_grey(ImageOps.exif_transpose(image))
     rows = np.asarray(grey.resize((9, 8), Image.Resampling.BOX), dtype=np.int16)
     bits = np.packbits(rows[:, 1:] > rows[:, :-1])
     thumbnail = grey.resize((SIDE, SIDE), Image.Resampling.BOX)
     return Fingerprint(int.from_bytes(bits.tobytes(), 'big'), thumbnail.tobytes())
 
 
-def _grey(image: Image.Image) -> Image.Image:
-    """Eight bits; of more, which Pillow would cut off at 255, the range that the image has."""
+def _to_grey(image: Image.Image) -> Image.Image:
+    """The image in grey values of eight bits.
+
+    Pillow would cut values of more bits off at 255, so the range that the image has is used.
+    """
     if image.mode[0] not in 'IF':
         return image.convert('L')
     values = np.nan_to_num(np.asarray(image, dtype=np.float32))
-    low, high = float(values.min()), float(values.max())
-    return Image.fromarray(((values - low) * (255 / max(high - low, 1e-9))).astype(np.uint8))
+    low = float(values.min())
+    high = float(values.max())
+    scale = 255 / max(high - low, 1e-9)
+    return Image.fromarray(((values - low) * scale).astype(np.uint8))

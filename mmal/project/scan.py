@@ -1,7 +1,8 @@
-"""Open every image once: its size, its content's digest, what it looks like, or why it cannot be used."""
+"""Open every image once: its size, checksum and looks, or why it cannot be used."""
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -17,9 +18,9 @@ from .image_source import Source
 from .near_duplicates import near_duplicate_groups
 from .perceptual_hash import Fingerprint, fingerprint
 
-AT_A_TIME = 1024
-"""Images handed to the threads together; what waits there costs memory."""
-LEAST_SIDE = 2
+CHUNK_SIZE = 1024
+"""Number of images handed to the threads together. Results that wait there cost memory."""
+MIN_SIDE = 2
 """Pixels. Resizing a line of pixels to a detector's input leaves nothing of it."""
 
 
@@ -28,12 +29,12 @@ class ScannedImage:
     """An image that can be used.
 
     Attributes:
-        name: Below the root of its :class:`~mmal.project.image_source.Source`.
-        width: In pixels, as it is loaded: turned as EXIF says.
-        height: In pixels.
-        bytes: Of the file.
-        sha256: Of the file's content.
-        fingerprint: What it looks like; None where its colours have no grey.
+        name: Path below the root of its :class:`~mmal.project.image_source.Source`.
+        width: Width in pixels as the image is loaded, that is, turned as EXIF says.
+        height: Height in pixels, likewise.
+        bytes: Size of the file in bytes.
+        sha256: SHA-256 of the file's content, in hexadecimal.
+        fingerprint: What the image looks like; None where its colours have no grey.
     """
 
     name: str
@@ -46,13 +47,15 @@ class ScannedImage:
 
 @dataclass
 class Scan:
-    """What is found of all images.
+    """What was found of all images.
 
     Attributes:
-        images: Each content once, in the order of names.
-        unusable: Why, by name.
-        exact_duplicates: The first image with the same content, by the name of the others.
-        near_duplicates: The first image that looks alike, by the name of the others; both are in ``images``.
+        images: Images that can be used, each content once, in the order of names.
+        unusable: Why an image cannot be used, by its name.
+        exact_duplicates: The first image with the same content, by the name of the others. These
+            others are not in ``images``.
+        near_duplicates: The first image that looks alike, by the name of the others. Both are in
+            ``images``.
     """
 
     images: list[ScannedImage] = field(default_factory=list)
@@ -60,93 +63,115 @@ class Scan:
     exact_duplicates: dict[str, str] = field(default_factory=dict)
     near_duplicates: dict[str, str] = field(default_factory=dict)
 
-    def group(self, name: str) -> str:
-        """The image that stands for all that look like this one."""
+    def representative(self, name: str) -> str:
+        """Name of the image that stands for all that look like this one.
+
+        Args:
+            name: Name of an image.
+        """
         return self.near_duplicates.get(name, name)
 
-    def without(self, names: set[str]) -> Scan:
-        """The same without some images."""
-        return Scan(
-            [i for i in self.images if i.name not in names],
-            self.unusable,
-            self.exact_duplicates,
-            {k: v for k, v in self.near_duplicates.items() if k not in names},
-        )
+    def without_near_duplicates(self) -> Scan:
+        """The same without the images that look like one before them."""
+        images = [image for image in self.images if image.name not in self.near_duplicates]
+        return Scan(images, self.unusable, self.exact_duplicates, near_duplicates={})
 
 
-def scan(source: Source, utf8: bool, logger) -> Scan:
+def scan(source: Source, require_utf8: bool, logger: logging.Logger) -> Scan:
     """Open all images, in parallel.
 
     Args:
-        source: Where they are.
-        utf8: Whether names have to be UTF-8.
-        logger: Where progress is said.
+        source: Where the images are.
+        require_utf8: Whether an image whose name is not UTF-8 is unusable.
+        logger: Receives lines of progress where there is no terminal.
+
+    Returns:
+        What was found.
     """
-    found, first = Scan(), {}
+    result = Scan()
+    name_of_content: dict[str, str] = {}
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', Image.DecompressionBombWarning)
-        for name, seen in track(
-            _open(source, utf8), len(source.names), 'looking at images', logger
-        ):
-            if isinstance(seen, str):
-                found.unusable[name] = seen
-            elif first.setdefault(seen.sha256, name) == name:
-                found.images.append(seen)
+        outcomes = track(
+            _open_all(source, require_utf8), len(source.names), 'looking at images', logger
+        )
+        for name, outcome in outcomes:
+            if isinstance(outcome, str):
+                result.unusable[name] = outcome
+                continue
+            first_name = name_of_content.setdefault(outcome.sha256, name)
+            if first_name == name:
+                result.images.append(outcome)
             else:
-                found.exact_duplicates[name] = first[seen.sha256]
-    names = [i.name for i in found.images]
-    rows = near_duplicate_groups((i.fingerprint for i in found.images), len(names))
-    found.near_duplicates = {names[row]: names[at] for row, at in enumerate(rows) if at != row}
-    return found
+                result.exact_duplicates[name] = first_name
+    result.near_duplicates = _find_near_duplicates(result.images)
+    return result
 
 
-def _open(source: Source, utf8: bool) -> Iterator[tuple[str, ScannedImage | str]]:
+def _find_near_duplicates(images: list[ScannedImage]) -> dict[str, str]:
+    """The first image that looks alike, by the name of the others."""
+    fingerprints = (image.fingerprint for image in images)
+    first_rows = near_duplicate_groups(fingerprints, len(images))
+    names = {}
+    for row, first_row in enumerate(first_rows):
+        if first_row != row:
+            names[images[row].name] = images[first_row].name
+    return names
+
+
+def _open_all(source: Source, require_utf8: bool) -> Iterator[tuple[str, ScannedImage | str]]:
+    """Name of each image, and the image or why it cannot be used, in the order of names."""
+
+    def open_one(name: str) -> ScannedImage | str:
+        return _open_image(source.root, name, require_utf8)
+
     with ThreadPoolExecutor(os.cpu_count()) as executor:
-        for start in range(0, len(source.names), AT_A_TIME):
-            part = source.names[start : start + AT_A_TIME]
-            yield from zip(
-                part, executor.map(lambda name: _seen(source.root, name, utf8), part), strict=True
-            )
+        for start in range(0, len(source.names), CHUNK_SIZE):
+            names = source.names[start : start + CHUNK_SIZE]
+            yield from zip(names, executor.map(open_one, names), strict=True)
 
 
-def _seen(root: str, name: str, utf8: bool) -> ScannedImage | str:
+def _open_image(root: str, name: str, require_utf8: bool) -> ScannedImage | str:
     """The image, or why it cannot be used."""
-    if reason := _bad_name(name, utf8):
+    reason = _check_name(name, require_utf8)
+    if reason is not None:
         return reason
-    path, prints = os.path.join(root, name), []
+    path = os.path.join(root, name)
     if not os.path.isfile(path):
-        return 'there is no such file' + (' (a link to nowhere)' if os.path.islink(path) else '')
-    reason, sizes = decode(path, lambda image: prints.append(_print(image)))
+        note = ' (a link to nowhere)' if os.path.islink(path) else ''
+        return f'there is no such file{note}'
+    fingerprints: list[Fingerprint | None] = []
+    reason, sizes = decode(path, lambda image: fingerprints.append(_try_fingerprint(image)))
     if reason is not None:
         return reason
     if sizes is None:
         return 'has more pixels than Pillow opens without harm: shrink it, or cut it up'
-    width, height = sizes[1]
-    if min(width, height) < LEAST_SIDE:
+    width, height = sizes.loaded
+    if min(width, height) < MIN_SIDE:
         return f'is {width} x {height} pixels'
     identity = file_identity(path)
     if identity is None:
         return 'there is no such file'
-    fingerprint = prints[0] if prints else None
-    return ScannedImage(name, width, height, identity.size, identity.sha256, fingerprint)
+    # An image may turn out to be too large when its pixels are read.
+    looks = fingerprints[0] if fingerprints else None
+    return ScannedImage(name, width, height, identity.size, identity.sha256, looks)
 
 
-def _bad_name(name: str, utf8: bool) -> str | None:
+def _check_name(name: str, require_utf8: bool) -> str | None:
+    """Why an image of this name cannot be used, or None."""
     if '\n' in name or '\r' in name:
         return 'has a line break in its name, and lists hold a name a line: rename it'
     try:
         name.encode()
     except UnicodeEncodeError:
-        return (
-            'its name is not UTF-8, and is not read from a list of classification: rename it'
-            if utf8
-            else None
-        )
+        if require_utf8:
+            return 'its name is not UTF-8, and is not read from a list of classification: rename it'
     return None
 
 
-def _print(image: Image.Image) -> Fingerprint | None:
+def _try_fingerprint(image: Image.Image) -> Fingerprint | None:
+    """The fingerprint, or None for colours that Pillow cannot turn into grey."""
     try:
         return fingerprint(image)
-    except (ValueError, OSError):  # colours that Pillow cannot turn into grey
+    except (ValueError, OSError):
         return None

@@ -1,3 +1,5 @@
+"""What the user decides about a project."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -5,14 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Numbers:
-    """What ``train_cfg`` says of the loop.
+    """Settings of the active-learning loop, for ``train_cfg`` and the seed of a project's config.
 
     Attributes:
-        initial: Images labeled at first.
-        query: Images a round.
-        rounds: Trainings.
-        cold_start: A key of COLD_STARTS.
-        seed: Of everything.
+        initial: Number of images labeled before the first training.
+        query: Number of images labeled after each round.
+        rounds: Number of trainings.
+        cold_start: How the first images are chosen: a key of
+            :data:`~mmal.project.config_template.COLD_STARTS`.
+        seed: Seed of the draws and the trainings.
     """
 
     initial: int
@@ -24,18 +27,22 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a user says of a project.
+    """What the user asks of a project.
 
     Attributes:
-        classes: Names.
-        out: Folder to be made.
-        evaluation: Images kept for evaluation. Defaults to None: a tenth, at most MOST_FOR_EVALUATION.
-        initial: Images labeled at first. Defaults to None: a tenth of the pool, from 10 to MOST_AT_FIRST.
-        query: Images labeled after each round. Defaults to None: half as many.
-        rounds: Trainings. Defaults to 5.
-        cold_start: 'random', or 'coreset': spread over what the pretrained backbone sees. Defaults to 'random'.
-        seed: Of the draws and the trainings. Defaults to 0.
-        drop_alike: Leave images out that look like another one. Defaults to False.
+        classes: Class names.
+        out: Path of the folder to make.
+        evaluation: Number of images kept for evaluation. Defaults to None: a tenth of all, at most
+            :data:`~mmal.project.create.MAX_EVALUATION`.
+        initial: Number of images labeled before the first training. Defaults to None: a tenth of
+            the pool, from 10 to :data:`~mmal.project.create.MAX_INITIAL`.
+        query: Number of images labeled after each round. Defaults to None: half of ``initial``.
+        rounds: Number of trainings. Defaults to 5.
+        cold_start: How the first images are chosen: 'random', or 'coreset', which spreads them over
+            what the pretrained backbone sees. Defaults to 'random'.
+        seed: Seed of the draws and the trainings. Defaults to 0.
+        drop_near_duplicates: Whether to leave out images that look like another one. Defaults to
+            False.
     """
 
     classes: list[str]
@@ -46,4 +53,4 @@ class Settings:
     rounds: int = 5
     cold_start: str = 'random'
     seed: int = 0
-    drop_alike: bool = False
+    drop_near_duplicates: bool = False

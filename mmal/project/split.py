@@ -15,9 +15,10 @@ class Split:
     """Parts of a scan's images, each in the order of names.
 
     Attributes:
-        pool: To choose from.
-        evaluation: Drawn at random, no two of them alike.
-        excluded: They look like one for evaluation, and training on them would flatter the metric.
+        pool: Images that active learning chooses from.
+        evaluation: Images for evaluation, drawn at random; no two of them look alike.
+        excluded: Images that look like one for evaluation. Training on them would flatter the
+            metric.
     """
 
     pool: list[ScannedImage]
@@ -25,35 +26,41 @@ class Split:
     excluded: list[ScannedImage]
 
 
-def split(found: Scan, evaluation: int, seed: int) -> Split:
+def split(scanned: Scan, n_evaluation: int, seed: int) -> Split:
     """Draw images for evaluation.
 
     Args:
-        found: All images.
-        evaluation: How many.
-        seed: Of the draw.
+        scanned: All images.
+        n_evaluation: Number of images to draw.
+        seed: Seed of the draw.
+
+    Returns:
+        The parts.
 
     Raises:
-        InputError: If there are not as many that look different.
+        InputError: If fewer images than that look different from each other.
     """
-    drawn, groups = set(), set()
-    for name in shuffled((i.name for i in found.images), seed, 'evaluation'):
-        if len(drawn) == evaluation:
+    drawn: set[str] = set()
+    drawn_groups: set[str] = set()
+    names = [image.name for image in scanned.images]
+    for name in shuffled(names, seed, 'evaluation'):
+        if len(drawn) == n_evaluation:
             break
-        if found.group(name) not in groups:
+        group = scanned.representative(name)
+        if group not in drawn_groups:
             drawn.add(name)
-            groups.add(found.group(name))
-    if len(drawn) < evaluation:
+            drawn_groups.add(group)
+    if len(drawn) < n_evaluation:
         raise InputError(
-            f'--evaluation {evaluation}: only {len(drawn)} of {len(found.images)} images look different '
+            f'--evaluation {n_evaluation}: only {len(drawn)} of {len(names)} images look different '
             'from each other. Ask for fewer.'
         )
-    parts = Split([], [], [])
-    for image in found.images:
-        part = (
-            parts.evaluation
-            if image.name in drawn
-            else (parts.excluded if found.group(image.name) in groups else parts.pool)
-        )
-        part.append(image)
+    parts = Split(pool=[], evaluation=[], excluded=[])
+    for image in scanned.images:
+        if image.name in drawn:
+            parts.evaluation.append(image)
+        elif scanned.representative(image.name) in drawn_groups:
+            parts.excluded.append(image)
+        else:
+            parts.pool.append(image)
     return parts

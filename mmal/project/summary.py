@@ -1,117 +1,137 @@
-"""What ``tools/al_init.py`` says at its end."""
+"""What ``mmal init`` prints at its end."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from .base_config import BaseConfig
-from .image_source import Source
-from .scan import Scan
-from .settings import Numbers
-from .split import Split
+from .contents import ProjectContents
+from .scan import Scan, ScannedImage
 
-if TYPE_CHECKING:
-    from .settings import Settings
-SHOWN_BY_BROWSERS = ('.jpg', '.jpeg', '.jpe', '.png', '.bmp', '.webp')
+BROWSER_SUFFIXES = ('.jpg', '.jpeg', '.jpe', '.png', '.bmp', '.webp')
+"""Suffixes of images that browsers show."""
+SIZE_UNITS = ((1e9, 'GB'), (1e6, 'MB'), (1e3, 'kB'))
+"""Units of bytes, the largest first."""
 
 
-def project_summary(
-    source: Source,
-    base: BaseConfig,
-    settings: Settings,
-    found: Scan,
-    parts: Split,
-    numbers: Numbers,
-) -> str:
-    """What was found, what was made of it, and what comes next."""
-    kept = 'left out' if settings.drop_alike else 'kept; --drop-near-duplicates leaves them out'
-    looks = len(set(found.near_duplicates.values()))
-    lines = [
+def project_summary(contents: ProjectContents) -> str:
+    """Describe a project.
+
+    Args:
+        contents: All that went into it.
+
+    Returns:
+        What was found, what was made of it, what the user should know, and what comes next.
+    """
+    lines = ['']
+    for title, text in _findings(contents):
+        lines.append(f'{title + ":":<18}{text}')
+    for note in _notes(contents):
+        lines.append(f'NOTE: {note}.')
+    return '\n'.join([*lines, '', _next_steps(contents.settings.out)])
+
+
+def _findings(contents: ProjectContents) -> list[tuple[str, str]]:
+    """Title and text of each line about what was found and made."""
+    source = contents.source
+    scanned = contents.scanned
+    parts = contents.parts
+    numbers = contents.numbers
+    evaluation = f'{len(parts.evaluation)} at random'
+    if parts.excluded:
+        evaluation += f'; {len(parts.excluded)} that look like them set aside'
+    n_classes = len(contents.settings.classes)
+    return [
         ('images', f'{len(source.names)} below {source.root}'),
-        ('sizes', _sizes(found)),
-        ('unusable', _some(found.unusable, '{} left out (unusable.csv), e.g. {}: {}')),
+        ('sizes', _sizes(scanned.images)),
+        ('unusable', _with_example(scanned.unusable, '{} left out (unusable.csv), e.g. {}: {}')),
         (
             'exact duplicates',
-            _some(found.exact_duplicates, '{} left out (duplicates.csv), e.g. {} is {}'),
+            _with_example(scanned.exact_duplicates, '{} left out (duplicates.csv), e.g. {} is {}'),
         ),
         (
             'near-duplicates',
-            _some(
-                found.near_duplicates,
-                f'{{}}, of {looks} images; {kept} (duplicates.csv), e.g. {{}} looks like {{}}',
-            ),
+            _near_duplicates(scanned, contents.settings.drop_near_duplicates),
         ),
-        (
-            'evaluation',
-            f'{len(parts.evaluation)} at random'
-            + (f'; {len(parts.excluded)} that look like them set aside' if parts.excluded else ''),
-        ),
+        ('evaluation', evaluation),
         (
             'pool',
             f'{len(parts.pool)}; {numbers.initial} to label first, then {numbers.query} a round',
         ),
-        ('config', f'{base.name}, {len(settings.classes)} classes'),
+        ('config', f'{contents.base.name}, {n_classes} classes'),
     ]
-    text = '\n'.join(f'{name + ":":<18}{value}' for name, value in lines)
-    return '\n'.join(
-        [
-            '',
-            text,
-            *(f'NOTE: {note}.' for note in _notes(source, base, settings, found)),
-            '',
-            _next(settings.out),
-        ]
-    )
 
 
-def _sizes(found: Scan) -> str:
-    small, large = (f(found.images, key=lambda i: i.width * i.height) for f in (min, max))
-    size = sum(i.bytes for i in found.images)
-    unit, name = next(
-        (u, n)
-        for u, n in ((1e9, 'GB'), (1e6, 'MB'), (1e3, 'kB'), (1, 'bytes'))
-        if size >= u or u == 1
-    )
-    ends = dict.fromkeys(f'{i.width} x {i.height}' for i in (small, large))
-    return f'{" to ".join(ends)}, {size / unit:.3g} {name}'
+def _near_duplicates(scanned: Scan, dropped: bool) -> str:
+    n_originals = len(set(scanned.near_duplicates.values()))
+    fate = 'left out' if dropped else 'kept; --drop-near-duplicates leaves them out'
+    text = f'{{}}, of {n_originals} images; {fate} (duplicates.csv), e.g. {{}} looks like {{}}'
+    return _with_example(scanned.near_duplicates, text)
 
 
-def _some(pairs: Mapping[str, str], text: str) -> str:
-    return text.format(len(pairs), *next(iter(pairs.items()))) if pairs else 'none'
+def _sizes(images: list[ScannedImage]) -> str:
+    """The smallest and the largest image, and the bytes of all."""
+    small = min(images, key=_pixels)
+    large = max(images, key=_pixels)
+    # A dict keeps the order and drops the second of two equal texts.
+    ends = dict.fromkeys(f'{image.width} x {image.height}' for image in (small, large))
+    n_bytes = sum(image.bytes for image in images)
+    return f'{" to ".join(ends)}, {_format_bytes(n_bytes)}'
 
 
-def _notes(source: Source, base: BaseConfig, settings: Settings, found: Scan) -> list[str]:
-    notes = list(source.notes)
-    if settings.cold_start == 'coreset' and not base.pretrained:
+def _pixels(image: ScannedImage) -> int:
+    return image.width * image.height
+
+
+def _format_bytes(n_bytes: int) -> str:
+    for size, unit in SIZE_UNITS:
+        if n_bytes >= size:
+            return f'{n_bytes / size:.3g} {unit}'
+    return f'{n_bytes:.3g} bytes'
+
+
+def _with_example(pairs: Mapping[str, str], text: str) -> str:
+    """The number of pairs and the first of them, put into a text; 'none' if there is none."""
+    if not pairs:
+        return 'none'
+    key, value = next(iter(pairs.items()))
+    return text.format(len(pairs), key, value)
+
+
+def _notes(contents: ProjectContents) -> list[str]:
+    """What the user should know, one sentence without a full stop each."""
+    base = contents.base
+    images = contents.scanned.images
+    notes = list(contents.source.notes)
+    if contents.settings.cold_start == 'coreset' and not base.pretrained:
         notes.append(
-            'the model of --config begins with random weights, so that the first images are spread over what '
-            'random features show. Set load_from in config.py, or take --cold-start random'
+            'the model of --config begins with random weights, so that the first images are spread '
+            'over what random features show. Set load_from in config.py, or take '
+            '--cold-start random'
         )
     if 'num_classes' not in str(base.cfg.model):
         notes.append('no num_classes found in the model; see in config.py that it fits the classes')
-    hidden = [i.name for i in found.images if not i.name.lower().endswith(SHOWN_BY_BROWSERS)]
+    names = [image.name for image in images]
+    hidden = [name for name in names if not name.lower().endswith(BROWSER_SUFFIXES)]
     if hidden:
         notes.append(
-            f'{len(hidden)} images are of a kind that browsers do not show, e.g. {hidden[0]}, and so may not '
-            'labeling tools. Turn them into PNG or JPEG first, or see whether your tool shows them'
+            f'{len(hidden)} images are of a kind that browsers do not show, e.g. {hidden[0]}, '
+            'and so may not labeling tools. Turn them into PNG or JPEG first, or see whether your '
+            'tool shows them'
         )
-    sizes = {(i.width, i.height) for i in found.images}
-    if (
-        not base.boxes
-        and len(sizes) > 1
-        and not any('Resize' in str(s) or 'Crop' in str(s) for s in base.test.steps)
-    ):
+    sizes = {(image.width, image.height) for image in images}
+    resized = any('Resize' in str(step) or 'Crop' in str(step) for step in base.test.steps)
+    if not base.boxes and len(sizes) > 1 and not resized:
         notes.append(
-            f'images come in {len(sizes)} sizes and the pipelines of --config do not resize them, so they do '
-            'not fit into one batch. Add a Resize to the pipelines in config.py'
+            f'images come in {len(sizes)} sizes and the pipelines of --config do not resize them, '
+            'so they do not fit into one batch. Add a Resize to the pipelines in config.py'
         )
     return notes
 
 
-def _next(out: str) -> str:
+def _next_steps(out: str) -> str:
     return f"""Next:
 1. python tools/al_train.py {out}/config.py      writes {out}/run/initial/to_label and stops
 2. Label that and {out}/evaluation/to_label, and bring the files in:
    python tools/al_labels.py {out}/run FILE; python tools/al_labels.py {out}/evaluation FILE
-3. python tools/al_train.py {out}/config.py --resume      trains, and asks for the next labels; so on from 2"""
+3. python tools/al_train.py {out}/config.py --resume      trains, and asks for the next labels; \
+so on from 2"""

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple, TypedDict, cast
 
 from mmal.errors import InputError
 from mmal.fileio.atomic import write_bytes
@@ -196,12 +196,12 @@ def read_manifest(work_dir: str | Path) -> Manifest:
     Raises:
         CorruptStateError: If it is not what was written.
     """
-    manifest: Manifest = read_checksummed(RunPaths(Path(work_dir)).manifest)
-    return manifest
+    content = read_checksummed(RunPaths(Path(work_dir)).manifest)
+    return cast(Manifest, content)
 
 
 def _save(work_dir: str | Path, manifest: Manifest) -> None:
-    write_checksummed(RunPaths(Path(work_dir)).manifest, manifest)
+    write_checksummed(RunPaths(Path(work_dir)).manifest, dict(manifest))
 
 
 def _read_moved(work_dir: str | Path, new: Manifest) -> Manifest:

@@ -69,6 +69,7 @@ def read_points_index(folder: str | Path) -> list[ResumePoint]:
     if not index.exists():
         return []
     try:
-        return read_checksummed(index)['points']
+        points: list[ResumePoint] = read_checksummed(index)['points']
     except CorruptStateError:
         return []
+    return points

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from mmal.fileio.checksummed import write_checksummed
 
 METRIC = 'coco/bbox_mAP'
 
@@ -68,7 +69,7 @@ class Folder:
 
     def save(self, **changes):
         self.record.update(changes)
-        write(self.root / 'comparison.json', self.record)
+        write_checksummed(self.root / 'comparison.json', self.record)
         return self.root
 
 

@@ -1,13 +1,16 @@
 import json
 import os
+import re
 import runpy
 import signal
 import subprocess
 import sys
 
+import mmal
 import pytest
 import torch
-from mmal.benchmark.local_executor import LocalExecutor, _locked
+from mmal.benchmark import local_executor
+from mmal.benchmark.local_executor import LocalExecutor, _commit, _locked, with_this_package
 from mmal.benchmark.plan import PlannedRun
 from mmal.errors import InputError
 from mmal.fileio.text import read_json
@@ -64,7 +67,7 @@ class Plan:
 
 def test_a_run_that_could_not_be_begun_is_listed_with_the_reason(tmp_path):
     said = []
-    failed = LocalExecutor(Plan(tmp_path), 1, tell=said.append).execute()
+    failed = LocalExecutor(Plan(tmp_path), 1, log=said.append).execute()
     assert [r.method for r in failed] == ['a']
     listed = read_json(tmp_path / 'comparison.json')['runs'][0]
     assert listed['state'] == 'failed'
@@ -86,10 +89,10 @@ class Ready(Plan):
 
 @pytest.fixture
 def program(tmp_path):
-    """A program in the place of Python, which would be called with al_train.py, a config, --work-dir and the folder."""
+    """A program in the place of Python, to be called with -m, a module, a config, --work-dir and the folder."""
     def write(what):
         path = tmp_path / 'program'
-        path.write_text(f'#!/bin/sh\ncd "$4" && {what}\n')
+        path.write_text(f'#!/bin/sh\ncd "$5" && {what}\n')
         path.chmod(0o755)
         return str(path)
     return write
@@ -103,7 +106,7 @@ def test_each_of_two_at_a_time_has_a_gpu_of_its_own(tmp_path, monkeypatch, progr
         'for n in $(seq 100); do [ $(cat ../*/seen | wc -l) -ge 2 ] && break; sleep 0.05; done && '
         f'sleep 0.1 && rmdir "{gpu}"'))
     made = Ready(tmp_path / 'work', [0, 1, 2, 3])
-    assert LocalExecutor(made, 2, ['2', 'GPU-7'], tell=str, cores=6).execute() == []
+    assert LocalExecutor(made, 2, ['2', 'GPU-7'], log=str, cores=6).execute() == []
     seen = [(run.folder / 'seen').read_text().split() for run in made.runs()]
     assert {gpu for gpu, _ in seen[:2]} == {gpu for gpu, _ in seen} == {'2', 'GPU-7'}
     assert {threads for _, threads in seen} == {'3'}
@@ -113,8 +116,51 @@ def test_without_gpus_nothing_is_said_of_them(tmp_path, monkeypatch, program):
     monkeypatch.setattr(sys, 'executable', program('echo "$CUDA_VISIBLE_DEVICES" > seen'))
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', 'as it was')
     made = Ready(tmp_path / 'work', [0])
-    assert LocalExecutor(made, 1, tell=str).execute() == []
+    assert LocalExecutor(made, 1, log=str).execute() == []
     assert (made.runs()[0].folder / 'seen').read_text() == 'as it was\n'
+
+
+def test_a_run_is_a_module_of_this_package_wherever_it_is_installed(tmp_path, monkeypatch, program):
+    monkeypatch.setattr(sys, 'executable', program('echo "$@" > seen'))
+    made = Ready(tmp_path / 'work', [3])
+    assert LocalExecutor(made, 1, log=str).execute() == []
+    folder = made.runs()[0].folder
+    assert (folder / 'seen').read_text().strip() == (
+        f'-m mmal.cli.train {tmp_path}/work/config.py --work-dir {folder} --seed 3 --resume')
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason='the current folder always comes first before Python 3.11')
+def test_a_process_finds_the_same_mmal_though_the_current_folder_has_another(tmp_path):
+    (tmp_path / 'mmal').mkdir()
+    (tmp_path / 'mmal' / '__init__.py').write_text('')
+    for given in ({}, dict(PYTHONPATH=str(tmp_path))):
+        env = with_this_package({k: v for k, v in os.environ.items() if k != 'PYTHONPATH'} | given)
+        out = subprocess.run([sys.executable, '-c', 'import mmal; print(mmal.__file__)'], cwd=tmp_path, env=env,
+                             capture_output=True, text=True, check=True)
+        assert out.stdout.strip() == mmal.__file__
+
+
+def test_site_packages_are_not_put_before_the_standard_library(tmp_path, monkeypatch):
+    monkeypatch.setattr(local_executor, '_CODE_FOLDER', tmp_path)
+    monkeypatch.setattr(local_executor.sysconfig, 'get_path', {'purelib': str(tmp_path)}.get)
+    assert 'PYTHONPATH' not in with_this_package({})
+
+
+def test_the_commit_is_that_of_the_checkout_and_of_no_folder_above(tmp_path, monkeypatch):
+    def git(*args):
+        subprocess.run(['git', '-C', str(tmp_path), '-c', 'user.name=a', '-c', 'user.email=b', *args], check=True,
+                       capture_output=True)
+
+    git('init')
+    git('commit', '--allow-empty', '-m', 'a project that has a virtual environment in it')
+    monkeypatch.setattr(local_executor, '_CODE_FOLDER', tmp_path)
+    assert re.fullmatch('[0-9a-f]{7,}', _commit())
+    monkeypatch.setenv('PATH', str(tmp_path))
+    assert _commit() is None, 'without git'
+    monkeypatch.undo()
+    (tmp_path / 'site-packages').mkdir()
+    monkeypatch.setattr(local_executor, '_CODE_FOLDER', tmp_path / 'site-packages')
+    assert _commit() is None
 
 
 @pytest.mark.parametrize(('named', 'count', 'found'), [
@@ -168,10 +214,10 @@ def test_what_another_config_left_is_not_taken_for_a_run(tmp_path):
     (old.folder / 'curve.json').write_text(json.dumps(
         [dict(round=0, images=5, boxes=5, metrics={'old/mAP': 0.5}, seconds={})]))
     made.metric = None
-    LocalExecutor(made, 1, tell=str).write_state(made.runs())
+    LocalExecutor(made, 1, log=str).write_state(made.runs())
     found = read_json(tmp_path / 'work' / 'comparison.json')
     assert found['metric'] == 'metric'
     assert (found['runs'][0]['state'], found['runs'][0]['error']) == ('missing', None)
     made.prepare(made.ready[0])
-    LocalExecutor(made, 1, tell=str).write_state(made.runs())
+    LocalExecutor(made, 1, log=str).write_state(made.runs())
     assert read_json(tmp_path / 'work' / 'comparison.json')['runs'][0]['state'] == 'running'

@@ -1,5 +1,5 @@
 import pytest
-from mmal.benchmark.plan import Plan
+from mmal.benchmark.plan import Plan, RunStatus
 from mmal.errors import InputError
 from mmal.fileio.checksummed import write_checksummed
 from mmal.fileio.text import read_json, write_json
@@ -30,7 +30,7 @@ def test_every_method_with_every_seed_the_first_leads(plan, tmp_path):
     random = tmp_path / 'work' / 'random'
     assert [r.start_from for r in runs] == [None, random / 'seed_0', None, random / 'seed_3']
     assert {r.rounds for r in runs} == {4}
-    assert not any(r.done for r in runs)
+    assert not any(r.read_status().done for r in runs)
     assert plan().baseline == 'random'
 
 
@@ -56,18 +56,18 @@ def test_only_what_changed_is_run_again_and_the_old_is_kept(plan, tmp_path):
         made.prepare(run)
         run.mark(done=True)
         (run.folder / 'kept.txt').write_text(run.method)
-    assert all(r.done for r in made.runs())
+    assert all(r.read_status().done for r in made.runs())
     edited = plan(PLAN.replace('top_k=2', 'top_k=1'))
-    assert [(r.method, r.done) for r in edited.runs()] == [('random', True), ('isal', False)] * 2
+    assert [(r.method, r.read_status().done) for r in edited.runs()] == [('random', True), ('isal', False)] * 2
     edited.prepare(edited.runs()[1])
     assert not (edited.runs()[1].folder / 'kept.txt').exists()
     aside, = (tmp_path / 'work' / 'replaced').glob('isal_seed_0_*')
     assert (aside / 'kept.txt').read_text() == 'isal'
     longer = plan(PLAN.replace("rounds': 4", "rounds': 6"))
-    assert not any(r.done for r in longer.runs())
+    assert not any(r.read_status().done for r in longer.runs())
     longer.prepare(longer.runs()[0])
     assert (longer.runs()[0].folder / 'kept.txt').exists(), 'more rounds go on where the run ended'
-    assert all(r.done for r in plan(PLAN.replace("rounds': 4", "rounds': 2")).runs()[2:])
+    assert all(r.read_status().done for r in plan(PLAN.replace("rounds': 4", "rounds': 2")).runs()[2:])
     assert read_json(made.runs()[3].folder / 'plan.json')['done'] == 4
 
 
@@ -76,29 +76,22 @@ def test_an_edit_that_changes_no_result_keeps_every_run(plan):
         run.mark(done=True)
     harmless = ("'train_dataloader.num_workers': 3", "'default_hooks.logger.interval': 7", "'data_root': 'elsewhere/'",
                 "'log_level': 'DEBUG'", "'train_cfg.allow_config_change': True")
-    assert all(r.done for r in plan(PLAN.replace("{'train", f"{{{', '.join(harmless)}, 'train")).runs())
-    assert not any(r.begun for r in plan(PLAN.replace("{'train", "{'train_dataloader.batch_size': 7, 'train")).runs())
+    assert all(r.read_status().done for r in plan(PLAN.replace("{'train", f"{{{', '.join(harmless)}, 'train")).runs())
+    changed = plan(PLAN.replace("{'train", "{'train_dataloader.batch_size': 7, 'train"))
+    assert not any(r.read_status().begun for r in changed.runs())
 
 
 def test_runs_go_on_where_the_plan_says_anew_when_to_stop(plan):
     stop = PLAN.replace("{'train", "{'train_cfg.stop': dict(target=0.5), 'train")
     for run in plan(stop).runs():
         run.mark(done=True)
-    assert all(r.done for r in plan(stop).runs())
+    assert all(r.read_status().done for r in plan(stop).runs())
     for text in (stop.replace('0.5', '0.9'), PLAN):
-        assert [(r.begun, r.done) for r in plan(text).runs()] == [(True, False)] * 4
+        assert [(r.read_status().begun, r.read_status().done) for r in plan(text).runs()] == [(True, False)] * 4
     other = plan(PLAN).runs()[0]
     plan(PLAN).prepare(other)
     other.mark(done=True)
-    assert [r.done for r in plan(PLAN).runs()] == [True, False, False, False]
-
-
-def test_runs_of_older_versions_are_kept(plan):
-    """Theirs is the digest of the whole config but the rounds, and nothing of when to stop."""
-    for run in plan().runs():
-        write_json(run.folder / 'plan.json', dict(digest=run.former, done=4, error=None))
-    assert all(r.done for r in plan().runs())
-    assert not any(r.begun for r in plan(PLAN.replace("{'train", "{'log_level': 'DEBUG', 'train")).runs())
+    assert [r.read_status().done for r in plan(PLAN).runs()] == [True, False, False, False]
 
 
 def test_people_are_not_asked_by_a_plan(plan):
@@ -112,7 +105,18 @@ def test_nothing_of_another_config_is_told_of_a_run(plan):
     run = plan().runs()[1]
     run.mark(done=False, error='no space')
     edited = plan(PLAN.replace('top_k=2', 'top_k=1')).runs()[1]
-    assert (edited.begun, edited.error, edited.complete, edited.done) == (False, None, 0, False)
+    assert (edited.read_status(), edited.read_rounds_done()) == (RunStatus(begun=False, done=False, error=None), 0)
+
+
+def test_finished_rounds_are_counted_from_the_folder(plan):
+    run = plan().runs()[0]
+    plan().prepare(run)
+    assert run.read_rounds_done() == 0
+    for number, phases in ((0, ('train', 'label')), (1, ('train', ))):
+        folder = run.folder / f'round_{number:02d}'
+        write_checksummed(folder / 'phases.json', {phase: dict(seconds=1.0) for phase in phases})
+        write_json(folder / 'labeled.json', [])
+    assert run.read_rounds_done() == 1
 
 
 @pytest.mark.parametrize(('text', 'message'), [
@@ -136,6 +140,6 @@ def test_why_a_run_failed_is_kept(plan):
     run = plan().runs()[0]
     plan().prepare(run)
     run.mark(done=False, error='no space')
-    assert (plan().runs()[0].error, plan().runs()[0].done) == ('no space', False)
+    assert plan().runs()[0].read_status() == RunStatus(begun=True, done=False, error='no space')
     plan().prepare(run)
-    assert plan().runs()[0].error is None
+    assert plan().runs()[0].read_status().error is None

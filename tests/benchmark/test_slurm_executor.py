@@ -24,8 +24,8 @@ class Noted(SlurmExecutor):
         super().__init__(*args, **kwargs)
         self.seen = []
 
-    def _start(self, functions, name, after):
-        self.seen.append(([getattr(f, 'method', 'report') for f in functions], after))
+    def _start(self, functions, name, wait_for):
+        self.seen.append(([getattr(f, 'method', 'report') for f in functions], wait_for))
         number = len(self.seen)
         return [submitit.Job(self.plan.work_dir, f'{number}_{i}') for i in range(len(functions))]
 
@@ -47,7 +47,7 @@ def squeue(tmp_path, monkeypatch):
 
 def test_the_second_array_waits_for_the_first_and_the_report_for_both(three, squeue):
     squeue('true')
-    jobs = Noted(three, 'slurm', job_settings([]), tell=str)
+    jobs = Noted(three, job_settings([]), log=str)
     assert jobs.execute() == ['1_0', '2_0', '2_1']
     assert jobs.seen == [(['first'], []), (['second', 'third'], ['1_0']), (['report'], ['1_0', '2_0', '2_1'])]
 
@@ -56,12 +56,12 @@ def test_what_is_queued_is_not_submitted_again_and_is_waited_for(three, squeue):
     squeue('echo 7; echo 9_0')
     submitted = {'first/seed_1': '7', 'second/seed_1': '8_0', 'third/seed_1': '9_0', 'report': '10'}
     write_json(three.work_dir / 'jobs.json', submitted)
-    jobs = Noted(three, 'slurm', job_settings([]), tell=str)
+    jobs = Noted(three, job_settings([]), log=str)
     assert jobs.execute() == ['7', '9_0', '1_0']
     assert jobs.seen == [(['second'], ['7']), (['report'], ['7', '9_0', '1_0'])]
     squeue('echo 7; echo 9_0; echo 8_0; echo 10')
     write_json(three.work_dir / 'jobs.json', submitted)
-    jobs = Noted(three, 'slurm', job_settings([]), tell=str)
+    jobs = Noted(three, job_settings([]), log=str)
     assert jobs.execute() == ['7', '8_0', '9_0']
     assert not jobs.seen
 
@@ -70,21 +70,21 @@ def test_what_is_done_is_not_submitted(three, squeue):
     squeue('true')
     runs = three.runs()
     runs[0].mark(done=True)
-    jobs = Noted(three, 'slurm', job_settings([]), tell=str)
+    jobs = Noted(three, job_settings([]), log=str)
     jobs.execute()
     assert jobs.seen[0] == (['second', 'third'], [])
     for run in runs:
         run.mark(done=True)
-    assert Noted(three, 'slurm', job_settings([]), tell=str).execute() == []
+    assert Noted(three, job_settings([]), log=str).execute() == []
 
 
 def test_no_slurm_and_no_submitit_are_told(three, squeue, monkeypatch):
     squeue('echo no controller >&2; exit 1')
     with pytest.raises(InputError, match='squeue .* failed: no controller.*Call this where slurm works'):
-        Noted(three, 'slurm', job_settings([])).execute()
+        Noted(three, job_settings([])).execute()
     monkeypatch.setitem(sys.modules, 'submitit', None)
     with pytest.raises(InputError, match='needs submitit, which is not installed.*pip install submitit'):
-        SlurmExecutor(three, 'slurm', job_settings([]))
+        SlurmExecutor(three, job_settings([]))
 
 
 def test_settings_are_submitits_or_go_to_sbatch():
@@ -117,7 +117,7 @@ def test_an_interrupted_job_is_started_again_and_ends_with_the_very_result(tmp_p
     [training] = children(task)
     os.kill(task, signal.SIGUSR2)  # as slurm at preemption and before the time limit
     job.result()
-    assert there.runs()[0].done
+    assert there.runs()[0].read_status().done
     assert not Path(f'/proc/{training}').exists()
     assert 'Caught signal SIGUSR2' in job.stderr()
     assert selections(folder) == selections(reference.runs()[0].folder)

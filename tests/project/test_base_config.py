@@ -4,8 +4,7 @@ import re
 
 import pytest
 from mmal.errors import InputError
-from mmal.project.base_config import BaseConfig, overrides
-from mmengine.config import ConfigDict
+from mmal.project.base_config import BaseConfig
 
 from tests.zoo_configs import ROOT
 
@@ -28,17 +27,6 @@ def test_the_dataset_is_found_inside_wrappers():
     assert voc.pipeline == '_base_.train_dataloader.dataset.dataset.datasets[0].pipeline'
 
 
-def test_every_head_is_told_the_number_of_classes_but_the_proposal_head():
-    model = ConfigDict(backbone=dict(type='R'), rpn_head=dict(type='RPNHead', num_classes=1),
-                       roi_head=dict(bbox_head=[dict(num_classes=80, loss=dict(num_classes=80)), dict(other=1)]),
-                       head=dict(num_classes=1000, topk=(1, 5)))
-    text = overrides(model, 'm', 2)
-    assert text == ('dict(roi_head=dict(bbox_head=[dict(m.roi_head.bbox_head[0], num_classes=len(classes), '
-                    'loss=dict(m.roi_head.bbox_head[0].loss, num_classes=len(classes))), m.roi_head.bbox_head[1]]), '
-                    'head=dict(num_classes=len(classes), topk=(1, )))')
-    assert overrides(dict(backbone=dict(type='R')), 'm', 2) is None
-
-
 @pytest.mark.parametrize(('name', 'text', 'message'), [
     ('no.py', None, 'no.py: there is no such file'),
     ('mmdet::fcos/no.py', None, 'mmdet::fcos/no.py'),
@@ -59,6 +47,19 @@ def test_what_cannot_be_inherited_is_refused(tmp_path, name, text, message):
 def test_another_task_and_a_config_without_a_length_are_refused(tmp_path):
     with pytest.raises(InputError, match='--task classification, but'):
         BaseConfig(FCOS, 'classification')
-    (tmp_path / 'c.py').write_text(f"_base_ = {FCOS!r}\ntrain_cfg = dict(_delete_=True, type='Mine')")
+    (tmp_path / 'c.py').write_text(f"_base_ = {FCOS!r}\ntrain_cfg = dict(_delete_=True, type='EpochBasedTrainLoop')")
     with pytest.raises(InputError, match='neither max_epochs nor max_iters'):
-        _ = BaseConfig(str(tmp_path / 'c.py')).length
+        BaseConfig(str(tmp_path / 'c.py'))
+
+
+@pytest.mark.parametrize(('loop', 'refused'), [
+    ('MyTrainLoop', True), ('mmdet.MyTrainLoop', True), ('EpochBasedTrainLoop', False),
+    ('mmengine.IterBasedTrainLoop', False), ('mmal.ActiveLoop', False)])
+def test_a_training_loop_that_rounds_cannot_be_trained_by_is_refused(tmp_path, loop, refused):
+    train_cfg = f"train_cfg = dict(_delete_=True, type='{loop}', max_epochs=3)"
+    (tmp_path / 'c.py').write_text(f'_base_ = {FCOS!r}\n{train_cfg}')
+    if not refused:
+        assert BaseConfig(str(tmp_path / 'c.py')).length == dict(max_epochs=3)
+        return
+    with pytest.raises(InputError, match='is a MyTrainLoop, by which mmal cannot train .* Give .*EpochBasedTrainLoop'):
+        BaseConfig(str(tmp_path / 'c.py'))

@@ -77,7 +77,7 @@ def test_duplicates_and_what_is_unusable_are_in_tables_and_in_words(made, pictur
 
 def test_look_alikes_can_be_dropped(made, pictures):
     picture(pictures / 'near.jpg', 4)
-    folder, said = made(drop_alike=True, evaluation=2)
+    folder, said = made(drop_near_duplicates=True, evaluation=2)
     assert {r['file_name']: r['part'] for r in read_csv(folder / 'images.csv')}['near.jpg'] == 'dropped'
     assert len(read_json(folder / 'pool.json')['images']) == 18
     assert 'near-duplicates:  1, of 1 images; left out (duplicates.csv)' in said

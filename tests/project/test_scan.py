@@ -42,8 +42,8 @@ def test_copies_and_look_alikes_are_told_apart(tmp_path, look):
     assert [i.name for i in found.images] == ['a.png', 'c.jpg', 'd.png']
     assert found.exact_duplicates == {'b.png': 'a.png'}
     assert found.near_duplicates == {'c.jpg': 'a.png'}
-    assert found.group('c.jpg') == found.group('a.png') == 'a.png'
-    dropped = found.without({'c.jpg'})
+    assert found.representative('c.jpg') == found.representative('a.png') == 'a.png'
+    dropped = found.without_near_duplicates()
     assert ([i.name for i in dropped.images], dropped.near_duplicates) == (['a.png', 'd.png'], {})
 
 
@@ -89,7 +89,7 @@ def test_colours_that_have_no_grey_have_no_fingerprint(tmp_path, look, monkeypat
 
 
 def test_images_go_to_the_threads_in_portions_and_stay_in_order(tmp_path, look, monkeypatch):
-    monkeypatch.setattr(module, 'AT_A_TIME', 3)
+    monkeypatch.setattr(module, 'CHUNK_SIZE', 3)
     for n in range(8):
         picture(tmp_path / f'{n}.png', n)
     assert [i.name for i in look().images] == [f'{n}.png' for n in range(8)]

@@ -6,53 +6,125 @@ import json
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from typing import TypedDict
 
 _FILE = Path(__file__).with_name('paper_tables.json')
 
 
+class _PaperRowBase(TypedDict):
+    method: str
+    metric: list[float | None]
+
+
+class PaperRow(_PaperRowBase, total=False):
+    """One method's part of a table, with one value per step; N/A is None.
+
+    Attributes:
+        method: Name of the method, as printed.
+        metric: Values of the metric.
+        boxes: Labeled boxes; for detection only.
+        per_10k_boxes: 10000 * metric / boxes, as printed; for detection only.
+    """
+
+    boxes: list[float | None]
+    per_10k_boxes: list[float | None]
+
+
+class PaperTable(TypedDict):
+    """One table of the paper.
+
+    Attributes:
+        table: Number of the table.
+        caption: Caption, as printed.
+        dataset: Name of the data set.
+        model: Name of the model.
+        metric: Name of the metric.
+        unit: 'percent' or 'fraction'.
+        repeats: Number of runs that a mean is of; None for one run.
+        initial: Number of initial images, from sections 4.1 to 4.3, E.1 and E.2; the tables print
+            none.
+        query: Number of images per query, from the same sections.
+        note: Remark on the table, or None.
+        methods: The methods' rows.
+    """
+
+    table: int
+    caption: str
+    dataset: str
+    model: str
+    metric: str
+    unit: str
+    repeats: int | None
+    initial: int
+    query: int
+    note: str | None
+    methods: list[PaperRow]
+
+
+class PublishedPoint(TypedDict):
+    """One step of a published curve.
+
+    Attributes:
+        step: Number of the step, from 1, which is the initial set.
+        images: Number of labeled images.
+        boxes: Number of labeled boxes; equal to images for classification, where an image has one
+            label.
+        value: Metric in the table's unit.
+    """
+
+    step: int
+    images: int
+    boxes: float
+    value: float
+
+
 @cache
-def tables(exact: bool = False) -> dict[int, dict]:
+def tables(exact: bool = False) -> dict[int, PaperTable]:
     """All tables by their number; do not change them, they are shared.
 
     Args:
-        exact: Numbers with decimals as ``Decimal`` with every printed digit (89.26399810 keeps its last zero), not as
-            floats. Defaults to False.
+        exact: Whether to read numbers with decimals as ``Decimal`` with every printed digit
+            (89.26399810 keeps its last zero), not as floats. Defaults to False.
 
     Returns:
-        Dicts with ``table``, ``caption``, ``dataset``, ``model``, ``metric``, ``unit`` ('percent' or 'fraction'),
-        ``repeats`` (runs a mean is of; None: one run), ``initial`` and ``query`` (images, from sections 4.1 to 4.3, E.1
-        and E.2; the tables print none), ``note`` and ``methods``: dicts with ``method``, ``metric`` and, for
-        detection, ``boxes`` and ``per_10k_boxes`` (10000 * metric / boxes, as printed), a value a step. N/A is None.
+        The tables by number, in the paper's order.
     """
-    found = json.loads(_FILE.read_text(), parse_float=Decimal if exact else None)
-    return {table['table']: table for table in found}
+    entries: list[PaperTable] = json.loads(
+        _FILE.read_text(encoding='utf-8'), parse_float=Decimal if exact else None
+    )
+    return {entry['table']: entry for entry in entries}
 
 
-def published_curve(table: int, method: str) -> list[dict]:
+def published_curve(table: int, method: str) -> list[PublishedPoint]:
     """One method's row of a table, step by step, N/A left out.
 
     Args:
         table: Number of the table, 4 to 11.
-        method: As in the table, e.g. 'ISAL' or 'Learning loss'.
+        method: Name as in the table, e.g. 'ISAL' or 'Learning loss'.
 
     Returns:
-        Dicts with ``step`` (from 1, the initial set), ``images``, ``boxes`` (equal to images for classification, where
-        an image has one label) and ``value`` in the table's unit.
+        One point per step that was run.
 
     Raises:
         KeyError: If there is no such table or method.
     """
-    found = tables()[table]
-    rows = {row['method']: row for row in found['methods']}[method]
+    content = tables()[table]
+    rows = {row['method']: row for row in content['methods']}
+    row = rows[method]
     points = []
-    for step, value in enumerate(rows['metric'], 1):
-        if value is not None:
-            images = found['initial'] + (step - 1) * found['query']
-            boxes = rows['boxes'][step - 1] if 'boxes' in rows else images
-            points.append(dict(step=step, images=images, boxes=boxes, value=value))
+    for index, value in enumerate(row['metric']):
+        images = content['initial'] + index * content['query']
+        boxes = row['boxes'][index] if 'boxes' in row else images
+        if value is not None and boxes is not None:
+            point = PublishedPoint(step=index + 1, images=images, boxes=boxes, value=value)
+            points.append(point)
     return points
 
 
 def published_methods(table: int) -> list[str]:
-    """Names of the methods in a table, in its order."""
+    """Names of the methods in a table, in its order.
+
+    Args:
+        table: Number of the table, 4 to 11.
+    """
     return [row['method'] for row in tables()[table]['methods']]

@@ -1,0 +1,1 @@
+"""The report of a comparison: tables, charts and one HTML page."""

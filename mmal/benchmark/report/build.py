@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
-from mmal.benchmark.isal_paper.published import published_curve, published_methods, tables
-from mmal.benchmark.report import sections as s
+from mmal.benchmark.isal_paper.published import (
+    PublishedPoint,
+    published_curve,
+    published_methods,
+    tables,
+)
 from mmal.benchmark.results import Comparison, read_comparison
 from mmal.benchmark.stats.against_baseline import targets
 from mmal.benchmark.stats.overlap import overlap_table
@@ -31,6 +35,7 @@ from mmal.fileio.text import write_json
 from mmal.reporting.charts import draw_seconds
 from mmal.reporting.components import ReportFigure, Section, markdown
 
+from . import sections as s
 from .curves import draw_curves
 from .page import page
 from .selection_section import selection_section
@@ -48,143 +53,156 @@ FILES = {
 
 
 def write_comparison(work_dir: str | Path, published: int | None = None) -> Comparison:
-    """Renew the report of a comparison: :data:`FILES`, ``figures/*.png`` and ``*.svg``, and ``comparison.html``.
+    """Renew the report of a comparison.
 
-    It reads files only, may be called while runs are still going, and gives the same bytes for the same files.
+    Written are :data:`FILES`, ``figures/*.png`` and ``*.svg``, and ``comparison.html``.
+
+    It reads files only, may be called while runs are still going, and gives the same bytes for the
+    same files.
 
     Args:
         work_dir: Folder that holds ``comparison.json``.
-        published: Number of a table of the ISAL paper, 4 to 11, to draw dashed over the learning curves; its values
-            must be in the unit of the metric (per cent for classification, fractions for detection). Defaults to None.
+        published: Number of a table of the ISAL paper, 4 to 11, to draw dashed over the learning
+            curves; its values must be in the unit of the metric (per cent for classification,
+            fractions for detection). Defaults to None: no table.
 
     Returns:
-        What was read.
+        The comparison that was read.
 
     Raises:
-        InputError: If ``comparison.json`` is missing or says something that cannot be.
+        InputError: If ``comparison.json`` is missing or is not what was written, or if the paper
+            has no such table.
     """
-    work_dir, comparison = Path(work_dir), read_comparison(work_dir)
-    means, points, found = (
-        round_means(comparison),
-        points_table(comparison),
-        selections_of(comparison),
-    )
-    classes, sizes, overlap = class_table(found), box_size_table(found), overlap_table(found)
-    report = []
+    work_dir = Path(work_dir)
+    comparison = read_comparison(work_dir)
+    means = round_means(comparison)
+    points = points_table(comparison)
+    selections = selections_of(comparison)
+    classes = class_table(selections)
+    sizes = box_size_table(selections)
+    overlap = overlap_table(selections)
+    sections = []
     if comparison.done():
-        report = [
-            _curves(comparison, means, points, _published(published)),
-            *_numbers(comparison, means),
-            selection_section(comparison, selection_table(found), classes, sizes),
-            _overlap(comparison, overlap),
-            _seconds(comparison),
+        sections = [
+            _curves_section(comparison, means, points, published_curves(published)),
+            *_number_sections(comparison, means),
+            selection_section(comparison, selection_table(selections), classes, sizes),
+            _overlap_section(comparison, overlap),
+            _seconds_section(comparison),
         ]
-    for name, table in (
-        ('points', points),
-        ('tables', with_missing(means, comparison)),
-        ('chosen_classes', classes),
-        ('chosen_box_sizes', sizes),
-        ('overlap', overlap),
-    ):
-        write_bytes(
-            work_dir / f'{name}.csv', table.to_csv(index=False, lineterminator='\n').encode()
-        )
+    _write_csv(work_dir / 'points.csv', points)
+    _write_csv(work_dir / 'tables.csv', with_missing(means, comparison))
+    _write_csv(work_dir / 'chosen_classes.csv', classes)
+    _write_csv(work_dir / 'chosen_box_sizes.csv', sizes)
+    _write_csv(work_dir / 'overlap.csv', overlap)
     write_json(work_dir / 'points.json', point_records(comparison))
-    write_bytes(work_dir / 'tables.md', _markdown(comparison, means, report).encode())
-    for figure in (figure for section in report for figure in section.figures):
-        write_bytes(work_dir / 'figures' / f'{figure.name}.png', figure.drawing.png)
-        write_bytes(work_dir / 'figures' / f'{figure.name}.svg', figure.drawing.svg)
-    write_bytes(work_dir / 'comparison.html', page(comparison, report, FILES).encode())
+    write_bytes(work_dir / 'tables.md', _markdown(comparison, means, sections).encode())
+    _write_figures(work_dir / 'figures', sections)
+    write_bytes(work_dir / 'comparison.html', page(comparison, sections, FILES).encode())
     return comparison
 
 
-def _published(table: int | None) -> dict[str, list[dict]]:
+def _write_csv(path: Path, table: pd.DataFrame) -> None:
+    write_bytes(path, table.to_csv(index=False, lineterminator='\n').encode())
+
+
+def _write_figures(folder: Path, sections: list[Section]) -> None:
+    for section in sections:
+        for figure in section.figures:
+            write_bytes(folder / f'{figure.name}.png', figure.drawing.png)
+            write_bytes(folder / f'{figure.name}.svg', figure.drawing.svg)
+
+
+def published_curves(table: int | None) -> dict[str, list[PublishedPoint]]:
+    """Curves of a table of the ISAL paper, by label.
+
+    Args:
+        table: Number of the table, 4 to 11; None for no curves.
+
+    Returns:
+        Points by a label that begins with the paper's name of the method.
+
+    Raises:
+        InputError: If the paper has no such table.
+    """
     if table is None:
         return {}
     if table not in tables():
         raise InputError(
-            f'published: expected the number of a table of the ISAL paper, 4 to 11, found {table!r}.'
+            'published: expected the number of a table of the ISAL paper, 4 to 11, found '
+            f'{table!r}.'
         )
-    return {
-        f'{m}, published (Table {table})': published_curve(table, m)
-        for m in published_methods(table)
-    }
+    curves = {}
+    for method in published_methods(table):
+        curves[f'{method}, published (Table {table})'] = published_curve(table, method)
+    return curves
 
 
-def _curves(
+def _curves_section(
     comparison: Comparison,
     means: pd.DataFrame,
     points: pd.DataFrame,
-    published: Mapping[str, Sequence[dict]],
+    published: Mapping[str, list[PublishedPoint]],
 ) -> Section:
-    figures = [
-        ReportFigure(
-            f'learning_curves_{unit}',
-            f'Learning curves: {comparison.metric} over labeled {unit} for '
-            f'{", ".join(comparison.methods)}. The tables below hold every value.',
-            f'{comparison.metric} over labeled {unit}. Thick: the mean of the seeds that are done; thin: each seed. '
-            + (
-                'Band: 95 % t-interval of the mean, where two seeds or more are in it. '
-                if means['n'].max() > 1
-                else 'One seed only, so there is no band. '
-            )
-            + 'n in the legend is the number of seeds in a mean.'
-            + (
-                ' Broken lines without marks: the values the ISAL paper published.'
-                if published
-                else ''
-            ),
+    band = 'One seed only, so there is no band. '
+    if means['n'].max() > 1:
+        band = 'Band: 95 % t-interval of the mean, where two seeds or more are in it. '
+    key = 'n in the legend is the number of seeds in a mean.'
+    if published:
+        key += ' Broken lines without marks: the values the ISAL paper published.'
+    figures = []
+    for unit in comparison.units:
+        axes = f'{comparison.metric} over labeled {unit.plural}'
+        methods = ', '.join(comparison.methods)
+        figure = ReportFigure(
+            f'learning_curves_{unit.plural}',
+            f'Learning curves: {axes} for {methods}. The tables below hold every value.',
+            f'{axes}. Thick: the mean of the seeds that are done; thin: each seed. {band}{key}',
             draw_curves(means, points, comparison.methods, comparison.metric, unit, published),
         )
-        for unit in comparison.units
-    ]
-    text = (
-        []
-        if comparison.has_boxes
-        else [
-            'There is no axis of boxes: in every round the number of boxes, or labels, equals the number of images, as in '
+        figures.append(figure)
+    text = []
+    if not comparison.has_boxes:
+        text.append(
+            'There is no axis of boxes: in every round the number of boxes, or labels, equals the '
+            'number of images, as in '
             'classification with one label an image.'
-        ]
-    )
+        )
     return Section('curves', 'Learning curves', text, figures)
 
 
-def _numbers(comparison: Comparison, means: pd.DataFrame) -> list[Section]:
-    d, units = s.digits(means), comparison.units
+def _number_sections(comparison: Comparison, means: pd.DataFrame) -> list[Section]:
+    """Sections that are tables only: rounds, areas, savings and the pairwise matrix."""
+    decimals = s.digits(means)
+    area_tables = [s.area_table(comparison, unit, decimals) for unit in comparison.units]
+    pairwise_table = s.pairwise_table(comparison)
     return [
         Section('rounds', 'Every round', [s.ROUNDS], tables=s.round_tables(comparison, means)),
-        Section(
-            'area',
-            'Area under the budget curve',
-            [s.INTERVAL],
-            tables=[s.area_table(comparison, u, d) for u in units],
-        ),
-        _saved(comparison, means, s.target_text(comparison, means, d)),
-        Section('pairwise', 'Which method beats which', tables=[s.pairwise_table(comparison)]),
+        Section('area', 'Area under the budget curve', [s.INTERVAL], tables=area_tables),
+        _saving_section(comparison, means, decimals),
+        Section('pairwise', 'Which method beats which', tables=[pairwise_table]),
     ]
 
 
-def _saved(comparison: Comparison, means: pd.DataFrame, target: str) -> Section:
-    if targets(comparison, means)[0] is None:
-        return Section('saved', 'Annotation saved', [target])
-    return Section(
-        'saved',
-        'Annotation saved',
-        [target, s.SAVED, s.INTERVAL],
-        tables=[s.saving_table(comparison, means, unit) for unit in comparison.units],
-    )
+def _saving_section(comparison: Comparison, means: pd.DataFrame, decimals: int) -> Section:
+    text = [s.target_text(comparison, means, decimals)]
+    target, _ = targets(comparison, means)
+    if target is None:
+        return Section('saved', 'Annotation saved', text)
+    text += [s.SAVED, s.INTERVAL]
+    saving_tables = [s.saving_table(comparison, means, unit) for unit in comparison.units]
+    return Section('saved', 'Annotation saved', text, tables=saving_tables)
 
 
-def _overlap(comparison: Comparison, overlap: pd.DataFrame) -> Section:
+def _overlap_section(comparison: Comparison, overlap: pd.DataFrame) -> Section:
     title = 'Overlap between methods'
     if not len(overlap):
-        return Section(
-            'overlap', title, ['No two methods have queries of the same seed and round.']
-        )
+        text = ['No two methods have queries of the same seed and round.']
+        return Section('overlap', title, text)
     return Section('overlap', title, tables=[s.overlap_report(overlap, comparison)])
 
 
-def _seconds(comparison: Comparison) -> Section:
+def _seconds_section(comparison: Comparison) -> Section:
     seconds = seconds_table(comparison)
     phases = seconds.drop(columns=['total', 'rounds'])
     if phases.empty:
@@ -196,19 +214,21 @@ def _seconds(comparison: Comparison) -> Section:
         'Mean seconds a round, by phase.',
         draw_seconds(phases),
     )
-    return Section('seconds', 'Seconds', [], [figure], [s.seconds_report(seconds, comparison)])
+    table = s.seconds_report(seconds, comparison)
+    return Section('seconds', 'Seconds', [], [figure], [table])
 
 
-def _markdown(comparison: Comparison, means: pd.DataFrame, report: list[Section]) -> str:
+def _markdown(comparison: Comparison, means: pd.DataFrame, sections: list[Section]) -> str:
+    """All tables as Markdown."""
     parts = [f'# {comparison.name}']
-    if not comparison.done():
-        parts += [
-            'No run is done, so there is nothing to compare yet.',
-            *(f'- {run}' for run in comparison.not_done()),
-        ]
-    else:
+    if comparison.done():
         parts += ['## Steps', markdown(s.paper_tables(comparison, means))]
-    for section in report:
+    else:
+        parts.append('No run is done, so there is nothing to compare yet.')
+        for run in comparison.not_done():
+            parts.append(f'- {run}')
+    for section in sections:
         if section.tables:
-            parts += [f'## {section.title}', *section.text, *map(markdown, section.tables)]
+            parts += [f'## {section.title}', *section.text]
+            parts += [markdown(table) for table in section.tables]
     return '\n\n'.join(part.rstrip() for part in parts) + '\n'

@@ -1,3 +1,5 @@
+"""The HTML page of a comparison."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -15,22 +17,24 @@ def page(comparison: Comparison, sections: list[Section], files: Mapping[str, st
     """HTML of the page. Everything from the comparison is escaped.
 
     Args:
-        comparison: What was compared.
-        sections: In order.
-        files: What each file beside the page holds, by its relative path.
+        comparison: The comparison with its runs.
+        sections: Sections of the page, in order.
+        files: Description of each file beside the page, by its relative path.
+
+    Returns:
+        Text of the page.
     """
-    charts = {
-        f.name: Markup(inline(f.drawing.svg, f.name, f.alt)) for s in sections for f in s.figures
-    }
-    return (
-        template_environment()
-        .get_template('comparison.html.j2')
-        .render(
-            comparison=comparison,
-            sections=sections,
-            files=files,
-            charts=charts,
-            light=dict(enumerate(SERIES)),
-            dark=dict(enumerate(DARK)),
-        )
+    charts = {}
+    for section in sections:
+        for figure in section.figures:
+            svg = inline(figure.drawing.svg, figure.name, figure.alt)
+            charts[figure.name] = Markup(svg)
+    template = template_environment().get_template('comparison.html.j2')
+    return template.render(
+        comparison=comparison,
+        sections=sections,
+        files=files,
+        charts=charts,
+        light=dict(enumerate(SERIES)),
+        dark=dict(enumerate(DARK)),
     )

@@ -2,59 +2,85 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from itertools import combinations
+from typing import Any
 
 import pandas as pd
 
-from .selection import Selections
+from .selection import QuerySelection, Selections
+
+COLUMNS = ('first', 'second', 'round', 'n', 'query', 'so_far')
 
 
-def jaccard(first: set, second: set) -> float:
-    """Size of the intersection over that of the union: 1 if equal, 0 if nothing is shared; NaN if both are empty."""
-    union = first | second
-    return len(first & second) / len(union) if union else float('nan')
-
-
-def overlap_table(found: Selections) -> pd.DataFrame:
-    """Overlap of every two methods in every round, at the same seed, averaged over the seeds that both have.
+def jaccard(first: Set[str], second: Set[str]) -> float:
+    """Jaccard index of two sets: size of the intersection over that of the union.
 
     Args:
-        found: Of :func:`mmal.benchmark.stats.selection.selections_of`.
+        first: Ids of the images that one method chose.
+        second: Ids of the images that another method chose.
 
     Returns:
-        Columns ``first``, ``second``, ``round``, ``n`` (seeds), ``query`` (Jaccard of what the round's queries chose)
-        and ``so_far`` (of all that was chosen up to it, the shared initial set left out).
+        1 if the sets are equal, 0 if they share nothing, NaN if both are empty.
+    """
+    union = first | second
+    if not union:
+        return float('nan')
+    return len(first & second) / len(union)
+
+
+def overlap_table(selections: Selections) -> pd.DataFrame:
+    """Overlap of every two methods by round, at the same seed, averaged over their common seeds.
+
+    Args:
+        selections: Queries of :func:`mmal.benchmark.stats.selection.selections_of`.
+
+    Returns:
+        Columns ``first``, ``second``, ``round``, ``n`` (seeds), ``query`` (Jaccard index of what
+        the round's queries chose) and ``so_far`` (Jaccard index of all that was chosen up to the
+        round, without the shared initial set).
     """
     rows = []
-    for first, second in combinations(found, 2):
-        each = [
-            row
-            for seed in found[first]
-            if seed in found[second]
-            for row in _of_seed(found[first][seed], found[second][seed])
-        ]
-        pair = pd.DataFrame(each, columns=['round', 'query', 'so_far'])
-        means = pair.groupby('round').mean().assign(n=pair.groupby('round').size())
-        rows += [
-            dict(
-                first=first,
-                second=second,
-                round=number,
-                n=int(row['n']),
-                query=row['query'],
-                so_far=row['so_far'],
-            )
-            for number, row in means.iterrows()
-        ]
-    return pd.DataFrame(rows, columns=['first', 'second', 'round', 'n', 'query', 'so_far'])
+    for first, second in combinations(selections, 2):
+        rows += _rows_of_pair(selections, first, second)
+    table: pd.DataFrame = pd.DataFrame(rows, columns=list(COLUMNS))
+    return table
 
 
-def _of_seed(first: list, second: list):
-    """Round, overlap of the query and of all so far, for the rounds from the start that both have."""
-    so_far = (set(), set())
-    for a, b in zip(first, second, strict=False):
-        if a.round != b.round:  # an unreadable round: what was chosen so far is not known any more
-            return
-        sets = ({str(i) for i in a.ids}, {str(i) for i in b.ids})
-        so_far = (so_far[0] | sets[0], so_far[1] | sets[1])
-        yield a.round, jaccard(*sets), jaccard(*so_far)
+def _rows_of_pair(selections: Selections, first: str, second: str) -> list[dict[str, Any]]:
+    """Rows of the overlap table for two methods, by round."""
+    overlaps = []
+    for seed, queries in selections[first].items():
+        if seed in selections[second]:
+            overlaps += _overlaps_of_seed(queries, selections[second][seed])
+    table = pd.DataFrame(overlaps, columns=['round', 'query', 'so_far'])
+    seeds = table.groupby('round').size()
+    means = table.groupby('round').mean()
+    rows = []
+    for number, mean in means.iterrows():
+        row = {'first': first, 'second': second, 'round': number, 'n': int(seeds[number])}
+        row['query'] = mean['query']
+        row['so_far'] = mean['so_far']
+        rows.append(row)
+    return rows
+
+
+def _overlaps_of_seed(
+    first: list[QuerySelection], second: list[QuerySelection]
+) -> list[tuple[int, float, float]]:
+    """Round, overlap of the query and of all so far, for the rounds that both runs begin with."""
+    overlaps = []
+    first_so_far: set[str] = set()
+    second_so_far: set[str] = set()
+    for first_query, second_query in zip(first, second, strict=False):
+        if first_query.round != second_query.round:
+            # a round of one run cannot be read, so what was chosen so far is not known any more
+            break
+        first_ids = {str(image_id) for image_id in first_query.ids}
+        second_ids = {str(image_id) for image_id in second_query.ids}
+        first_so_far |= first_ids
+        second_so_far |= second_ids
+        in_query = jaccard(first_ids, second_ids)
+        so_far = jaccard(first_so_far, second_so_far)
+        overlaps.append((first_query.round, in_query, so_far))
+    return overlaps

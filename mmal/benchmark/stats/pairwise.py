@@ -9,66 +9,86 @@ import numpy as np
 from scipy.stats import ttest_rel
 
 MIN_SEEDS = 5
-"""Common seeds below which a t-test says too little to be counted."""
+"""Number of common seeds below which a t-test has too little power to be counted."""
 
-Values = Mapping[str, Mapping[int, Mapping[int, float]]]
-"""{method: {seed: {round: metric}}}."""
+ValuesBySeed = Mapping[int, Mapping[int, float]]
+"""Metrics of one method: {seed: {round: metric}}."""
 
 
-def wins(
-    first: Mapping[int, Mapping[int, float]],
-    second: Mapping[int, Mapping[int, float]],
-    alpha: float = 0.05,
-) -> tuple[float, int]:
+def wins(first: ValuesBySeed, second: ValuesBySeed, alpha: float = 0.05) -> tuple[float, int]:
     """Share of the rounds in which the first method is significantly better than the second.
 
-    In each round a paired two-sided t-test over the seeds that both have; a round counts if they share
-    :data:`MIN_SEEDS` of them. Rounds are compared, so equal numbers of images, not of boxes.
+    Each round gets a paired two-sided t-test over the seeds that both methods have. A round counts
+    if they share :data:`MIN_SEEDS` of them. Rounds are compared, so equal numbers of images, not of
+    boxes.
 
     Args:
-        first: {seed: {round: metric}}, higher is better.
-        second: The same of the other method.
+        first: {seed: {round: metric}} of the first method, higher is better.
+        second: {seed: {round: metric}} of the second method.
         alpha: Level of the test, without correction for the number of tests. Defaults to 0.05.
 
     Returns:
         The share, 0 to 1, and the number of rounds that counted; (nan, 0) if none did.
     """
-    won, rounds = 0, 0
-    for number in sorted({r for run in first.values() for r in run}):
-        seeds = [s for s in first if s in second and number in first[s] and number in second[s]]
+    numbers: set[int] = set()
+    for values_by_round in first.values():
+        numbers.update(values_by_round)
+    won = 0
+    counted = 0
+    for number in sorted(numbers):
+        seeds = _common_seeds(first, second, number)
         if len(seeds) < MIN_SEEDS:
             continue
-        rounds += 1
-        a, b = (np.array([run[s][number] for s in seeds]) for run in (first, second))
-        with warnings.catch_warnings(), np.errstate(all='ignore'):
-            warnings.simplefilter(
-                'ignore'
-            )  # equal differences: p is 0, or nan if all are 0 (a shared first round)
-            p = ttest_rel(a, b).pvalue
-        won += bool(p < alpha and a.mean() > b.mean())
-    return (won / rounds if rounds else float('nan')), rounds
+        counted += 1
+        first_values = [first[seed][number] for seed in seeds]
+        second_values = [second[seed][number] for seed in seeds]
+        won += _significantly_better(first_values, second_values, alpha)
+    if not counted:
+        return float('nan'), 0
+    return won / counted, counted
 
 
-def penalty_matrix(values: Values, alpha: float = 0.05) -> dict[str, dict[str, float | None]]:
+def _common_seeds(first: ValuesBySeed, second: ValuesBySeed, number: int) -> list[int]:
+    """Seeds with which both methods have the metric in a round."""
+    seeds = []
+    for seed in first:
+        if seed in second and number in first[seed] and number in second[seed]:
+            seeds.append(seed)
+    return seeds
+
+
+def _significantly_better(first: list[float], second: list[float], alpha: float) -> bool:
+    first_values = np.array(first)
+    second_values = np.array(second)
+    with warnings.catch_warnings(), np.errstate(all='ignore'):
+        # of equal differences p is 0, or nan if all are 0 as in a shared first round
+        warnings.simplefilter('ignore')
+        p_value = ttest_rel(first_values, second_values).pvalue
+    return bool(p_value < alpha and first_values.mean() > second_values.mean())
+
+
+def penalty_matrix(
+    values: Mapping[str, ValuesBySeed], alpha: float = 0.05
+) -> dict[str, dict[str, float | None]]:
     """Share of the rounds that the row's method wins against the column's, for every pair.
 
-    Source: Ash et al., "Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds" (BADGE), ICLR 2020,
-    section 4: the winner of a round gets 1 / number of rounds.
+    Source: Ash et al., "Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds"
+    (BADGE), ICLR 2020, section 4: the winner of a round gets 1 / number of rounds.
 
     Args:
         values: Metric by method, seed and round.
         alpha: Level of each test. Defaults to 0.05.
 
     Returns:
-        {row: {column: share}}; None where there are fewer than :data:`MIN_SEEDS` common seeds in every round. A method
-        has no entry against itself.
+        {row: {column: share}}; None where there are fewer than :data:`MIN_SEEDS` common seeds in
+        every round. A method has no entry against itself.
     """
-    found: dict[str, dict[str, float | None]] = {}
+    matrix: dict[str, dict[str, float | None]] = {}
     for row in values:
-        pairs = {
-            column: wins(values[row], values[column], alpha) for column in values if column != row
-        }
-        found[row] = {
-            column: share if rounds else None for column, (share, rounds) in pairs.items()
-        }
-    return found
+        matrix[row] = {}
+        for column in values:
+            if column == row:
+                continue
+            share, rounds = wins(values[row], values[column], alpha)
+            matrix[row][column] = share if rounds else None
+    return matrix

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from mmal.benchmark.results import Comparison, RunResult
 from mmal.fileio.text import read_json
 from mmal.reporting.charts import SIDES
+from mmal.run.layout import RoundPaths, RunPaths
+
+if TYPE_CHECKING:
+    from mmal.benchmark.results import Comparison, RunResult
 
 SELECTION_COLUMNS = (
     'method',
@@ -27,193 +32,293 @@ SELECTION_COLUMNS = (
     'classes',
     'balance',
 )
+CLASS_COLUMNS = ('method', 'seed', 'round', 'class', 'labels')
+BOX_SIZE_COLUMNS = ('method', 'seed', 'round', 'side_from', 'side_to', 'boxes')
+
+SIZE_GROUPS = ('small', 'medium', 'large')
+"""COCO's groups of box sizes, see :func:`size_group`."""
 
 
 @dataclass(frozen=True)
 class QuerySelection:
-    """One query.
+    """What one query chose.
 
     Attributes:
-        round: Number of the round; the next round's model trains on it.
-        ids: Chosen images, in rank order.
-        classes: Class name of every label (box) of them.
-        areas: Box areas (width x height in pixels), shape (labels,); None for classification.
-        empty: Images without a label.
+        round: Number of the round; the next round's model is trained on the images.
+        ids: Ids of the chosen images, in rank order.
+        classes: Class name of every label (box) of these images.
+        areas: Box areas (width x height in square pixels), shape (labels,); None for
+            classification.
+        empty: Number of images without a label.
     """
 
     round: int
-    ids: list
+    ids: list[Hashable]
     classes: list[str]
     areas: list[float] | None
     empty: int
 
 
+Selections = dict[str, dict[int, list[QuerySelection]]]
+"""Queries of all done runs: {method: {seed: queries}}."""
+
+
+class _Label(NamedTuple):
+    """One label of an image; the area is None for classification."""
+
+    name: str
+    area: float | None
+
+
+_Labels = dict[str, list[_Label]]
+"""Labels by the image's id as text."""
+
+
+def selections_of(comparison: Comparison) -> Selections:
+    """Read the queries of all done runs.
+
+    Args:
+        comparison: The comparison with its runs.
+
+    Returns:
+        Queries by method and seed, with an entry for every method.
+    """
+    selections: Selections = {}
+    for method in comparison.methods:
+        selections[method] = {}
+        for run in comparison.done(method):
+            selections[method][run.seed] = read_selections(run)
+    return selections
+
+
 def read_selections(run: RunResult) -> list[QuerySelection]:
-    """The queries of a run, in order.
+    """Read the queries of a run, in order.
 
     A round is left out if its ``selected.json``, or the labels of what it chose, cannot be read.
+
+    Args:
+        run: The run.
+
+    Returns:
+        One entry per readable round.
     """
-    selected = {}
-    for folder in sorted(run.folder.glob('round_*')):
-        ids = _read(folder / 'selected.json')
-        if isinstance(ids, list) and folder.name[6:].isdigit():
-            selected[int(folder.name[6:])] = (ids, folder)
-    labels: dict[str, list[tuple[str, float | None]]] = {}
-    for number in sorted(
-        selected, reverse=True
-    ):  # labeled.json holds the rounds before as well: mostly one is enough
-        if not all(str(i) in labels for i in selected[number][0]):
-            labels |= _labels(_read(selected[number][1] / 'labeled.json'))
-    return [
-        _query(number, ids, labels)
-        for number, (ids, _) in sorted(selected.items())
-        if all(str(i) in labels for i in ids)
-    ]
+    ids_by_round = {}
+    rounds = RunPaths(run.folder).rounds()
+    for paths in rounds:
+        ids = _read_if_possible(paths.artifact('select'))
+        if isinstance(ids, list):
+            ids_by_round[paths.number] = ids
+    labels = _read_labels(rounds, ids_by_round)
+    queries = []
+    for number, ids in ids_by_round.items():
+        if _all_labeled(ids, labels):
+            queries.append(_query(number, ids, labels))
+    return queries
 
 
-def _read(path):
+def _read_labels(rounds: list[RoundPaths], ids_by_round: dict[int, list[Hashable]]) -> _Labels:
+    """Labels of the chosen images.
+
+    The file of a round holds those of the rounds before as well, so mostly the last one is enough.
+    """
+    labels: _Labels = {}
+    for paths in reversed(rounds):
+        ids = ids_by_round.get(paths.number, [])
+        if not _all_labeled(ids, labels):
+            labels |= _parse_labels(_read_if_possible(paths.artifact('label')))
+    return labels
+
+
+def _all_labeled(ids: list[Hashable], labels: _Labels) -> bool:
+    return all(str(image_id) in labels for image_id in ids)
+
+
+def _read_if_possible(path: Path) -> Any:
+    """Content of a JSON file, or None if it cannot be read."""
     try:
         return read_json(path)
     except (OSError, ValueError):
         return None
 
 
-def _labels(content) -> dict[str, list[tuple[str, float | None]]]:
-    """Class and area of every label, by the image's id as text."""
+def _parse_labels(content: Any) -> _Labels:
+    """Labels in the content of a ``labeled.json``; none if there is no content."""
     if isinstance(content, list):
-        return {
-            str(e['id']): [
-                (str(c), None)
-                for c in (e['label'] if isinstance(e['label'], list) else [e['label']])
-            ]
-            for e in content
-        }
-    if not isinstance(content, dict):
-        return {}
-    names = {c['id']: str(c['name']) for c in content.get('categories', ())}
-    found: dict[str, list] = {str(i['id']): [] for i in content.get('images', ())}
-    for a in content.get('annotations', ()):
-        name = names.get(a['category_id'], str(a['category_id']))
-        found.setdefault(str(a['image_id']), []).append((name, a['bbox'][2] * a['bbox'][3]))
-    return found
+        return _parse_image_labels(content)
+    if isinstance(content, dict):
+        return _parse_coco(content)
+    return {}
 
 
-def _query(number: int, ids: list, labels: dict) -> QuerySelection:
-    of = [labels[str(i)] for i in ids]
-    flat = [label for image in of for label in image]
-    detection = not flat or flat[0][1] is not None
-    return QuerySelection(
-        number,
-        ids,
-        [name for name, _ in flat],
-        [a for _, a in flat] if detection else None,
-        sum(not image for image in of),
-    )
+def _parse_image_labels(entries: list[dict[str, Any]]) -> _Labels:
+    """Labels of whole images, one or several classes each."""
+    labels: _Labels = {}
+    for entry in entries:
+        classes = entry['label']
+        if not isinstance(classes, list):
+            classes = [classes]
+        labels[str(entry['id'])] = [_Label(str(index), None) for index in classes]
+    return labels
+
+
+def _parse_coco(content: dict[str, Any]) -> _Labels:
+    """Boxes of a COCO file, with an entry for images without a box."""
+    names = {}
+    for category in content.get('categories', ()):
+        names[category['id']] = str(category['name'])
+    labels: _Labels = {}
+    for image in content.get('images', ()):
+        labels[str(image['id'])] = []
+    for annotation in content.get('annotations', ()):
+        category_id = annotation['category_id']
+        name = names.get(category_id, str(category_id))
+        box = annotation['bbox']
+        label = _Label(name, box[2] * box[3])
+        labels.setdefault(str(annotation['image_id']), []).append(label)
+    return labels
+
+
+def _query(number: int, ids: list[Hashable], labels: _Labels) -> QuerySelection:
+    chosen: list[_Label] = []
+    empty = 0
+    for image_id in ids:
+        labels_of_image = labels[str(image_id)]
+        chosen += labels_of_image
+        if not labels_of_image:
+            empty += 1
+    classes = [label.name for label in chosen]
+    areas = [label.area for label in chosen if label.area is not None]
+    is_classification = bool(chosen) and chosen[0].area is None
+    return QuerySelection(number, ids, classes, None if is_classification else areas, empty)
 
 
 def size_group(area: float) -> str:
-    """COCO's 'small' (below 32 x 32 pixels), 'medium' or 'large' (96 x 96 and more), here by the box's own area."""
-    return 'small' if area < 32**2 else 'medium' if area < 96**2 else 'large'
+    """COCO's group of a box size, here by the box's own area.
+
+    Args:
+        area: Area of the box in square pixels.
+
+    Returns:
+        'small' (below 32 x 32 pixels), 'medium' or 'large' (96 x 96 and more).
+    """
+    if area < 32**2:
+        return 'small'
+    if area < 96**2:
+        return 'medium'
+    return 'large'
 
 
 def balance(counts: Iterable[int], classes: int) -> float:
-    """Evenness of a class histogram: its entropy over that of equal counts. 1 is even, 0 is one class only.
+    """Evenness of a class histogram: its entropy over that of equal counts.
 
     Args:
-        counts: Labels of each class.
-        classes: Number of classes there could be; with fewer than two, or without labels, NaN.
-    """
-    counts = [c for c in counts if c]
-    if not counts or classes < 2:
-        return float('nan')
-    total = sum(counts)
-    return abs(sum(c / total * math.log(c / total) for c in counts)) / math.log(classes)
-
-
-Selections = dict[str, dict[int, list[QuerySelection]]]
-"""{method: {seed: queries}}."""
-
-
-def selections_of(comparison: Comparison) -> Selections:
-    """The queries of all done runs."""
-    return {
-        m: {run.seed: read_selections(run) for run in comparison.done(m)}
-        for m in comparison.methods
-    }
-
-
-def selection_table(found: Selections) -> pd.DataFrame:
-    """A row a query: images, labels, empty images, boxes by COCO size (NaN for classification), classes, balance."""
-    known = len(
-        {
-            name
-            for seeds in found.values()
-            for qs in seeds.values()
-            for q in qs
-            for name in q.classes
-        }
-    )
-    rows = []
-    for method, seed, q in iterate(found):
-        sizes = Counter(map(size_group, q.areas)) if q.areas is not None else None
-        sized = {
-            g: sizes[g] if sizes is not None else float('nan') for g in ('small', 'medium', 'large')
-        }
-        counts = Counter(q.classes)
-        rows.append(
-            dict(
-                method=method,
-                seed=seed,
-                round=q.round,
-                images=len(q.ids),
-                labels=len(q.classes),
-                empty=q.empty,
-                classes=len(counts),
-                balance=balance(counts.values(), known),
-            )
-            | sized
-        )
-    return pd.DataFrame(rows, columns=list(SELECTION_COLUMNS))
-
-
-def class_table(found: Selections) -> pd.DataFrame:
-    """Labels by method, seed, round and class, in columns ``method``, ``seed``, ``round``, ``class``, ``labels``."""
-    rows = [
-        (method, seed, q.round, name, n)
-        for method, seed, q in iterate(found)
-        for name, n in sorted(Counter(q.classes).items())
-    ]
-    return pd.DataFrame(rows, columns=['method', 'seed', 'round', 'class', 'labels'])
-
-
-def box_size_table(found: Selections) -> pd.DataFrame:
-    """Boxes by method, seed, round and side, the square root of the area.
+        counts: Number of labels of each class.
+        classes: Number of classes there could be.
 
     Returns:
-        Columns ``method``, ``seed``, ``round``, ``side_from`` (0 for the first), ``side_to`` (inf for the last) and
-        ``boxes``, a row for every bin of :data:`SIDES`; empty for classification.
+        1 for an even histogram, 0 for one class only; NaN with fewer than two classes or without
+        labels.
     """
-    edges = np.array([0, *SIDES, np.inf])
+    filled = [count for count in counts if count]
+    if not filled or classes < 2:
+        return float('nan')
+    total = sum(filled)
+    entropy = sum(count / total * math.log(count / total) for count in filled)
+    return abs(entropy) / math.log(classes)
+
+
+def iterate(selections: Selections) -> Iterator[tuple[str, int, QuerySelection]]:
+    """Iterate over all queries.
+
+    Args:
+        selections: Queries of :func:`selections_of`.
+
+    Yields:
+        Method, seed and query.
+    """
+    for method, queries_by_seed in selections.items():
+        for seed, queries in queries_by_seed.items():
+            for query in queries:
+                yield method, seed, query
+
+
+def selection_table(selections: Selections) -> pd.DataFrame:
+    """What each query chose, in numbers.
+
+    Args:
+        selections: Queries of :func:`selections_of`.
+
+    Returns:
+        One row per query with its method, seed and round, and the numbers of images, labels and
+        empty images, the number of boxes in each of COCO's size groups (NaN for classification),
+        the number of classes, and their balance over the classes that any query chose.
+    """
+    known_classes = set()
+    for _, _, query in iterate(selections):
+        known_classes.update(query.classes)
     rows = []
-    for method, seed, q in iterate(found):
-        if q.areas is not None:
-            # areas, not sides: their limits are powers of two, which are exact
-            bins = (
-                np.searchsorted([0, *(2.0**i for i in range(4, 21)), np.inf], q.areas, side='right')
-                - 1
-            )
-            counts = np.bincount(bins, minlength=len(edges) - 1)
-            rows += [
-                (method, seed, q.round, low, high, int(n))
-                for low, high, n in zip(edges[:-1], edges[1:], counts, strict=True)
-            ]
-    return pd.DataFrame(rows, columns=['method', 'seed', 'round', 'side_from', 'side_to', 'boxes'])
+    for method, seed, query in iterate(selections):
+        row = {'method': method, 'seed': seed} | _numbers(query, len(known_classes))
+        rows.append(row)
+    table: pd.DataFrame = pd.DataFrame(rows, columns=list(SELECTION_COLUMNS))
+    return table
 
 
-def iterate(found: Selections):
-    return (
-        (method, seed, q)
-        for method, seeds in found.items()
-        for seed, queries in seeds.items()
-        for q in queries
-    )
+def _numbers(query: QuerySelection, known_classes: int) -> dict[str, float]:
+    labels_by_class = Counter(query.classes)
+    numbers = {
+        'round': query.round,
+        'images': len(query.ids),
+        'labels': len(query.classes),
+        'empty': query.empty,
+        'classes': len(labels_by_class),
+        'balance': balance(labels_by_class.values(), known_classes),
+    }
+    if query.areas is None:
+        return numbers | dict.fromkeys(SIZE_GROUPS, float('nan'))
+    boxes_by_group = Counter(size_group(area) for area in query.areas)
+    return numbers | {group: boxes_by_group[group] for group in SIZE_GROUPS}
+
+
+def class_table(selections: Selections) -> pd.DataFrame:
+    """Labels by method, seed, round and class.
+
+    Args:
+        selections: Queries of :func:`selections_of`.
+
+    Returns:
+        Columns ``method``, ``seed``, ``round``, ``class`` and ``labels``.
+    """
+    rows = []
+    for method, seed, query in iterate(selections):
+        for name, labels in sorted(Counter(query.classes).items()):
+            rows.append((method, seed, query.round, name, labels))
+    table: pd.DataFrame = pd.DataFrame(rows, columns=list(CLASS_COLUMNS))
+    return table
+
+
+def box_size_table(selections: Selections) -> pd.DataFrame:
+    """Boxes by method, seed, round and side, the square root of the area.
+
+    Args:
+        selections: Queries of :func:`selections_of`.
+
+    Returns:
+        Columns ``method``, ``seed``, ``round``, ``side_from`` (0 for the first), ``side_to`` (inf
+        for the last) and ``boxes``, with one row for every bin of
+        :data:`~mmal.reporting.charts.SIDES`; no rows for classification.
+    """
+    side_edges = np.array([0, *SIDES, np.inf])
+    # Areas are put into bins, not sides: their limits are powers of two, which are exact.
+    area_edges = np.array([0.0, *(2.0**exponent for exponent in range(4, 21)), np.inf])
+    rows = []
+    for method, seed, query in iterate(selections):
+        if query.areas is None:
+            continue
+        bins = np.searchsorted(area_edges, query.areas, side='right') - 1
+        boxes_by_bin = np.bincount(bins, minlength=len(SIDES) + 1)
+        bounds = zip(side_edges[:-1], side_edges[1:], boxes_by_bin, strict=True)
+        for side_from, side_to, boxes in bounds:
+            rows.append((method, seed, query.round, side_from, side_to, int(boxes)))
+    table: pd.DataFrame = pd.DataFrame(rows, columns=list(BOX_SIZE_COLUMNS))
+    return table

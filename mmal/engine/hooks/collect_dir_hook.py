@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 
-class CollectDirHook(Hook):
+class CollectDirHook(Hook):  # type: ignore[misc]  # the host is untyped
     """Makes metrics that gather by files do so in the Runner's work_dir, which all processes see and may write into.
 
     By themselves they gather in ``.dist_test`` of the current folder.

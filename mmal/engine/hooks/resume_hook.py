@@ -21,7 +21,7 @@ from mmal.utils.seeding import derive_seed
 
 
 @HOOKS.register_module()
-class MidTrainingCheckpointHook(Hook):
+class MidTrainingCheckpointHook(Hook):  # type: ignore[misc]  # the host is untyped
     """Lets an interrupted training continue to the weights it would have had.
 
     It writes a checkpoint of model, optimizer and schedulers into the work_dir, at the end of an epoch or, in a

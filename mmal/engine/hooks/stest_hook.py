@@ -23,7 +23,7 @@ from ..s_test import (
 
 
 @HOOKS.register_module()
-class StestHook(Hook):
+class StestHook(Hook):  # type: ignore[misc]  # the host is untyped
     """Computes s_test = (H + lambda I)^-1 v after training and writes it (paper, Algorithm 3).
 
     v is the *mean* over the reference set of the gradients of the per-sample losses. H is the mean curvature over

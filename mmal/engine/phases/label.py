@@ -49,7 +49,9 @@ class Label:
             response.seconds,
         )
         ids, annotations = run.data.read_labeled(round_.labeled_file)
-        labeled = run.data.labeled_contents(ids + response.ids, annotations + response.annotations)
+        labeled = run.data.labeled_contents(
+            [*ids, *response.ids], [*annotations, *response.annotations]
+        )
         write_json(artifact, labeled, indent=None)
 
 

@@ -73,7 +73,7 @@ class _Explosion(Exception):
 class LiSSA:
     r"""Stochastic estimation of :math:`(H + \lambda I)^{-1} v`, the paper's Algorithm 3.
 
-    Beside the paper, it has a damping and a scale:
+    Unlike the paper's recursion, this one has a damping and a scale:
 
     .. math:: h_0 = v, \quad h_i = v + (1 - \text{damping}) h_{i-1} - H_i h_{i-1} / \text{scale}
 

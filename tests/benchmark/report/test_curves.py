@@ -10,6 +10,7 @@ from mmal.benchmark.report import curves as curves_module
 from mmal.benchmark.report.curves import draw_curves, half_width
 from mmal.benchmark.results import read_comparison
 from mmal.benchmark.stats.tables import points_table, round_means
+from mmal.pool.budget import BudgetUnit
 from mmal.reporting.charts import draw_box_sizes, draw_seconds, draw_shares
 from mmal.reporting.style import INK, SERIES
 from mmengine.config import Config
@@ -20,7 +21,7 @@ from tests.zoo_configs import ROOT
 
 def curves(made, **published):
     found = read_comparison(made.root)
-    return draw_curves(round_means(found), points_table(found), found.methods, found.metric, 'images',
+    return draw_curves(round_means(found), points_table(found), found.methods, found.metric, BudgetUnit.IMAGE,
                        published or None)
 
 
@@ -76,8 +77,8 @@ def test_published_curves_have_the_colours_of_the_shipped_plans_methods(monkeypa
     means = pd.DataFrame([dict(method=m, round=0, n=1, metric=0.5, sd=np.nan, images=5, boxes=5)
                           for m in made.methods])
     points = means.assign(seed=0, state='done')
-    found = build._published(made.published)
-    draw_curves(means, points, list(made.methods), made.metric, 'images', found)
+    found = build.published_curves(made.published)
+    draw_curves(means, points, list(made.methods), made.metric, BudgetUnit.IMAGE, found)
     colours = {line.get_label(): line.get_color() for line in lines[:-3]}  # a key is last
     assert len(found) == len(made.methods)
     for name, method in ((n, m) for n, m in NAMES.items() if m in made.methods):
@@ -89,7 +90,7 @@ def test_a_published_curve_has_the_colour_of_a_whole_name(monkeypatch):
     monkeypatch.setattr(curves_module, 'add_legend', lambda figure, handles: lines.extend(handles))
     nothing = pd.DataFrame(columns=['method', 'n'])
     names = {'ISAL K2, published': SERIES[1], 'isal, published': SERIES[0], 'Isaline': INK, 'Coreset': INK}
-    draw_curves(nothing, nothing, ['isal', 'isal_k2', 'core'], 'm', 'images',
+    draw_curves(nothing, nothing, ['isal', 'isal_k2', 'core'], 'm', BudgetUnit.IMAGE,
                 dict.fromkeys(names, [dict(images=1, value=1)]))
     assert {line.get_label(): line.get_color() for line in lines[:4]} == names
 

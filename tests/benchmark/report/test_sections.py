@@ -1,9 +1,11 @@
 import pytest
 from mmal.benchmark.report import sections as s
+from mmal.benchmark.report.selection_section import selection_tables
 from mmal.benchmark.results import read_comparison
 from mmal.benchmark.stats.overlap import overlap_table
 from mmal.benchmark.stats.selection import selection_table, selections_of
 from mmal.benchmark.stats.tables import round_means, seconds_table
+from mmal.pool.budget import BudgetUnit
 
 
 def read(made):
@@ -15,9 +17,9 @@ def every_table(made):
     comparison, means = read(made)
     found = selections_of(comparison)
     return [*s.round_tables(comparison, means), s.paper_tables(comparison, means),
-            s.area_table(comparison, 'images', 4), s.saving_table(comparison, means, 'images'),
+            s.area_table(comparison, BudgetUnit.IMAGE, 4), s.saving_table(comparison, means, BudgetUnit.IMAGE),
             s.pairwise_table(comparison),
-            *s.selection_tables(selection_table(found), comparison), s.overlap_report(overlap_table(found), comparison),
+            *selection_tables(selection_table(found), comparison), s.overlap_report(overlap_table(found), comparison),
             s.seconds_report(seconds_table(comparison), comparison)]
 
 
@@ -50,7 +52,7 @@ def test_classification_has_no_columns_of_boxes(folder):
 
 
 def test_areas(folder):
-    table = s.area_table(read(folder())[0], 'images', 4)
+    table = s.area_table(read(folder())[0], BudgetUnit.IMAGE, 4)
     assert table.rows == [['random', '3 of 3', '0.2600', '0.0100', 'baseline', '–', '–'],
                           ['ISAL', '3 of 3', '0.2900', '0.0100', '+0.0300', '+0.0300 to +0.0300', '3']]
     assert table.notes == ['Mean coco/bbox_mAP from 5 to 20 images, which all done runs span; the difference is from '
@@ -59,46 +61,46 @@ def test_areas(folder):
 
 def test_a_saving_says_which_seeds_it_is_over_where_one_is_lost(folder):
     made = folder()
-    assert s.saving_table(*read(made), 'images').notes == []
+    assert s.saving_table(*read(made), BudgetUnit.IMAGE).notes == []
     made.fail('random', 0)
     note = 'What ISAL saves against random is over seed 1, 2, which both have'
     of = 'up to the final coco/bbox_mAP of random over these'
-    assert s.saving_table(*read(made), 'images').notes == [f'{note}, {of}.']
+    assert s.saving_table(*read(made), BudgetUnit.IMAGE).notes == [f'{note}, {of}.']
     made.save(target=0.3)
-    assert s.saving_table(*read(made), 'images').notes == [f'{note}.']
+    assert s.saving_table(*read(made), BudgetUnit.IMAGE).notes == [f'{note}.']
     for seed in (1, 2):
         made.fail('ISAL', seed)
-    assert s.saving_table(*read(made), 'images').notes == [
+    assert s.saving_table(*read(made), BudgetUnit.IMAGE).notes == [
         'What ISAL saves against random is over no seed: none is done with both.']
     made.save(baseline=None)
-    assert s.saving_table(*read(made), 'images').notes == []
+    assert s.saving_table(*read(made), BudgetUnit.IMAGE).notes == []
 
 
 def test_areas_without_a_common_range(folder):
     made = folder(seeds=[0])
     made.curve('ISAL', 0, [0.1, 0.2], images=[100, 200])
-    table = s.area_table(read(made)[0], 'images', 4)
+    table = s.area_table(read(made)[0], BudgetUnit.IMAGE, 4)
     assert table.rows == []
     assert 'share no range' in table.notes[0]
 
 
 def test_one_seed_has_no_interval(folder):
     made = folder(seeds=[0])
-    assert s.area_table(read(made)[0], 'images', 4).rows[1][4:] == ['+0.0300', 'none below 2 pairs', '1']
-    assert s.saving_table(*read(made), 'images').rows[1][4:7] == ['+12.5', 'none below 2 pairs', '1']
+    assert s.area_table(read(made)[0], BudgetUnit.IMAGE, 4).rows[1][4:] == ['+0.0300', 'none below 2 pairs', '1']
+    assert s.saving_table(*read(made), BudgetUnit.IMAGE).rows[1][4:7] == ['+12.5', 'none below 2 pairs', '1']
 
 
 def test_saving(folder):
     made = folder(target=0.4)
     made.curve('ISAL', 1, [0.1, 0.2, 0.3, 0.39])
-    random, isal = s.saving_table(*read(made), 'images').rows
+    random, isal = s.saving_table(*read(made), BudgetUnit.IMAGE).rows
     assert random == ['random', '19.5', 'baseline', '3 of 3', 'baseline', '–', '–', '–']
     assert isal[3] == '2 of 3'
     assert isal[6:] == ['2', 'ISAL: seed 1']
 
 
 def test_a_target_nobody_reaches(folder):
-    random, isal = s.saving_table(*read(folder(target=0.99)), 'images').rows
+    random, isal = s.saving_table(*read(folder(target=0.99)), BudgetUnit.IMAGE).rows
     assert random[1] == isal[1] == 'not reached'
     assert isal[2:] == ['–', '0 of 3', '–', 'none below 2 pairs', '0', 'ISAL: seed 0, 1, 2; random: seed 0, 1, 2']
 
@@ -122,7 +124,7 @@ def test_choice_of_detection(folder):
     made = folder(seeds=[0, 1])
     for seed in (0, 1):
         made.queries('ISAL', seed, [[2 * r, 2 * r + 1] for r in range(4)], boxes=3)
-    isal = s.selection_tables(selection_table(selections_of(read(made)[0])), read(made)[0])[1]
+    isal = selection_tables(selection_table(selections_of(read(made)[0])), read(made)[0])[1]
     assert isal.rows[0] == ['0', '2', '2.0', '6.0', '0.0', '33.3', '33.3', '33.3', '2.0', '1.000']
 
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from mmal.benchmark.stats.budget_curve import area, budget_points, common_range, cost_at
+from mmal.pool.budget import BudgetUnit
 
 
 def point(images, value, boxes=0):
@@ -16,7 +17,7 @@ def test_a_round_without_the_metric_is_no_point():
 
 
 def test_unit():
-    assert budget_points([point(10, 0.1, boxes=7)], 'm', 'boxes')[0].tolist() == [7]
+    assert budget_points([point(10, 0.1, boxes=7)], 'm', BudgetUnit.BOX)[0].tolist() == [7]
 
 
 @pytest.mark.parametrize(('values', 'target', 'cost'), [

@@ -1,5 +1,5 @@
 import pytest
-from mmal.benchmark.stats.savings import interval, paired_effect, paired_savings, percent_saved
+from mmal.benchmark.stats.savings import bootstrap_interval, paired_effect, paired_savings, percent_saved
 
 
 def test_saved_in_per_cent_of_the_baseline():
@@ -31,17 +31,17 @@ def test_nobody_reaches():
 
 
 def test_interval_needs_two_seeds():
-    assert interval([]) is None
-    assert interval([3.0]) is None
-    assert interval([3.0, 5.0]) == (3, 5)
+    assert bootstrap_interval([]) is None
+    assert bootstrap_interval([3.0]) is None
+    assert bootstrap_interval([3.0, 5.0]) == (3, 5)
 
 
 def test_interval_holds_the_mean_and_repeats():
     values = [1.01, 2.33, 3.7, 4.19, 9.97, 5.501, 4.05, 0.123]
-    low, high = interval(values)
+    low, high = bootstrap_interval(values)
     assert 1 < low < sum(values) / 8 < high < 9
-    assert interval(values) == (low, high)
-    assert interval([2.0] * 4) == (2, 2)
+    assert bootstrap_interval(values) == (low, high)
+    assert bootstrap_interval([2.0] * 4) == (2, 2)
 
 
 def test_effect_has_mean_and_ends():

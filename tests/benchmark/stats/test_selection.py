@@ -1,4 +1,5 @@
 import math
+import shutil
 
 import pytest
 from mmal.benchmark.results import read_comparison
@@ -61,6 +62,16 @@ def test_a_round_that_cannot_be_read_is_left_out(folder):
     (path / 'round_03' / 'labeled.json').unlink()
     run, = read_comparison(made.root).done('ISAL')
     assert [q.round for q in read_selections(run)] == [0, 1]
+
+
+@pytest.mark.parametrize('name', ['round_001', 'round_1', 'round_01_bak'])
+def test_a_copy_of_a_round_is_no_round(folder, name):
+    made = folder(seeds=[0])
+    made.queries('ISAL', 0, [[1], [2], [3], [4]])
+    copied = made.path('ISAL', 0) / name
+    shutil.copytree(made.path('ISAL', 0) / 'round_01', copied)
+    (copied / 'selected.json').write_text('[1]')
+    assert [q.ids for q in found_of(made)['ISAL'][0]] == [[1], [2], [3], [4]]
 
 
 @pytest.mark.parametrize(('side', 'group'), [(31.9, 'small'), (32, 'medium'), (95.9, 'medium'), (96, 'large')])

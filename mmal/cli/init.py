@@ -1,0 +1,168 @@
+"""Make a project for active learning from images that nobody has labeled."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+
+from mmal.errors import InputError, explained
+
+from .check_env import exit_unless_usable
+
+
+def count(text: str) -> int:
+    """Parse a whole number of at least 1; argparse names this function in its messages.
+
+    Args:
+        text: The argument as it was given.
+
+    Raises:
+        ValueError: If it is no whole number.
+        ArgumentTypeError: If it is less than 1.
+    """
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'expected a whole number of at least 1, got {text}')
+    return value
+
+
+def build_parser(prog: str) -> argparse.ArgumentParser:
+    """The parser of the command.
+
+    Args:
+        prog: Name of the program in its usage.
+    """
+    parser = argparse.ArgumentParser(
+        prog=prog, description='Make a project from a folder of images, a list or a COCO file'
+    )
+    parser.add_argument(
+        'images',
+        help='a folder, searched with all its folders; a text file with a path a line; or a '
+        'COCO file (.json), of which annotations are not used',
+    )
+    parser.add_argument(
+        '--config',
+        required=True,
+        help='config of the model: a path, or e.g. '
+        'mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py',
+    )
+    parser.add_argument(
+        '--classes',
+        nargs='+',
+        default=[],
+        metavar='NAME',
+        help='class names, or a text file with a name a line; a COCO file has its own',
+    )
+    parser.add_argument(
+        '--task', choices=['detection', 'classification'], help='by default what --config is for'
+    )
+    parser.add_argument('--out', default='al_project', help='folder to be made (al_project)')
+    parser.add_argument(
+        '--base-dir',
+        metavar='DIR',
+        help='folder that names in a list or COCO file are relative to; by '
+        'default the folder of that file',
+    )
+    _add_numbers(parser)
+    parser.add_argument(
+        '--cold-start',
+        choices=['random', 'coreset'],
+        default='random',
+        help='how the first images are chosen: at random, or spread over what the pretrained '
+        'backbone of --config sees',
+    )
+    parser.add_argument(
+        '--drop-near-duplicates',
+        action='store_true',
+        help='of images that look alike, keep the first',
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of the draws and the trainings (0)')
+    return parser
+
+
+def _add_numbers(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how many images are for what."""
+    parser.add_argument(
+        '--evaluation',
+        type=count,
+        metavar='N',
+        help='images drawn at random for evaluation, kept out '
+        'of the pool; by default a tenth, at most 500',
+    )
+    parser.add_argument(
+        '--initial',
+        type=count,
+        metavar='N',
+        help='images labeled first; by default a tenth of the pool, 10 to 100',
+    )
+    parser.add_argument(
+        '--query',
+        type=count,
+        metavar='N',
+        help='images labeled after each round; by default half of --initial',
+    )
+    parser.add_argument('--rounds', type=count, default=5, help='trainings (5)')
+
+
+def make_project(args: argparse.Namespace) -> str:
+    """Make the project that the arguments describe.
+
+    Args:
+        args: Arguments of the command.
+
+    Returns:
+        What was found, what was made of it, and what comes next, in words.
+
+    Raises:
+        InputError: If the folder is in use, or the images, the config or the classes cannot work.
+    """
+    from mmal.project.base_config import BaseConfig
+    from mmal.project.class_names import read_classes
+    from mmal.project.create import create, require_free
+    from mmal.project.image_source import find_images
+    from mmal.project.settings import Settings
+
+    # Opening all images may take hours.
+    require_free(args.out)
+    base = BaseConfig(args.config, args.task)
+    source = find_images(args.images, args.base_dir)
+    if not args.classes and not source.classes:
+        raise InputError(
+            'which classes? Give their names, e.g. --classes cat dog, or a text file with a name a '
+            'line.'
+        )
+    settings = Settings(
+        classes=read_classes(args.classes or source.classes),
+        out=args.out,
+        evaluation=args.evaluation,
+        initial=args.initial,
+        query=args.query,
+        rounds=args.rounds,
+        cold_start=args.cold_start,
+        seed=args.seed,
+        drop_near_duplicates=args.drop_near_duplicates,
+    )
+    return create(source, base, settings, logging.getLogger('al_init'))
+
+
+def main(argv: Sequence[str] | None = None, prog: str = 'mmal init') -> None:
+    """Make a project from images.
+
+    Args:
+        argv: Arguments of the command. Defaults to None: those of this process.
+        prog: Name of the program in its messages.
+
+    Raises:
+        SystemExit: If the environment or the arguments cannot work.
+    """
+    exit_unless_usable()
+    args = build_parser(prog).parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format='%(message)s', stream=sys.stdout)
+    with explained(prog):
+        print(make_project(args))
+
+
+if __name__ == '__main__':
+    main()
