@@ -17,7 +17,7 @@ def is_ours(member) -> bool:
 def members(name: str) -> list:
     """What a registry of :mod:`mmal.registry` holds, by name.
 
-    The bases of its classes are among them if they are ours and have a constructor, whose arguments their docstring explains.
+    Bases of its classes are among them if they are ours and have a constructor, which their docstring explains.
     """
     registry = getattr(registries, name)
     registry.import_from_location()
