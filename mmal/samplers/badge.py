@@ -34,7 +34,7 @@ class BadgeSampler(BaseSampler):
     Args:
         dim: Largest length of a vector. Defaults to 2048.
         score_thr: For detection, smallest confidence of a prediction that becomes a pseudo-box, see
-            :class:`~mmal.samplers.InfluenceSampler`. Defaults to 0.1.
+            :class:`~mmal.samplers.influence.InfluenceSampler`. Defaults to 0.1.
         batch_size: Number of images per batch. Defaults to None: that of ``val_dataloader``.
 
     Raises:

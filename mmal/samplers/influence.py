@@ -34,7 +34,7 @@ class InfluenceSampler(BaseSampler):
     z against the model's own confident predictions. *More negative is more helpful*. An image
     without a confident prediction is scored as background. An image whose influence is not finite
     is named and ranked last. s_test is read from ``s_test.pth`` of the round, which
-    :class:`~mmal.engine.hooks.StestHook` wrote.
+    :class:`~mmal.engine.hooks.stest_hook.StestHook` wrote.
 
     Args:
         score_thr: For detection, smallest confidence of a prediction that becomes a pseudo-box,
