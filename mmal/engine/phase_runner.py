@@ -1,4 +1,6 @@
-"""Runs the phases of a round: what is done is skipped, what is finished is recorded, rules may stop the run."""
+"""Runs the phases of a round: what is done is skipped, what is finished is recorded, rules may stop
+the run.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +32,13 @@ def _call_no_hook(name: str, **kwargs: object) -> None:
 
 
 class Phase(Protocol):
-    """A resumable step of a round: it reads the artifacts of earlier phases, writes one, and keeps no state.
+    """A resumable step of a round: it reads the artifacts of earlier phases, writes one, and keeps
+    no state.
 
     Attributes:
         name: Key of :data:`~mmal.run.layout.PHASES`, which names the artifact.
-        collective: Whether every process executes the phase. If not, only rank 0 does, and the others wait.
+        collective: Whether every process executes the phase. If not, only rank 0 does, and the
+            others wait.
     """
 
     name: ClassVar[str]
@@ -59,13 +63,15 @@ class Phase(Protocol):
 
 @dataclass(frozen=True)
 class PhaseRunner:
-    """The one place that knows what is done, how long it took, which processes work, and when to stop.
+    """The one place that knows what is done, how long it took, which processes work, and when to
+    stop.
 
     Attributes:
         phases: The phases in their order.
         stop_rules: Reasons to stop before the rounds are over. Defaults to none.
-        call_hook: Calls a method of all hooks that have it, as a Runner does. A phase that was done before is not run
-            again, and the hooks around it are not called again. Defaults to calling nothing.
+        call_hook: Calls a method of all hooks that have it, as a Runner does. A phase that was done
+            before is not run again, and the hooks around it are not called again. Defaults to
+            calling nothing.
     """
 
     phases: Sequence[Phase]

@@ -14,7 +14,9 @@ from ..context import Round, RunContext
 
 
 class Evaluate:
-    """Writes ``metrics.json``: the metrics, and the number of images and boxes that were labeled for the model."""
+    """Writes ``metrics.json``: the metrics, and the number of images and boxes that were labeled
+    for the model.
+    """
 
     name: ClassVar[str] = 'evaluate'
     collective: ClassVar[bool] = True

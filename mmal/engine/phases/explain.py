@@ -13,7 +13,9 @@ from ..query import build_query
 
 
 class Explain:
-    """Writes ``chosen.json``: predictions, parts of the score and the nearest labeled image of every selected image."""
+    """Writes ``chosen.json``: predictions, parts of the score and the nearest labeled image of
+    every selected image.
+    """
 
     name: ClassVar[str] = 'describe'
     collective: ClassVar[bool] = True

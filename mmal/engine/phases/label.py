@@ -19,7 +19,10 @@ from ..costs import label_counts
 
 
 class Label:
-    """Writes ``labeled.json``: all that is labeled then, for the next round. It completes the round."""
+    """Writes ``labeled.json``: all that is labeled then, for the next round.
+
+    It completes the round.
+    """
 
     name: ClassVar[str] = 'label'
     collective: ClassVar[bool] = False
@@ -66,8 +69,8 @@ def _ask_oracle(run: RunContext, round_: Round, selected: list[Hashable]) -> Ora
         if round_.number < run.settings.rounds - 1:
             raise
         raise LabelsPending(
-            f'{e} This is the last of {run.settings.rounds} rounds: nothing is trained on these labels '
-            'unless train_cfg.rounds is raised, so that they may as well stay undone.'
+            f'{e} This is the last of {run.settings.rounds} rounds: nothing is trained on these '
+            'labels unless train_cfg.rounds is raised, so that they may as well stay undone.'
         ) from None
 
 

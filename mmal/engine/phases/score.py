@@ -16,7 +16,9 @@ from ..query import build_query
 
 
 class Score:
-    """Writes ``scores.csv``: every unlabeled image in rank order, with its score and its number of pseudo-boxes."""
+    """Writes ``scores.csv``: every unlabeled image in rank order, with its score and its number of
+    pseudo-boxes.
+    """
 
     name: ClassVar[str] = 'score'
     collective: ClassVar[bool] = True
@@ -38,7 +40,9 @@ class Score:
 
 
 def write_scores(run: RunContext, round_: Round, scores: Scores, file: Path) -> None:
-    """Write ``scores.csv``, and count images without a score among the round's metrics. Only rank 0 calls it.
+    """Write ``scores.csv``, and count images without a score among the round's metrics.
+
+    Only rank 0 calls it.
 
     Args:
         run: The run.
