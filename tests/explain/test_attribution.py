@@ -13,7 +13,7 @@ from tests.adapters.detection import test_detectors as detectors
 from tests.adapters.models_under_test import build_classifier, build_detector
 
 CLASSES = ('ant', 'bee', 'cat')
-RULE = PseudoLabels(score_thr=0.05, max_boxes=5)
+RULE = PseudoLabels(score_thr=0.05)
 
 
 def random_direction(params):

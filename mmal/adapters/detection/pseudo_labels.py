@@ -37,8 +37,6 @@ def pseudo_sample(
     if len(boxes):
         confident &= (boxes[:, 2:] - boxes[:, :2]).amin(1) >= MIN_SIDE
     rows = confident.nonzero()[:, 0]
-    by_score = instances.scores[rows].argsort(descending=True, stable=True)
-    rows = rows[by_score][: pseudo_labels.max_boxes].sort()[0]
     target = DetDataSample(metainfo=sample.metainfo)
     target.gt_instances = InstanceData(bboxes=boxes[rows], labels=instances.labels[rows])
     return target

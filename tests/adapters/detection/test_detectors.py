@@ -54,7 +54,7 @@ def with_predictions(model, it, rule):
 def test_detector_from_its_own_config(name):
     model = build_detector(name)
     log: list[str] = []
-    task, rule = DetectionAdapter(model, log.append), PseudoLabels(score_thr=0.05, max_boxes=5)
+    task, rule = DetectionAdapter(model, log.append), PseudoLabels(score_thr=0.05)
     labeled, unlabeled = [item(0), item(1)], [item(2, boxes=False), item(3, boxes=False)]
 
     found = task.last_layers(labeled)

@@ -256,7 +256,6 @@ FOUND = InstanceData(
 @pytest.mark.parametrize(('rule', 'expected'), [
     (PseudoLabels(0.25), [0, 1, 2]),
     (PseudoLabels(0.1), [0, 1, 2, 4]),
-    (PseudoLabels(0.25, max_boxes=2), [1, 2]),
     (PseudoLabels(1.0), []),
 ])
 def test_which_predictions_become_pseudo_boxes(rule, expected):
