@@ -50,8 +50,11 @@ docs: setup  # what only this needs is installed on first use
 	$(PY) -m sphinx -q -E -W --keep-going -c docs -d docs/_build/doctrees . docs/_build/html
 	@echo 'Read docs/_build/html/index.html'
 
-lint: setup
+lint: setup  # style, format, types, and which package may import which
 	$(PY) -m ruff check .
+	$(PY) -m ruff format --check mmal tools benchmarks
+	$(PY) -m mypy
+	$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 
 check: setup
 	$(PY) tools/check_env.py

@@ -28,7 +28,7 @@ setup(
     license='Apache-2.0',
     packages=find_packages(include=['mmal', 'mmal.*']),
     # .mim holds links to tools/ and configs/, and is copied as files: what `mim` runs from an installed package
-    package_data={'mmal': ['.mim/model-index.yml', '.mim/**/*.py', '.mim/**/*.sh', '.mim/**/*.yml'],
+    package_data={'mmal': ['py.typed', '.mim/model-index.yml', '.mim/**/*.py', '.mim/**/*.sh', '.mim/**/*.yml'],
                   'mmal.benchmark.isal_paper': ['paper_tables.json'], 'mmal.project': ['*.j2'],
                   'mmal.reporting': ['templates/*']},
     entry_points={'console_scripts': ['mmal = mmal.cli.__main__:main']},

@@ -12,8 +12,10 @@ HOSTS = {'torch', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain'}
 
 def test_packages_import_only_from_those_above_them():
     """The contracts of pyproject.toml."""
-    done = subprocess.run([sys.executable, '-m', 'importlinter.cli', 'lint'], cwd=ROOT, capture_output=True, text=True)
+    lint = 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+    done = subprocess.run([sys.executable, '-c', lint], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert 'Contracts: 3 kept, 0 broken' in done.stdout
 
 
 @pytest.mark.parametrize('module', ['mmal', 'mmal.pool', 'mmal.annotation', 'mmal.run', 'mmal.run.history',

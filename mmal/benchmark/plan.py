@@ -13,6 +13,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mmal.engine.result_neutral import result_neutral_keys
 from mmal.errors import InputError
 from mmal.fileio.atomic import write_bytes
 from mmal.fileio.text import read_json, write_json
@@ -232,7 +233,8 @@ class Plan:
     def _planned_run(
         self, name: str, cfg: Config, seed: int, first_run: PlannedRun | None
     ) -> PlannedRun:
-        settings = build_manifest(cfg, 0, '', 0)['config']
+        neutral = result_neutral_keys(cfg.train_cfg)
+        settings = build_manifest(cfg, 0, '', 0, neutral)['config']
         return PlannedRun(
             method=name,
             seed=seed,

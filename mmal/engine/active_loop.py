@@ -35,6 +35,7 @@ from .phase_runner import PhaseRunner
 from .phases import PHASES
 from .preflight import preflight
 from .query import unlabeled_candidates
+from .result_neutral import result_neutral_keys
 from .round_runner import RunnerModels, train_loop_cfg
 from .settings import LoopSettings, check_arguments
 from .setup import Inputs, open_run
@@ -183,11 +184,10 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
     @property
     def inputs(self) -> Inputs:
         """What the run is opened with."""
-        neutral = [f'train_cfg.{name}' for name in self.result_neutral]
-        for name, component in (('oracle', self.context.oracle), ('sampler', self.sampler)):
-            arguments = getattr(component, 'result_neutral', ())
-            neutral += [f'train_cfg.{name}.{argument}' for argument in arguments]
-        return Inputs(lambda: preflight(self.context, self.stop_rules), tuple(neutral))
+        return Inputs(
+            preflight=lambda: preflight(self.context, self.stop_rules),
+            result_neutral=result_neutral_keys(self.runner.cfg.train_cfg),
+        )
 
     def run(self) -> nn.Module:
         """Run all rounds that are not complete yet.

@@ -17,7 +17,7 @@ from mmal.oracles.base import LabelsPending, Oracle, OracleResponse, Request
 from .context import RunContext
 
 if TYPE_CHECKING:
-    from .s_test import StestSettings
+    from .stest import StestSettings
 
 REFERENCE = 'reference set'
 EVALUATION = 'evaluation set'

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mmal.oracles.base import Oracle
     from mmal.samplers.base import Sampler
 
-    from .s_test import StestSettings
+    from .stest import StestSettings
 
 
 class RoundModel(Protocol):

@@ -31,17 +31,16 @@ def cost_predictor(run: RunContext, number: int) -> Callable[[int | None], float
     model = cost_model(run.paths.work_dir, number)
     if run.settings.unit is not BudgetUnit.SECOND:
         return model.boxes
-    if model.seconds_fit is None:
+    _require_known(model.seconds(None))
+    return lambda pseudo_boxes: _require_known(model.seconds(pseudo_boxes))
+
+
+def _require_known(seconds: float | None) -> float:
+    if seconds is None:
         raise InputError(
             "train_cfg.unit='second': no labeling time is known. Bring labels that have it (Label "
             "Studio's JSON export, or a CSV column `seconds`), or count in images or boxes."
         )
-
-    def seconds(pseudo_boxes: int | None) -> float:
-        predicted = model.seconds(pseudo_boxes)
-        assert predicted is not None  # a labeling time is known
-        return predicted
-
     return seconds
 
 

@@ -16,7 +16,7 @@ from mmal.pool.budget import BudgetUnit
 from mmal.pool.cost_model import write_costs
 from mmal.pool.order import first_shuffled, in_order, shuffled
 from mmal.run.costs import cost_model
-from mmal.samplers.base import Query
+from mmal.samplers.base import Query, Sampler
 
 from .auxiliary_sets import label_with_auxiliary_sets, unlabeled_batches
 from .batches import batch_for_annotators
@@ -65,7 +65,7 @@ def choose_initial_set(run: RunContext) -> InitialSet:
         return run_on_rank_zero(lambda: draw_initial_set(run))
     settings = run.settings
     held_out = first_shuffled(_readable_ids(run), settings.seed, 'initial', settings.holdout)
-    chosen = _choose_by_sampler(run, set(held_out))
+    chosen = _choose_by_sampler(run, run.cold_start, set(held_out))
     return InitialSet(in_order(held_out + chosen), set(held_out))
 
 
@@ -97,9 +97,10 @@ def _readable_ids(run: RunContext) -> list[Hashable]:
     return run.unreadable.without(run.pool_ids)
 
 
-def _choose_by_sampler(run: RunContext, held_out: Collection[Hashable]) -> list[Hashable]:
+def _choose_by_sampler(
+    run: RunContext, sampler: Sampler, held_out: Collection[Hashable]
+) -> list[Hashable]:
     """The images that ``cold_start`` chooses beside those held out, on features of the pretrained model."""
-    assert run.cold_start is not None
     seed = run.settings.seed
     budget = run.settings.initial - len(held_out)
     batch = run.paths.initial_batch
@@ -118,7 +119,7 @@ def _choose_by_sampler(run: RunContext, held_out: Collection[Hashable]) -> list[
         num_workers=run.loader_setting('num_workers', 0),
         logger=run.log,
     )
-    scores = run.cold_start.score(query)
+    scores = sampler.score(query)
     return run_on_rank_zero(lambda: scores.ranking(seed, 'ties/initial')[:budget])
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Protocol
 
 from mmengine import dist
 
@@ -16,6 +14,7 @@ from mmal.run.history import read_points
 
 from .context import Round, RunContext
 from .costs import spent_so_far
+from .phases.base import Phase
 from .stopping import Progress, StopRule, StopRun
 
 HOOK_BEFORE = dict(score='before_query')
@@ -27,34 +26,6 @@ HOOK_AFTER = dict(describe='after_query', label='after_round')
 
 def _call_no_hook(name: str, **kwargs: object) -> None:
     """Stand in for a Runner's ``call_hook`` where there is no Runner."""
-
-
-class Phase(Protocol):
-    """A resumable step of a round: it reads the artifacts of earlier phases, writes one, and keeps no state.
-
-    Attributes:
-        name: Key of :data:`~mmal.run.layout.PHASES`, which names the artifact.
-        collective: Whether every process executes the phase. If not, only rank 0 does, and the others wait.
-    """
-
-    name: ClassVar[str]
-    collective: ClassVar[bool]
-
-    def enabled(self, run: RunContext) -> bool:
-        """Whether runs like this one have the phase.
-
-        Args:
-            run: The run.
-        """
-
-    def execute(self, run: RunContext, round_: Round, artifact: Path) -> None:
-        """Do the work and write the artifact.
-
-        Args:
-            run: The run.
-            round_: The round.
-            artifact: Path of the file to write.
-        """
 
 
 @dataclass(frozen=True)
@@ -94,11 +65,20 @@ class PhaseRunner:
             phase: The phase.
             run: The run.
             round_: The round.
+
+        Raises:
+            RuntimeError: If a phase that it needs is not done.
         """
         state = round_.state
         if state.done(phase.name):
             run.log.info(f'Round {round_.number}: {phase.name} is done already.')
             return
+        missing = [name for name in phase.needs if not state.done(name)]
+        if missing:
+            raise RuntimeError(
+                f'Round {round_.number}: {phase.name} reads what {" and ".join(missing)} leave, which is not '
+                'there. Run these phases before it.'
+            )
         if phase.name in HOOK_BEFORE:
             self.call_hook(HOOK_BEFORE[phase.name], run=run, round_=round_)
         start = time.perf_counter()

@@ -12,7 +12,7 @@ from mmal.pool.budget import BudgetUnit
 
 from .auxiliary_sets import available_auxiliary_sets
 from .context import RunContext
-from .s_test import choose_parameters
+from .stest import StestSettings, choose_parameters
 from .stopping import InfluenceBelow, StopRule
 
 
@@ -71,7 +71,9 @@ def _check_settings(run: RunContext) -> None:
 def _check_components(run: RunContext, stop_rules: tuple[StopRule, ...]) -> None:
     sampler = run.sampler
     if sampler.needs_s_test:
-        _check_stest(run)
+        stest = require_stest(run)
+        if stest.reference == 'holdout' and not run.settings.holdout:
+            raise InputError("StestHook(reference='holdout') needs train_cfg.holdout above 0.")
     model = run.models.untrained_model()
     sampler.check(run.data, run.settings.query_images, model)
     if run.cold_start is not None:
@@ -93,14 +95,21 @@ def _check_components(run: RunContext, stop_rules: tuple[StopRule, ...]) -> None
         )
 
 
-def _check_stest(run: RunContext) -> None:
+def require_stest(run: RunContext) -> StestSettings:
+    """How s_test is computed.
+
+    Args:
+        run: The run.
+
+    Raises:
+        InputError: If the config has no StestHook.
+    """
     if run.stest is None:
         raise InputError(
-            f"{type(run.sampler).__name__} needs s_test: add dict(type='mmal.StestHook', params=[...]) to "
-            'custom_hooks.'
+            f"{type(run.sampler).__name__} needs s_test: add dict(type='mmal.StestHook', "
+            'params=[...]) to custom_hooks.'
         )
-    if run.stest.reference == 'holdout' and not run.settings.holdout:
-        raise InputError("StestHook(reference='holdout') needs train_cfg.holdout above 0.")
+    return run.stest
 
 
 def _has_annotated_image(run: RunContext) -> bool:
@@ -119,7 +128,6 @@ def influence_parameters(run: RunContext) -> dict[str, nn.Parameter]:
     Raises:
         InputError: If a pattern matches nothing, or only what is frozen or does not reach the loss.
     """
-    assert run.stest is not None
     labeled_file = None if run.data.has_truth else str(run.paths.initial)
     item = first_item(run.data.labeled_dataset(labeled_file), 'pool')
-    return choose_parameters(run.stest, run.models.untrained_adapter(), [item])
+    return choose_parameters(require_stest(run), run.models.untrained_adapter(), [item])

@@ -101,20 +101,21 @@ def open_run(run: RunContext, inputs: Inputs) -> None:
     digests = run_on_rank_zero(lambda: current_annotations(run, sets))
     if digests:
         manifest['annotations'] = digests
+    source = run.settings.start_from
     opening = run_on_rank_zero(lambda: _find_opening(run, manifest, files))
     identities: Identities = {}
     if opening is Opening.RESUME:
         run_on_rank_zero(lambda: resume_run(run, manifest, files))
-    elif opening is Opening.ADOPT:
-        run_on_rank_zero(lambda: adopt_run(run, manifest))
+    elif opening is Opening.ADOPT and source is not None:
+        run_on_rank_zero(lambda: adopt_run(run, manifest, source))
     else:
         checks = {}
         if run.settings.check_images:
             identities = identify_images(files, run.log)
             checks = check_pool_images(run.data, run.log)
         run_on_rank_zero(lambda: begin_run(run, manifest, checks))
-    if run.settings.start_from is not None:
-        run_on_rank_zero(lambda: link_first_model(run, manifest))
+    if source is not None:
+        run_on_rank_zero(lambda: link_first_model(run, manifest, source))
     if not run_on_rank_zero(lambda: has_initial_labels(run.paths.work_dir)):
         chosen = choose_initial_set(run)
         run_on_rank_zero(lambda: label_initial_set(run, chosen))
@@ -255,8 +256,9 @@ def rebuild_initial_state(
         manifest: Manifest of the run.
         files: Image files of the sets beside the pool, by what they are called.
     """
-    if run.settings.start_from is not None:
-        _link_beginning(run, manifest)
+    source = run.settings.start_from
+    if source is not None:
+        _link_beginning(run, manifest, RunPaths(source))
         return
     checks: dict[Any, ImageCheck] = {}
     identities: dict[str, dict[str, FileIdentity | None]] = {}
@@ -271,23 +273,22 @@ def rebuild_initial_state(
     label_initial_set(run, draw_initial_set(run))
 
 
-def adopt_run(run: RunContext, manifest: Manifest) -> None:
-    """Begin with the initial set of the run in ``start_from``. Only rank 0 calls it.
+def adopt_run(run: RunContext, manifest: Manifest, source: Path) -> None:
+    """Begin with the initial set of another run. Only rank 0 calls it.
 
     Args:
         run: The run.
         manifest: Manifest of the run.
+        source: Work directory of the other run.
 
     Raises:
         InputError: If what that run began with is not what this run would begin with.
     """
-    _link_beginning(run, manifest)
+    _link_beginning(run, manifest, RunPaths(source))
     write_manifest(run.paths.work_dir, manifest)
 
 
-def _link_beginning(run: RunContext, manifest: Manifest) -> None:
-    assert run.settings.start_from is not None
-    source = RunPaths(run.settings.start_from)
+def _link_beginning(run: RunContext, manifest: Manifest, source: RunPaths) -> None:
     _require_same_beginning(run, source, manifest)
     for file in (*source.beginning, source.unreadable):
         target = run.paths.work_dir / file.name
@@ -334,17 +335,16 @@ def _require_same_beginning(run: RunContext, source: RunPaths, manifest: Manifes
         )
 
 
-def link_first_model(run: RunContext, manifest: Manifest) -> None:
-    """Link the first model of the run in ``start_from``, if its training was the same and ours is yet to come.
+def link_first_model(run: RunContext, manifest: Manifest, source: Path) -> None:
+    """Link the first model of another run, if its training was the same and ours is yet to come.
 
     Only rank 0 calls it.
 
     Args:
         run: The run.
         manifest: Manifest of the run.
+        source: Work directory of the other run.
     """
-    source = run.settings.start_from
-    assert source is not None
     theirs = RoundState(source, 0)
     ours = RoundState(run.paths.work_dir, 0)
     if ours.record or not theirs.done('evaluate') or theirs.find_corruption():

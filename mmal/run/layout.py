@@ -21,12 +21,6 @@ PHASES = dict(
 )
 """Phases of a round in their order, each with its artifact. The last one completes the round."""
 
-# The constants below go as soon as nothing uses them; RunPaths has what they say.
-INITIAL = 'initial'
-OF_THE_RUN = dict(initial='initial.json', holdout='holdout.json')
-RECORD = 'phases.json'
-PASSES = 'passes'
-
 _ROUND_FOLDER = re.compile(r'round_(\d{2,})')
 
 
@@ -167,7 +161,7 @@ class RunPaths:
     @property
     def initial_batch(self) -> BatchPaths:
         """Files of the batch of initial images."""
-        return BatchPaths(self.work_dir / INITIAL)
+        return BatchPaths(self.work_dir / 'initial')
 
     @property
     def beginning(self) -> tuple[Path, ...]:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.runner import CheckpointLoader
+
 from mmal.engine.phase_runner import PhaseRunner
 from mmal.errors import InputError
 from mmal.fileio.tensors import load_tensors
 from mmal.fileio.text import read_csv, read_json
 from mmal.pool.order import shuffled
 from mmal.run.layout import PHASES
-from mmengine.runner import CheckpointLoader
-
 from tests.zoo_configs import config
 
 

@@ -3,6 +3,8 @@
 from types import SimpleNamespace
 
 import pytest
+from mmengine import Config
+
 from mmal.annotation.batch import Batch, BatchImage
 from mmal.annotation.export import write_batch
 from mmal.annotation.label_store import LabelStore
@@ -12,8 +14,6 @@ from mmal.errors import InputError
 from mmal.fileio.text import read_json
 from mmal.oracles.base import LabelsPending, Request
 from mmal.oracles.label_studio import AnnotationServer
-from mmengine import Config
-
 from tests.oracles.server_in_memory import ServerInMemory
 
 FILE = 'annotations.json'

@@ -1,6 +1,7 @@
 """What a dry run says of the first training."""
 
 import pytest
+
 from mmal.engine.dry_run import dry_run
 from mmal.fileio.text import read_json, write_json
 

@@ -8,14 +8,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
+from mmengine.visualization import LocalVisBackend
+
 from mmal.engine.hooks.resume_hook import MidTrainingCheckpointHook
 from mmal.fileio import atomic
 from mmal.fileio.checksummed import digest_file
 from mmal.fileio.text import read_csv, read_json
 from mmal.samplers import pool_pass
-from mmengine.config import Config
-from mmengine.runner import Runner
-from mmengine.visualization import LocalVisBackend
 
 
 def outcome(work_dir):

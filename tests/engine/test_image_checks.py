@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from mmal.engine.image_checks import check_pool_images
 from mmengine import dist
 from PIL import Image
 
+from mmal.engine.image_checks import check_pool_images
 from tests.processes import together
 
 

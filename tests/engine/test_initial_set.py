@@ -1,7 +1,8 @@
 import pytest
 import torch
-from mmal.engine.round_runner import pretrained_model
 from mmengine.runner import Runner
+
+from mmal.engine.round_runner import pretrained_model
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import gc
 import os
 
 import pytest
-from mmal.engine.active_loop import ActiveLoop
 
+from mmal.engine.active_loop import ActiveLoop
 from tests.zoo_configs import config
 
 PAGE = os.sysconf('SC_PAGE_SIZE') / 2**20

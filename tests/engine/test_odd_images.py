@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mmal.adapters import build_data_adapter
-from mmal.errors import InputError
-from mmal.fileio.text import read_csv, read_json
 from mmengine.registry import DefaultScope
 from PIL import ExifTags, Image
 
+from mmal.adapters import build_data_adapter
+from mmal.errors import InputError
+from mmal.fileio.text import read_csv, read_json
 from tests.zoo_configs import config
 
 RANDOM = dict(sampler=dict(type='mmal.RandomSampler'), max_epochs=1)

@@ -1,8 +1,10 @@
 """What is done is skipped, what fails is not done, hooks and rules are asked at their places; without a Runner."""
 
 import pytest
+
 from mmal.engine.phase_runner import PhaseRunner
 from mmal.engine.phases import PHASES as PHASE_CLASSES
+from mmal.engine.phases.base import Phase
 from mmal.engine.phases.evaluate import Evaluate
 from mmal.engine.phases.label import Label
 from mmal.engine.phases.score import Score
@@ -12,18 +14,14 @@ from mmal.engine.stopping import StopRun, build_stop_rules
 from mmal.fileio.text import read_json, write_json
 from mmal.run.layout import PHASES
 from mmal.run.round_state import RoundState
-
 from tests.engine.fakes import make_round, make_run
 
 
-class Write:
+class Write(Phase):
     """A phase that writes its artifact, and may be told to fail."""
 
     def __init__(self, name, fails=False, collective=True):
         self.name, self.fails, self.collective, self.calls = name, fails, collective, 0
-
-    def enabled(self, run):
-        return True
 
     def execute(self, run, round_, artifact):
         self.calls += 1
@@ -74,6 +72,12 @@ def test_a_phase_that_is_not_enabled_is_left_out(run, tmp_path):
     phase.enabled = lambda run: run.sampler.needs_s_test
     go(run, phase)
     assert phase.calls == 0
+
+
+def test_a_phase_without_what_it_reads_is_refused(run, tmp_path):
+    with pytest.raises(RuntimeError, match='select reads what score leave'):
+        go(run, Train(), Evaluate(), Select(), number=0)
+    assert not (tmp_path / 'round_00' / 'selected.json').exists()
 
 
 def test_the_phases_are_those_that_leave_the_artifacts():

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+
 from mmal.errors import InputError
 from mmal.fileio.checksummed import read_checksummed
 from mmal.fileio.text import read_json

@@ -1,4 +1,5 @@
 import pytest
+
 from mmal.engine.stopping import Progress, build_stop_rules
 from mmal.errors import InputError
 

@@ -1,6 +1,8 @@
 """Annotations that change while a run rests are seen when it goes on."""
 
 import pytest
+from mmengine.runner import Runner
+
 from mmal.engine.dry_run import dry_run
 from mmal.engine.setup import open_run
 from mmal.errors import InputError
@@ -8,8 +10,6 @@ from mmal.fileio.checksummed import read_checksummed
 from mmal.fileio.text import read_json, write_json
 from mmal.oracles.base import LabelsPending
 from mmal.run.lock import unlock
-from mmengine.runner import Runner
-
 from tests.oracles.test_human import label, of_people
 
 

@@ -1,6 +1,7 @@
 """The costs of a run are those of its initial batch and its first rounds."""
 
 import pytest
+
 from mmal.pool.cost_model import CostModel, write_costs
 from mmal.run.costs import cost_model, cost_rows
 

@@ -3,6 +3,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from mmal.errors import InputError
 from mmal.run.image_manifest import (
     require_others_unchanged,

@@ -9,6 +9,7 @@ import time
 from threading import Timer
 
 import pytest
+
 from mmal.errors import InputError
 from mmal.run import lock as lock_module
 from mmal.run.lock import lock, unlock

@@ -1,16 +1,19 @@
 import pytest
+from mmengine.config import Config
+
+from mmal.engine.result_neutral import result_neutral_keys
 from mmal.errors import InputError
 from mmal.run.manifest import build_manifest, check, differences, updated_manifest, write_manifest
 from mmal.utils.collect_env import collect_env
 from mmal.utils.config import flat
-from mmengine.config import Config
 
 
 def record(seed=0, pool='aa', **cfg):
     base = dict(model=dict(type='FCOS', heads=[dict(n=1), dict(n=2)]), train_cfg=dict(query=5, rounds=3), work_dir='x',
                 train_dataloader=dict(num_workers=2))
-    neutral = ['train_cfg.rounds']  # as ActiveLoop declares
-    return build_manifest(Config(base | cfg), seed, pool, 10, neutral) | dict(environment=collect_env())
+    made = Config(base | cfg)
+    neutral = result_neutral_keys(dict(made.train_cfg, type='mmal.ActiveLoop'))
+    return build_manifest(made, seed, pool, 10, neutral) | dict(environment=collect_env())
 
 
 def test_flat_names_nested_keys():

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 import torch
+
 from mmal.errors import InputError
 from mmal.fileio.atomic import write_bytes
 from mmal.fileio.checksummed import CorruptStateError, read_checksummed, write_checksummed
@@ -18,7 +19,6 @@ from mmal.run.manifest import back_up_manifest, check, record_initial_labels, wr
 from mmal.run.recovery import roll_back, verify_run
 from mmal.run.round_state import RoundState
 from mmal.samplers import pool_pass
-
 from tests.fault_injection import cut, flip
 
 LOG = logging.getLogger()

@@ -13,7 +13,7 @@ from mmal.adapters.loading import first_item
 from mmal.errors import InputError
 from mmal.registry import HOOKS, SOLVERS
 
-from ..s_test import (
+from ..stest import (
     StestSettings,
     choose_parameters,
     open_reference_set,

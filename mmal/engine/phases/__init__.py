@@ -1,6 +1,6 @@
 """The phases of a round, one module a phase."""
 
-from ..phase_runner import Phase
+from .base import Phase
 from .evaluate import Evaluate
 from .explain import Explain
 from .label import Label

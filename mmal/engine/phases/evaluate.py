@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import ClassVar
 
 from mmengine.dist import is_main_process
 
 from mmal.fileio.text import write_json
 
 from ..context import Round, RunContext
+from .base import Phase
 
 
-class Evaluate:
+class Evaluate(Phase):
     """Writes ``metrics.json``: the metrics, and the number of images and boxes that were labeled for the model."""
 
-    name: ClassVar[str] = 'evaluate'
-    collective: ClassVar[bool] = True
-
-    def enabled(self, run: RunContext) -> bool:
-        """Every run has this phase. Without an evaluation set it counts the labels alone."""
-        return True
+    name = 'evaluate'
+    needs = ('train',)
+    collective = True
 
     def execute(self, run: RunContext, round_: Round, artifact: Path) -> None:
         """Evaluate the model.

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
 
 from mmal.explain.describe import explain_selection
 from mmal.fileio.text import read_json
 
 from ..context import Round, RunContext
 from ..query import build_query
+from .base import Phase
 
 
-class Explain:
+class Explain(Phase):
     """Writes ``chosen.json``: predictions, parts of the score and the nearest labeled image of every selected image."""
 
-    name: ClassVar[str] = 'describe'
-    collective: ClassVar[bool] = True
-
-    def enabled(self, run: RunContext) -> bool:
-        """Every run has this phase."""
-        return True
+    name = 'describe'
+    needs = ('train', 'score', 'select')
+    collective = True
 
     def execute(self, run: RunContext, round_: Round, artifact: Path) -> None:
         """Explain the selection.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from pathlib import Path
-from typing import ClassVar
 
 from mmal.annotation.batch import Batch
 from mmal.fileio.text import read_json, write_json
@@ -16,17 +15,14 @@ from mmal.run.costs import cost_model
 from ..batches import batch_for_annotators
 from ..context import Round, RunContext
 from ..costs import label_counts
+from .base import Phase
 
 
-class Label:
+class Label(Phase):
     """Writes ``labeled.json``: all that is labeled then, for the next round. It completes the round."""
 
-    name: ClassVar[str] = 'label'
-    collective: ClassVar[bool] = False
-
-    def enabled(self, run: RunContext) -> bool:
-        """Every run has this phase."""
-        return True
+    name = 'label'
+    needs = ('score', 'select', 'describe')
 
     def execute(self, run: RunContext, round_: Round, artifact: Path) -> None:
         """Ask the oracle. What the labels cost is written to ``costs.csv``.

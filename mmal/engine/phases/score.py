@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
 
 from mmal.distributed.rank_zero import run_on_rank_zero
 from mmal.fileio.atomic import write_bytes
@@ -13,17 +12,15 @@ from mmal.samplers.base import Scores
 
 from ..context import Round, RunContext
 from ..query import build_query
+from .base import Phase
 
 
-class Score:
+class Score(Phase):
     """Writes ``scores.csv``: every unlabeled image in rank order, with its score and its number of pseudo-boxes."""
 
-    name: ClassVar[str] = 'score'
-    collective: ClassVar[bool] = True
-
-    def enabled(self, run: RunContext) -> bool:
-        """Every run has this phase."""
-        return True
+    name = 'score'
+    needs = ('train', 'evaluate')
+    collective = True
 
     def execute(self, run: RunContext, round_: Round, artifact: Path) -> None:
         """Ask the sampler.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from pathlib import Path
-from typing import ClassVar
 
 from mmal.fileio.text import write_json
 from mmal.pool.budget import BudgetUnit, spend
@@ -12,17 +11,14 @@ from mmal.pool.score_table import ids_in, marked_bytes, pseudo_boxes_in
 
 from ..context import Round, RunContext
 from ..costs import cost_predictor
+from .base import Phase
 
 
-class Select:
+class Select(Phase):
     """Writes ``selected.json``: ids in rank order. The same images are marked in ``scores.csv``."""
 
-    name: ClassVar[str] = 'select'
-    collective: ClassVar[bool] = False
-
-    def enabled(self, run: RunContext) -> bool:
-        """Every run has this phase."""
-        return True
+    name = 'select'
+    needs = ('score',)
 
     def execute(self, run: RunContext, round_: Round, artifact: Path) -> None:
         """Spend the budget down the ranking.

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
 
 from ..context import Round, RunContext
-from ..s_test import StestSettings, open_reference_set, save_s_test, solve_s_test
+from ..preflight import require_stest
+from ..stest import open_reference_set, save_s_test, solve_s_test
+from .base import Phase
 
 
-class SolveStest:
+class SolveStest(Phase):
     """Writes ``s_test.pth`` and, beside it, ``s_test.json`` about how it was solved."""
 
-    name: ClassVar[str] = 's_test'
-    collective: ClassVar[bool] = True
+    name = 's_test'
+    needs = ('train',)
+    collective = True
 
     def enabled(self, run: RunContext) -> bool:
         """Whether the sampler needs s_test."""
@@ -30,8 +32,7 @@ class SolveStest:
         Raises:
             FloatingPointError: If v or s_test is not finite, or too many images are not.
         """
-        assert run.stest is not None  # preflight has refused a sampler that lacks its hook
-        settings: StestSettings = run.stest
+        settings = require_stest(run)
         solution = solve_s_test(
             settings.with_solver(run.sampler.solver),
             round_.model.adapter(),

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
 
 from ..context import Round, RunContext
+from .base import Phase
 
 
-class Train:
+class Train(Phase):
     """Writes ``checkpoint.pth``, which mmdet's and mmpretrain's own tools read."""
 
-    name: ClassVar[str] = 'train'
-    collective: ClassVar[bool] = True
-
-    def enabled(self, run: RunContext) -> bool:
-        """Every run has this phase."""
-        return True
+    name = 'train'
+    collective = True
 
     def execute(self, run: RunContext, round_: Round, artifact: Path) -> None:
         """Train the model, or continue an interrupted training.

@@ -6,6 +6,7 @@ import os
 
 import pytest
 import torch
+
 from mmal.engine.hooks.resume_hook import MidTrainingCheckpointHook
 from mmal.engine.round_runner import RunnerModel, round_cfg
 from mmal.fileio.tensors import load_tensors, to_plain

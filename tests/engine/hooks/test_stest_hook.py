@@ -3,11 +3,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine import dist
+from mmengine.runner import Runner
+
 from mmal.adapters import build_data_adapter, build_model_adapter
 from mmal.distributed.group import Group
 from mmal.engine.hooks.stest_hook import StestHook
 from mmal.engine.mean_gradient import MeanGradient
-from mmal.engine.s_test import (
+from mmal.engine.stest import (
     choose_parameters,
     labeled_batches,
     open_reference_set,
@@ -21,16 +24,13 @@ from mmal.fileio.text import read_json
 from mmal.influence.curvature import hvp
 from mmal.influence.parameters import flatten, gradient, restrict_grad
 from mmal.influence.solvers.base import cosine
-from mmengine import dist
-from mmengine.runner import Runner
-
 from tests.processes import together
 
 PARAMS = ['bbox_head.conv_cls', 'bbox_head.conv_reg']
 
 
 @pytest.fixture
-def runner(make_cfg):
+def runner(make_cfg, tmp_path):
     """A Runner of an ordinary training: StestHook needs no ActiveLoop."""
     cfg = make_cfg()
     cfg.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1, val_interval=10)
@@ -38,6 +38,7 @@ def runner(make_cfg):
                              solver=dict(type='mmal.LiSSA', damping=0.1, scale=500.0, depth=4, batch_size=2,
                                          repeats=2))]
     torch.manual_seed(0)
+    cfg.experiment_name = tmp_path.name  # mmengine's is the second: tests that share one would share a log
     return Runner.from_cfg(cfg)
 
 

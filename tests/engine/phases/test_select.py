@@ -3,8 +3,10 @@
 from types import SimpleNamespace
 
 import pytest
+
 from mmal.engine.costs import expected_query_images, spent_so_far
 from mmal.engine.phase_runner import PhaseRunner
+from mmal.engine.phases.base import Phase
 from mmal.engine.phases.select import Select
 from mmal.engine.stopping import StopRun, build_stop_rules
 from mmal.errors import InputError
@@ -15,7 +17,6 @@ from mmal.pool.cost_model import CostModel, write_costs
 from mmal.pool.score_table import ranked_bytes
 from mmal.run.round_state import RoundState
 from mmal.samplers.base import Scores
-
 from tests.engine.fakes import FakeData, make_round, make_run
 
 PSEUDO = {1: 4, 2: 1, 3: 0, 4: 2, 5: 9}
@@ -104,8 +105,11 @@ def test_influence_left_is_measured_by_the_first_round(world, tmp_path):
     scores = Scores({1: -1000.0}, pseudo_boxes={1: 1})
     write_bytes(first.artifact('score'), ranked_bytes('influence', scores.ranked(0, 'ties')))
 
-    class Scored:
-        name, enabled, collective = 'score', staticmethod(lambda run: True), False
+    class Scored(Phase):
+        name = 'score'
+
+        def execute(self, run, round_, artifact):
+            raise AssertionError('it is done')
 
     PhaseRunner([Scored()], build_stop_rules(dict(influence=0.001))).run(run, round_)
     PhaseRunner([Scored()], build_stop_rules(None)).run(run, round_)
