@@ -6,8 +6,8 @@ import re
 import sys
 
 import pytest
-from mmal import registry as registries
 
+from mmal import registry as registries
 from tests.docs.pages import ROOT
 
 sys.path.insert(0, str(ROOT / 'docs' / '_site'))

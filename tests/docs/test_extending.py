@@ -5,9 +5,9 @@ import sys
 
 import pytest
 import torch
+
 from mmal.fileio.text import read_csv, read_json
 from mmal.influence.solvers.dense import Dense
-
 from tests.docs.pages import ROOT, blocks
 from tests.influence.matrices import Matrices
 
