@@ -1,49 +1,70 @@
-"""Peak memory and seconds of CoresetSampler at COCO's size: python -m benchmarks.coreset N prints MiB and seconds."""
+"""Peak memory and seconds of CoresetSampler at COCO's size.
+
+python -m benchmarks.coreset N prints both for N unlabeled images, MiB first.
+"""
 
 from __future__ import annotations
 
-import resource
-import subprocess
 import sys
 import tempfile
 import time
-from importlib import import_module
 from logging import getLogger
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from benchmarks.harness import record
+from benchmarks.harness import Record, output_of, peak_mib, record
+from mmal.samplers import pool_pass
+from mmal.samplers.base import Query
+from mmal.samplers.coreset import CoresetSampler
 
-IMAGES, WIDTH, LABELED, CHOSEN = 118_000, 512, 5_000, 1_000
+IMAGES = 118_000
+WIDTH = 512
+LABELED = 5_000
+CHOSEN = 1_000
 LIMIT_MIB = 2e9 / 2**20
 
 
 class RandomFeatures:
-    """Stands for a task and its model: a random feature for each image, whatever is on it."""
+    """Stands for a model adapter: a random feature for each image, whatever is on it."""
 
-    def features(self, items: list, layers: list[str] | None) -> torch.Tensor:
+    def features(self, items: list[Any], layers: list[str] | None) -> torch.Tensor:
+        """Draw features of shape (N, WIDTH).
+
+        Args:
+            items: The images.
+            layers: Not used.
+        """
         return torch.rand(len(items), WIDTH)
 
 
 def measure(images: int, labeled: int = LABELED, chosen: int = CHOSEN) -> tuple[float, float]:
-    """Answer a query as in a round, with files of findings as in a pass of hours; peak memory in MiB and seconds."""
-    from mmal.samplers.base import Query
-    from mmal.samplers.coreset import CoresetSampler
+    """Answer a query as in a round, with files of findings as in a pass of hours.
 
-    import_module('mmal.samplers.pool_pass').FLUSH_SECONDS = 0.5
+    Args:
+        images: Number of unlabeled images.
+        labeled: Number of labeled images. Defaults to 5000.
+        chosen: Number of images to choose. Defaults to 1000.
+
+    Returns:
+        Peak memory in MiB, and seconds.
+    """
+    pool_pass.FLUSH_SECONDS = 0.5
     torch.manual_seed(0)
     ids = list(range(images + labeled))
-    with tempfile.TemporaryDirectory() as folder:
+    row_of_id = {i: i for i in ids}
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
         query = Query(
             round=0,
             seed=0,
             ids=ids[labeled:],
             labeled=ids[:labeled],
             budget=chosen,
-            folder=Path(folder),
-            pass_dir=Path(folder) / 'passes',
-            images=lambda: (ids, {i: i for i in ids}),
+            folder=folder,
+            pass_dir=folder / 'passes',
+            images=lambda: (ids, row_of_id),
             labeled_images=lambda: None,
             adapter=RandomFeatures,
             batch_size=256,
@@ -55,27 +76,26 @@ def measure(images: int, labeled: int = LABELED, chosen: int = CHOSEN) -> tuple[
         seconds = time.perf_counter() - start
     assert len(set(scores.order)) == chosen
     assert len(scores.value) == images
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, seconds
+    return peak_mib(), seconds
 
 
-def records(n: int) -> list[dict]:
-    out = subprocess.run(
-        [sys.executable, '-m', 'benchmarks.coreset', str(IMAGES)],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
-    return [
-        record(
-            f'CoresetSampler, {IMAGES:,} x {WIDTH} features, {CHOSEN:,} chosen: peak memory / 2 GB',
-            float(out[-2]) / LIMIT_MIB,
-            '<= 1.00',
-            1,
-            peak_mib=round(float(out[-2])),
-            median_seconds={'ours': round(float(out[-1]), 1)},
-            labeled=LABELED,
-        )
-    ]
+def records(n: int) -> list[Record]:
+    """Measure once, in a process of its own.
+
+    Args:
+        n: Not used: it is measured once.
+    """
+    mib, seconds = map(float, output_of('benchmarks.coreset', IMAGES).split())
+    line = record(
+        f'CoresetSampler, {IMAGES:,} x {WIDTH} features, {CHOSEN:,} chosen: peak memory / 2 GB',
+        mib / LIMIT_MIB,
+        '<= 1.00',
+        1,
+        peak_mib=round(mib),
+        median_seconds={'ours': round(seconds, 1)},
+        labeled=LABELED,
+    )
+    return [line]
 
 
 if __name__ == '__main__':

@@ -2,178 +2,260 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
 import torch
+from mmdet.registry import MODELS as DETECTORS
+from mmdet.structures import DetDataSample
+from mmdet.utils import register_all_modules as register_mmdet
 from mmengine.dataset import pseudo_collate
 from mmengine.hub import get_config
+from mmengine.registry import Registry
 from mmengine.structures import InstanceData
+from mmpretrain.registry import MODELS as CLASSIFIERS
+from mmpretrain.structures import DataSample
+from mmpretrain.utils import register_all_modules as register_mmpretrain
+from torch import Tensor, nn
 
-from benchmarks.harness import interleaved, ratio_record
-from mmal.adapters.base import PseudoLabels
+from benchmarks.harness import Record, interleaved, ratio_record
+from mmal.adapters.base import Item, PseudoLabels
+from mmal.adapters.classification.model import ClassificationAdapter
+from mmal.adapters.detection.losses import pseudo_targets
+from mmal.adapters.detection.model import DetectionAdapter
 from mmal.adapters.model_modes import eval_mode
 from mmal.influence.parameters import gradient, restrict_grad, select_parameters
 
 DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
-SIZE = dict(cpu=512, cuda=800)[DEVICE]
+DETECTION_SIZE = dict(cpu=512, cuda=800)[DEVICE]
 DETECTION_BATCH = dict(cpu=4, cuda=8)[DEVICE]
 
+LAST_LAYER_SPREAD = {
+    'bbox_head.conv_cls.weight': 0.25,
+    'roi_head.bbox_head.fc_cls.weight': 0.15,
+}
+"""Standard deviation of a detector's classification weights.
 
-def _built(registry, cfg):
+Random weights find nothing. A wider last layer gives some tens of predictions an image, as a
+trained one does.
+"""
+
+Labeling: TypeAlias = Callable[[Tensor, list[Any]], list[Any]]
+"""Makes samples whose labels are predicted, of inputs and samples."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Images, and the derivative to compute of each.
+
+    Attributes:
+        adapter: Adapter of the model.
+        items: Dataset items.
+        params: The parameters by name, P values in all.
+        direction: A vector of shape (P,).
+        label: Makes samples with predicted labels.
+        predict_options: Keyword arguments of the model's ``predict``.
+    """
+
+    adapter: Any
+    items: list[Item]
+    params: dict[str, nn.Parameter]
+    direction: Tensor
+    label: Labeling
+    predict_options: dict[str, Any]
+
+    def predict(self) -> list[Any]:
+        """Infer, and nothing else."""
+        model = self.adapter.model
+        model.eval()
+        with torch.no_grad():
+            data = model.data_preprocessor(pseudo_collate(self.items), False)
+            return model.predict(data['inputs'], data['data_samples'], **self.predict_options)
+
+    def ours(self) -> Tensor:
+        """Compute derivatives of shape (N,) as a round does."""
+        ids = list(range(len(self.items)))
+        with self.adapter.loss_mode(), restrict_grad(self.adapter.model, self.params):
+            values, _ = self.adapter.pseudo_derivative(
+                self.items, ids, self.params, self.direction, PseudoLabels()
+            )
+        return values
+
+    def an_image_at_a_time(self) -> Tensor:
+        """Compute the same without sharing anything, as the first authors' code does.
+
+        It predicts, and then takes the loss and goes backward down to the chosen parameters.
+        """
+        model = self.adapter.model
+        values = []
+        for item in self.items:
+            with torch.no_grad(), eval_mode(model):
+                inputs, samples = self.adapter._prepare([item])
+                labeled = self.label(inputs, samples)
+            with self.adapter.loss_mode():
+                loss = model.parse_losses(model.loss(inputs, labeled))[0]
+                values.append(gradient(loss, self.params) @ self.direction)
+        return torch.stack(values)
+
+    def times(self, n: int) -> dict[str, list[float]]:
+        """Time the three ways.
+
+        Args:
+            n: Number of repetitions.
+
+        Returns:
+            Seconds by name of the method.
+        """
+        ways: dict[str, Callable[[], object]] = dict(
+            predict=self.predict, ours=self.ours, an_image_at_a_time=self.an_image_at_a_time
+        )
+        return interleaved(ways, n)
+
+
+def _random_direction(params: dict[str, nn.Parameter]) -> Tensor:
+    size = sum(parameter.numel() for parameter in params.values())
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(size, generator=generator).to(DEVICE)
+
+
+def _built(registry: Registry, cfg: dict[str, Any]) -> Any:
+    """A model with random weights, always the same."""
     torch.manual_seed(0)
     model = registry.build(cfg)
     model.init_weights()
     return model.to(DEVICE)
 
 
-def _detector(config: str):
-    from mmdet.registry import MODELS
-    from mmdet.utils import register_all_modules
-
-    register_all_modules(init_default_scope=True)
+def _detector(config: str) -> Any:
+    register_mmdet(init_default_scope=True)
     cfg = get_config(f'mmdet::{config}').model
     cfg.backbone.init_cfg = None
-    model = _built(MODELS, cfg)
-    # random weights find nothing: a wider last layer gives some tens of predictions an image, as a trained one does
-    for name, p in model.named_parameters():
-        if name in ('bbox_head.conv_cls.weight', 'roi_head.bbox_head.fc_cls.weight'):
-            p.data.normal_(0, dict(bbox_head=0.25, roi_head=0.15)[name.split('.')[0]])
+    model = _built(DETECTORS, cfg)
+    for name, parameter in model.named_parameters():
+        if name in LAST_LAYER_SPREAD:
+            parameter.data.normal_(0, LAST_LAYER_SPREAD[name])
     return model
 
 
-def _image(seed: int, size: int) -> dict:
-    from mmdet.structures import DetDataSample
-
-    generator = torch.Generator().manual_seed(seed)
-    sample = DetDataSample(
-        metainfo=dict(
-            img_id=seed, img_shape=(size, size), ori_shape=(size, size), scale_factor=(1.0, 1.0)
-        )
-    )
+def _scene(seed: int, size: int) -> Item:
+    """An image of smooth noise without boxes."""
+    shape = dict(img_shape=(size, size), ori_shape=(size, size), scale_factor=(1.0, 1.0))
+    sample = DetDataSample(metainfo=dict(img_id=seed, **shape))
     sample.gt_instances = InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0).long())
+    generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand(3, size // 32, size // 32, generator=generator)
     smooth = torch.nn.functional.interpolate(coarse[None], size=(size, size), mode='bilinear')[0]
     return dict(inputs=(smooth * 255).byte(), data_samples=sample)
 
 
-def _ways(task, items, params, direction, rule, predict, labeled) -> dict:
-    """Plain inference, ours, and ours without any sharing, on the same items."""
-    ids = list(range(len(items)))
+def detector(name: str, config: str, targets: tuple[str, str], n: int) -> list[Record]:
+    """Measure a detector.
 
-    def ours():
-        with task.loss_mode(), restrict_grad(task.model, params):
-            return task.pseudo_derivative(items, ids, params, direction, rule)
-
-    def an_image_at_a_time():
-        """As the first authors' code: predict, then loss and backward down to the chosen parameters."""
-        values = []
-        for item in items:
-            with torch.no_grad(), eval_mode(task.model):
-                inputs, samples = task._prepare([item])
-                labels = labeled(inputs, samples)
-            with task.loss_mode():
-                loss = task.model.parse_losses(task.model.loss(inputs, labels))[0]
-                values.append(gradient(loss, params) @ direction)
-        return torch.stack(values)
-
-    return dict(predict=predict, ours=ours, an_image_at_a_time=an_image_at_a_time)
-
-
-def _setup(task, params_of, items):
-    params = select_parameters(task.model, params_of)
-    size = sum(p.numel() for p in params.values())
-    generator = torch.Generator().manual_seed(0)
-    return params, torch.randn(size, generator=generator).to(DEVICE)
-
-
-def detector(name: str, config: str, target: str, n: int) -> list[dict]:
-    """Records of one detector."""
-    from mmal.adapters.detection.losses import pseudo_targets
-    from mmal.adapters.detection.model import DetectionAdapter
-
+    Args:
+        name: Name in the table.
+        config: Config below mmdet's ``configs/``.
+        targets: Targets of ours over inference, and of an image at a time over ours.
+        n: Number of repetitions.
+    """
     model = _detector(config)
-    items = [_image(seed, SIZE) for seed in range(DETECTION_BATCH)]
-    task = DetectionAdapter(model, print)
-    params, direction = _setup(task, task.last_layers(items[:1]), items)
+    items = [_scene(seed, DETECTION_SIZE) for seed in range(DETECTION_BATCH)]
+    adapter = DetectionAdapter(model, print)
+    params = select_parameters(model, adapter.last_layers(items[:1]))
 
-    def predict():
-        model.eval()
-        with torch.no_grad():
-            data = model.data_preprocessor(pseudo_collate(items), False)
-            return model.predict(data['inputs'], data['data_samples'], rescale=False)
-
-    def labeled(inputs, samples):
+    def label(inputs: Tensor, samples: list[Any]) -> list[Any]:
         return pseudo_targets(model, inputs, samples, PseudoLabels())
 
-    ways = _ways(task, items, params, direction, PseudoLabels(), predict, labeled)
-    found = sum(int((f.pred_instances.scores > 0.1).sum()) for f in predict()) / len(items)
-    seconds = interleaved(ways, n)
-    settings = dict(
-        images=f'{DETECTION_BATCH} x {SIZE} x {SIZE}',
-        predictions_above_threshold=found,
-        parameters=direction.numel(),
-        way=task.method,
+    workload = Workload(
+        adapter, items, params, _random_direction(params), label, dict(rescale=False)
     )
+    confident = 0
+    for sample in workload.predict():
+        confident += int((sample.pred_instances.scores > PseudoLabels().score_thr).sum())
+    seconds = workload.times(n)
+    settings = dict(
+        images=f'{DETECTION_BATCH} x {DETECTION_SIZE} x {DETECTION_SIZE}',
+        predictions_above_threshold=confident / len(items),
+        parameters=workload.direction.numel(),
+        way=adapter.method,
+    )
+    of_inference, of_single_images = targets
     return [
         ratio_record(
-            f'{name}: last layers / predict', target, seconds, 'ours', 'predict', **settings
+            f'{name}: last layers / predict', of_inference, seconds, 'ours', 'predict', **settings
         ),
         ratio_record(
             f'{name}: an image at a time / ours',
-            '>= 2' if name == 'FCOS-R50' else 'none',
+            of_single_images,
             seconds,
             'an_image_at_a_time',
             'ours',
             **settings,
         ),
     ]
+
+
+def _classifier(config: str) -> Any:
+    register_mmpretrain(init_default_scope=True)
+    cfg = get_config(f'mmpretrain::{config}')
+    preprocessor = dict(cfg.data_preprocessor, type='ClsDataPreprocessor')
+    return _built(CLASSIFIERS, dict(cfg.model, data_preprocessor=preprocessor))
+
+
+def _noise_images(n: int, size: int) -> list[Item]:
+    """Images of noise, all of class 0."""
+    generator = torch.Generator().manual_seed(0)
+    items = []
+    for _ in range(n):
+        pixels = torch.randint(0, 255, (3, size, size), generator=generator, dtype=torch.uint8)
+        items.append(dict(inputs=pixels, data_samples=DataSample().set_gt_label(0)))
+    return items
 
 
 def classifier(
-    name: str, config: str, size: int, batch: int, params_of: list[str] | None, target: str, n: int
-) -> list[dict]:
-    """Records of one classifier."""
-    from mmpretrain.registry import MODELS
-    from mmpretrain.structures import DataSample
-    from mmpretrain.utils import register_all_modules
+    name: str,
+    config: str,
+    size: int,
+    batch: int,
+    patterns: Sequence[str] | None,
+    targets: tuple[str, str],
+    n: int,
+) -> list[Record]:
+    """Measure a classifier.
 
-    from mmal.adapters.classification.model import ClassificationAdapter
+    Args:
+        name: Name in the table, with what the parameters are.
+        config: Config below mmpretrain's ``configs/``.
+        size: Side of the images in pixels.
+        batch: Number of images.
+        patterns: Patterns of parameter names; None for the last layer.
+        targets: Targets of ours over inference, and of an image at a time over ours.
+        n: Number of repetitions.
+    """
+    model = _classifier(config)
+    items = _noise_images(batch, size)
+    adapter = ClassificationAdapter(model, print)
+    params = select_parameters(model, patterns or adapter.last_layers(items[:1]))
 
-    register_all_modules(init_default_scope=True)
-    cfg = get_config(f'mmpretrain::{config}')
-    preprocessor = dict(cfg.data_preprocessor, type='ClsDataPreprocessor')
-    model = _built(MODELS, dict(cfg.model, data_preprocessor=preprocessor))
-    generator = torch.Generator().manual_seed(0)
-    items = [
-        dict(
-            inputs=torch.randint(0, 255, (3, size, size), generator=generator, dtype=torch.uint8),
-            data_samples=DataSample().set_gt_label(0),
-        )
-        for _ in range(batch)
-    ]
-    task = ClassificationAdapter(model, print)
-    params, direction = _setup(task, params_of or task.last_layers(items[:1]), items)
+    def label(inputs: Tensor, samples: list[Any]) -> list[Any]:
+        labeled = []
+        for prediction in model.predict(inputs, samples):
+            labeled.append(DataSample().set_gt_label(prediction.pred_label))
+        return labeled
 
-    def predict():
-        model.eval()
-        with torch.no_grad():
-            data = model.data_preprocessor(pseudo_collate(items), False)
-            return model.predict(data['inputs'], data['data_samples'])
-
-    def labeled(inputs, samples):
-        return [DataSample().set_gt_label(s.pred_label) for s in model.predict(inputs, samples)]
-
-    seconds = interleaved(
-        _ways(task, items, params, direction, PseudoLabels(), predict, labeled), n
-    )
+    workload = Workload(adapter, items, params, _random_direction(params), label, {})
+    seconds = workload.times(n)
     settings = dict(
-        images=f'{batch} x {size} x {size}', parameters=direction.numel(), way=task.method
+        images=f'{batch} x {size} x {size}',
+        parameters=workload.direction.numel(),
+        way=adapter.method,
     )
-    what = 'all parameters' if params_of else 'last layer'
-    more = '>= 10' if params_of else 'none'
+    of_inference, of_single_images = targets
     return [
-        ratio_record(f'{name}: {what} / predict', target, seconds, 'ours', 'predict', **settings),
+        ratio_record(f'{name} / predict', of_inference, seconds, 'ours', 'predict', **settings),
         ratio_record(
-            f'{name}: {what}, an image at a time / ours',
-            more,
+            f'{name}, an image at a time / ours',
+            of_single_images,
             seconds,
             'an_image_at_a_time',
             'ours',
@@ -182,17 +264,27 @@ def classifier(
     ]
 
 
-def records(n: int) -> list[dict]:
+def records(n: int) -> list[Record]:
+    """Measure two detectors and two classifiers, one of them by all of its parameters, too.
+
+    Args:
+        n: Number of repetitions.
+    """
+    imagenet = 'resnet/resnet18_8xb32_in1k.py'
+    cifar = 'resnet/resnet18_8xb16_cifar10.py'
     return [
-        *detector('FCOS-R50', 'fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py', '<= 1.10', n),
-        *detector('Faster R-CNN-R50', 'faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', '<= 1.5', n),
-        *classifier(
-            'ResNet-18 (ImageNet)', 'resnet/resnet18_8xb32_in1k.py', 224, 32, None, '<= 1.10', n
+        *detector('FCOS-R50', 'fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py', ('<= 1.10', '>= 2'), n),
+        *detector(
+            'Faster R-CNN-R50',
+            'faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py',
+            ('<= 1.5', 'none'),
+            n,
         ),
         *classifier(
-            'ResNet-18 (CIFAR)', 'resnet/resnet18_8xb16_cifar10.py', 32, 64, None, '<= 1.10', n
+            'ResNet-18 (ImageNet): last layer', imagenet, 224, 32, None, ('<= 1.10', 'none'), n
         ),
+        *classifier('ResNet-18 (CIFAR): last layer', cifar, 32, 64, None, ('<= 1.10', 'none'), n),
         *classifier(
-            'ResNet-18 (CIFAR)', 'resnet/resnet18_8xb16_cifar10.py', 32, 64, ['*'], '<= 3', n
+            'ResNet-18 (CIFAR): all parameters', cifar, 32, 64, ['*'], ('<= 3', '>= 10'), n
         ),
     ]

@@ -1,24 +1,59 @@
-"""One scoring pass as a round makes it, by a group of processes that is started for it, a thread each.
+"""One scoring pass as a round makes it, by a group of processes that is started for it.
 
-python -m benchmarks.scoring_pass N RANK WORLD FILE scores N images as one of WORLD; it prints seconds and MiB.
+Each process has one thread.
+
+python -m benchmarks.scoring_pass N RANK WORLD FILE scores N images as one of WORLD; it prints
+seconds and MiB.
 """
 
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from logging import getLogger
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
+from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
+from mmdet.utils import register_all_modules
+from mmengine.config import Config
+from torch.utils.data import Dataset
+
+from benchmarks.harness import peak_mib
+from mmal.adapters.base import ModelAdapter
+from mmal.adapters.detection.model import DetectionAdapter
+from mmal.fileio.tensors import save_tensors
+from mmal.run.layout import RoundPaths
+from mmal.samplers.base import Query
+from mmal.samplers.influence import InfluenceSampler
+
+MODEL = 'configs/_base_/fcos_tiny.py'
+WARM_UP_IMAGES = 32
 
 
-class Noise(torch.utils.data.Dataset):
-    """Images of noise, 64 x 64, made when asked for."""
+class Measurement(NamedTuple):
+    """What one process of a pass measured.
+
+    Attributes:
+        seconds: Duration of the whole pass.
+        mib: Peak resident memory of the process in MiB.
+    """
+
+    seconds: float
+    mib: float
+
+
+class Noise(Dataset[dict[str, Any]]):
+    """Images of noise, 64 x 64, made when asked for.
+
+    Args:
+        n: Number of images.
+    """
 
     def __init__(self, n: int) -> None:
         self.n = n
@@ -26,94 +61,117 @@ class Noise(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return self.n
 
-    def __getitem__(self, i: int) -> dict:
-        from mmdet.structures import DetDataSample
-
-        sample = DetDataSample(
-            metainfo=dict(img_id=i, img_shape=(64, 64), ori_shape=(64, 64), scale_factor=(1.0, 1.0))
-        )
-        pixels = torch.randint(
-            0, 255, (3, 64, 64), generator=torch.Generator().manual_seed(i), dtype=torch.uint8
-        )
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        shape = dict(img_shape=(64, 64), ori_shape=(64, 64), scale_factor=(1.0, 1.0))
+        sample = DetDataSample(metainfo=dict(img_id=row, **shape))
+        generator = torch.Generator().manual_seed(row)
+        pixels = torch.randint(0, 255, (3, 64, 64), generator=generator, dtype=torch.uint8)
         return dict(inputs=pixels, data_samples=sample)
 
 
-MODEL = 'configs/_base_/fcos_tiny.py'
+def measure(n: int, rank: int, world: int, meeting: Path) -> Measurement:
+    """Score this process's share of a pool.
 
-
-def measure(n: int, rank: int, world: int, meeting: str) -> tuple[float, float]:
-    """Seconds of the whole pass and this process's peak resident memory in MiB, when each process scores its share."""
-    from mmdet.registry import MODELS
-    from mmdet.utils import register_all_modules
-    from mmengine.config import Config
-
-    from mmal.adapters.detection.model import DetectionAdapter
-    from mmal.fileio.tensors import save_tensors
-    from mmal.samplers.base import Query
-    from mmal.samplers.influence import InfluenceSampler
-
+    Args:
+        n: Number of images of the pool.
+        rank: Rank of this process.
+        world: Number of processes.
+        meeting: File by which the processes find each other. What they write lies beside it.
+    """
     torch.distributed.init_process_group(
         'gloo', init_method=f'file://{meeting}', rank=rank, world_size=world
     )
+    folder = meeting.parent
+    adapter = _adapter()
+    if rank == 0:
+        _write_s_test(adapter, folder)
+    warm_up = _query(adapter, WARM_UP_IMAGES, folder, folder / 'warm')
+    timed = _query(adapter, n, folder, folder / 'timed')
+    torch.distributed.barrier()
+    InfluenceSampler().score(warm_up)
+    torch.distributed.barrier()
+    start = time.perf_counter()
+    InfluenceSampler().score(timed)
+    torch.distributed.barrier()
+    seconds = time.perf_counter() - start
+    torch.distributed.destroy_process_group()
+    return Measurement(seconds, peak_mib())
+
+
+def _adapter() -> ModelAdapter:
+    """A small detector with random weights."""
     register_all_modules(init_default_scope=True)
     torch.manual_seed(0)
     model = MODELS.build(Config.fromfile(MODEL).model)
-    task, folder, seconds = DetectionAdapter(model, print), Path(meeting).parent, 0.0
-    params = {k: p for k, p in model.named_parameters() if 'bbox_head.conv_' in k}
-    if rank == 0:
-        save_tensors(folder / 's_test.pth', {k: torch.randn_like(p) for k, p in params.items()})
-    for part, size in (('warm', 32), ('timed', n)):
-        query = Query(
-            round=0,
-            seed=0,
-            ids=list(range(size)),
-            labeled=[],
-            budget=10,
-            folder=folder,
-            pass_dir=folder / part,
-            images=lambda size=size: (Noise(size), {i: i for i in range(size)}),
-            labeled_images=lambda: None,
-            adapter=lambda: task,
-            batch_size=8,
-            num_workers=0,
-            logger=getLogger(),
-        )
-        torch.distributed.barrier()
-        start = time.perf_counter()
-        InfluenceSampler().score(query)
-        torch.distributed.barrier()
-        seconds = time.perf_counter() - start
-    torch.distributed.destroy_process_group()
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return DetectionAdapter(model, print)
 
 
-def passes(world: int, images: int) -> list[tuple[float, float]]:
-    """What each of ``world`` new processes measured, by rank."""
+def _write_s_test(adapter: ModelAdapter, folder: Path) -> None:
+    """Write a random s_test of the head's last layers."""
+    s_test = {}
+    for name, parameter in adapter.model.named_parameters():
+        if 'bbox_head.conv_' in name:
+            s_test[name] = torch.randn_like(parameter)
+    save_tensors(RoundPaths(folder).artifact('s_test'), s_test)
+
+
+def _query(adapter: ModelAdapter, images: int, folder: Path, pass_dir: Path) -> Query:
+    """A query for so many images of noise."""
+    row_of_id = {i: i for i in range(images)}
+    return Query(
+        round=0,
+        seed=0,
+        ids=list(range(images)),
+        labeled=[],
+        budget=10,
+        folder=folder,
+        pass_dir=pass_dir,
+        images=lambda: (Noise(images), row_of_id),
+        labeled_images=lambda: Noise(0),
+        adapter=lambda: adapter,
+        batch_size=8,
+        num_workers=0,
+        logger=getLogger(),
+    )
+
+
+def passes(world: int, images: int) -> list[Measurement]:
+    """Make one pass by new processes.
+
+    Args:
+        world: Number of processes.
+        images: Number of images of the pool.
+
+    Returns:
+        What each process measured, by rank.
+
+    Raises:
+        RuntimeError: If a process failed. Its own message stands above in the output.
+    """
     env = dict(os.environ, OMP_NUM_THREADS='1')
+    group = []
     with tempfile.TemporaryDirectory() as folder:
-        group = [
-            subprocess.Popen(
-                [
-                    sys.executable,
-                    '-m',
-                    'benchmarks.scoring_pass',
-                    str(images),
-                    str(rank),
-                    str(world),
-                    f'{folder}/meeting',
-                ],
-                env=env,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            for rank in range(world)
-        ]
-        said = [process.communicate()[0] for process in group]
+        for rank in range(world):
+            command = [sys.executable, '-m', 'benchmarks.scoring_pass']
+            command += [str(images), str(rank), str(world), f'{folder}/meeting']
+            process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
+            group.append(process)
+        outputs = [process.communicate()[0] for process in group]
     if any(process.returncode for process in group):
         raise RuntimeError(f'A scoring process of {world} failed; what it said stands above.')
-    return [tuple(map(float, text.split()[-2:])) for text in said]
+    measurements = []
+    for output in outputs:
+        seconds, mib = output.split()[-2:]
+        measurements.append(Measurement(float(seconds), float(mib)))
+    return measurements
+
+
+def main() -> None:
+    """Measure as the command line asks."""
+    n, rank, world = map(int, sys.argv[1:4])
+    torch.set_num_threads(1)
+    print(*measure(n, rank, world, Path(sys.argv[4])))
 
 
 if __name__ == '__main__':
-    torch.set_num_threads(1)
-    print(*measure(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]))
+    main()

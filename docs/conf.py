@@ -12,7 +12,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / 'docs' / '_site')]
 
 from registered import filled  # noqa: E402
 
-from mmal.version import __version__
+from mmal.version import __version__  # noqa: E402
 
 project, author, version, release = 'mmal', 'the authors of mmal', __version__, __version__
 extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon', 'mathml']

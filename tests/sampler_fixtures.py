@@ -7,18 +7,18 @@ from itertools import count
 import numpy as np
 import pytest
 import torch
-from mmal.adapters import build_data_adapter, build_model_adapter
-from mmal.fileio.tensors import save_tensors
-from mmal.fileio.text import write_json
-from mmal.influence.parameters import select_parameters
-from mmal.models.learning_loss import LossPrediction
-from mmal.samplers.base import Query
 from mmdet.registry import MODELS as DETECTORS
 from mmdet.utils import register_all_modules
 from mmpretrain.registry import MODELS as CLASSIFIERS
 from mmpretrain.utils import register_all_modules as register_classification
 from PIL import Image
 
+from mmal.adapters import build_data_adapter, build_model_adapter
+from mmal.fileio.tensors import save_tensors
+from mmal.fileio.text import write_json
+from mmal.influence.parameters import select_parameters
+from mmal.models.learning_loss import LossPrediction
+from mmal.samplers.base import Query
 from tests.zoo_configs import config
 
 

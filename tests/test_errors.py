@@ -3,6 +3,7 @@ import pickle
 
 import pytest
 import torch
+
 from mmal.errors import InputError, explained
 from mmal.fileio.tensors import forbid_unpickling
 

@@ -1,8 +1,9 @@
 import warnings
 
-import mmal.registry as registry
 import pytest
 from mmengine.registry import LOOPS, DefaultScope
+
+import mmal.registry as registry
 
 
 def test_prefixed_types_resolve_under_mmdets_scope_without_imports():

@@ -1,4 +1,5 @@
-# A real, small detection set on a processor: face masks, MobileNetV2 with ImageNet weights, 288 px, 4 rounds.
+# A real, small detection set on a processor: face masks, MobileNetV2 with ImageNet weights, 288 px,
+# 4 rounds.
 # Made ready by split.py; see README.md here.
 _base_ = '../../configs/fcos_custom_isal.py'
 

@@ -50,14 +50,11 @@ class PseudoLabels:
 
     Attributes:
         score_thr: Detection: lowest score of a prediction that counts. Defaults to 0.1.
-        max_boxes: Detection: largest number of predictions of one image, the most confident.
-            Defaults to None: no limit.
         top_k: Classification: K of the paper's equation 3, the number of classes whose gradients
             are weighted by their confidence. Defaults to 1: the most confident class, unweighted.
     """
 
     score_thr: float = 0.1
-    max_boxes: int | None = None
     top_k: int = 1
 
 

@@ -25,7 +25,8 @@ def group_by_shape(items: Sequence[Item]) -> list[list[int]]:
     """
     groups: dict[tuple[int, ...], list[int]] = {}
     for row, item in enumerate(items):
-        groups.setdefault(tuple(item['inputs'].shape), []).append(row)
+        shape = tuple(item['inputs'].shape)
+        groups.setdefault(shape, []).append(row)
     return list(groups.values())
 
 
@@ -73,7 +74,11 @@ def unbatch(outputs: Any, n: int) -> list[Any]:
             pieces.append(torch.split(leaf, 1))
         else:
             pieces.append((leaf,) * n)
-    return [tree_unflatten([piece[i] for piece in pieces], structure) for i in range(n)]
+    samples = []
+    for i in range(n):
+        sample_leaves = [piece[i] for piece in pieces]
+        samples.append(tree_unflatten(sample_leaves, structure))
+    return samples
 
 
 def to_channels_last_on_cpu(inputs: Tensor) -> Tensor:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import os.path as osp
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mmengine.config import Config
@@ -44,7 +46,10 @@ def leaves(cfg: dict[str, Any]) -> list[dict[str, Any]]:
         inner = [cfg['dataset']]
     else:
         return [cfg]
-    return [leaf for dataset in inner for leaf in leaves(dataset)]
+    all_leaves = []
+    for dataset in inner:
+        all_leaves += leaves(dataset)
+    return all_leaves
 
 
 def pool_leaf(cfg: Config) -> dict[str, Any]:
@@ -79,7 +84,8 @@ def test_pipeline(cfg: Config) -> list[dict[str, Any]]:
             'The config needs a val_dataloader or a test_dataloader: images are scored with its '
             'pipeline.'
         )
-    pipeline: list[dict[str, Any]] = copy.deepcopy(leaves(loader.dataset)[0]['pipeline'])
+    leaf = leaves(loader.dataset)[0]
+    pipeline: list[dict[str, Any]] = copy.deepcopy(leaf['pipeline'])
     return pipeline
 
 
@@ -104,3 +110,35 @@ def reference_cfg(cfg: Config, reference: Any) -> dict[str, Any]:
         raise InputError("StestHook(reference='val') needs a val_dataloader in the config.")
     dataset: dict[str, Any] = cfg.val_dataloader.dataset
     return dataset
+
+
+def missing_files(paths: Iterable[str]) -> list[str]:
+    """Return the paths that do not exist.
+
+    Args:
+        paths: Paths of local files; '' for an image without a file, which is not missing.
+    """
+    missing = []
+    for path in paths:
+        if path and not osp.exists(path):
+            missing.append(path)
+    return missing
+
+
+def require_files(paths: Sequence[str], n_images: int, name: str) -> None:
+    """Refuse a set of which image files are missing.
+
+    Args:
+        paths: Paths of its local image files.
+        n_images: Number of its images.
+        name: Name of the set in the error message.
+
+    Raises:
+        InputError: If a file does not exist.
+    """
+    missing = missing_files(paths)
+    if missing:
+        raise InputError(
+            f'{len(missing)} of {n_images} image files of the {name} do not exist, e.g. '
+            f'{missing[0]}.'
+        )

@@ -21,6 +21,9 @@ MAX_CHECKED_BATCHES = 5
 Log: TypeAlias = Callable[[str], None]
 """Receives one line of the log."""
 
+Prepare: TypeAlias = Callable[[list[Item]], tuple[Tensor, list[Any]]]
+"""Makes inputs (N, C, H, W) and data samples of dataset items of one shape."""
+
 Derivatives: TypeAlias = tuple[Tensor, list[int]]
 """direction . G_z of each image, shape (N,), and each image's number of pseudo-labels."""
 
@@ -67,14 +70,18 @@ class DerivativeBatch:
         return self.inputs[row : row + 1]
 
 
+DerivativeMethod: TypeAlias = Callable[[DerivativeBatch], Derivatives]
+"""Computes the derivatives of a batch."""
+
+
 def derivatives_by_shape(
     items: Sequence[Item],
     image_ids: Sequence[ImageId],
     params: dict[str, nn.Parameter],
     direction: Tensor,
     pseudo_labels: PseudoLabels,
-    prepare: Callable[[list[Item]], tuple[Tensor, list[Any]]],
-    compute: Callable[[DerivativeBatch], Derivatives],
+    prepare: Prepare,
+    compute: DerivativeMethod,
 ) -> Derivatives:
     """Compute derivatives of items of mixed shapes, one batch per shape.
 
@@ -123,9 +130,14 @@ def selection_logger(log: Log) -> Callable[[Selection], None]:
     def log_selection(selection: Selection) -> None:
         if not selection.changed:
             return
-        reasons = [selection.reason] if selection.reason else []
-        reasons += [_rejection_text(rejection) for rejection in selection.rejections]
-        explanation = f' ({"; ".join(reasons)})' if reasons else ''
+        reasons = []
+        if selection.reason:
+            reasons.append(selection.reason)
+        for rejection in selection.rejections:
+            reasons.append(_rejection_text(rejection))
+        explanation = ''
+        if reasons:
+            explanation = f' ({"; ".join(reasons)})'
         log(f'Directional derivative: {selection.method}{explanation}')
 
     return log_selection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +16,17 @@ from mmal.influence.last_layers import find_last_layers
 from .batching import group_by_shape, in_row_order, to_channels_last_on_cpu
 from .model_modes import eval_mode
 
+Record: TypeAlias = dict[str, list[Tensor]]
+"""Tensors that left, or entered, some modules, by module name."""
+
+Prepare: TypeAlias = Callable[[list[Any]], tuple[Any, Any]]
+"""Makes inputs and data samples of dataset items of one shape."""
+
 
 @contextmanager
 def recorded(
     model: nn.Module, names: list[str], inputs: bool = False, graph: bool = False
-) -> Iterator[dict[str, list[Tensor]]]:
+) -> Iterator[Record]:
     """Record the tensors that leave, or enter, some modules of a model while it runs.
 
     Args:
@@ -45,7 +51,7 @@ def recorded(
                 f'`layers`: {type(model).__name__} has no module {name!r}. Its children are '
                 f'{children}.'
             )
-    record: dict[str, list[Tensor]] = {name: [] for name in names}
+    record: Record = {name: [] for name in names}
 
     def recorder(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, args: Any, output: Any) -> None:
@@ -54,12 +60,18 @@ def recorded(
                     continue
                 # a linear layer has its channels last, however many dimensions there are
                 if isinstance(module, nn.Linear):
-                    tensor = tensor.reshape(len(tensor), -1, tensor.shape[-1])
-                record[name].append(tensor if graph else tensor.detach())
+                    channels = tensor.shape[-1]
+                    tensor = tensor.reshape(len(tensor), -1, channels)
+                if not graph:
+                    tensor = tensor.detach()
+                record[name].append(tensor)
 
         return hook
 
-    handles = [modules[name].register_forward_hook(recorder(name)) for name in names]
+    handles = []
+    for name in names:
+        handle = modules[name].register_forward_hook(recorder(name))
+        handles.append(handle)
     try:
         yield record
     finally:
@@ -67,7 +79,7 @@ def recorded(
             handle.remove()
 
 
-def pooled(record: dict[str, list[Tensor]], n: int, over_uses: bool = False) -> Tensor:
+def pooled(record: Record, n: int, over_uses: bool = False) -> Tensor:
     """Make one vector per image: average every tensor over space, then concatenate.
 
     Args:
@@ -84,9 +96,14 @@ def pooled(record: dict[str, list[Tensor]], n: int, over_uses: bool = False) -> 
     parts: list[Tensor] = []
     known: set[tuple[int, torch.Size]] = set()
     for tensors in record.values():
-        fresh = [t for t in tensors if (t.data_ptr(), t.shape) not in known]
-        known |= {(t.data_ptr(), t.shape) for t in fresh}
-        means = [_mean_per_image(tensor, n) for tensor in fresh]
+        means = []
+        own = set()
+        for tensor in tensors:
+            identity = (tensor.data_ptr(), tensor.shape)
+            own.add(identity)
+            if identity not in known:
+                means.append(_mean_per_image(tensor, n))
+        known |= own
         if over_uses and means:
             parts.append(torch.stack(means).mean(0))
         else:
@@ -98,7 +115,8 @@ def _mean_per_image(tensor: Tensor, n: int) -> Tensor:
     """Mean over everything but images and channels, of shape (n, C)."""
     if tensor.dim() == 4:
         tensor = tensor.flatten(2).mean(2)
-    return tensor.reshape(n, -1, tensor.shape[-1]).mean(1)
+    channels = tensor.shape[-1]
+    return tensor.reshape(n, -1, channels).mean(1)
 
 
 class Features:
@@ -116,7 +134,7 @@ class Features:
     def __init__(
         self,
         model: nn.Module,
-        prepare: Callable[[list[Any]], tuple[Any, Any]],
+        prepare: Prepare,
         batched: bool,
         mode: Callable[[nn.Module], AbstractContextManager[None]] = eval_mode,
     ) -> None:
@@ -163,8 +181,8 @@ class Features:
             for group in groups:
                 with recorded(self._model, names, inputs=of_inputs) as record:
                     self._forward([items[row] for row in group])
-                for row, vector in zip(group, pooled(record, len(group), of_inputs), strict=True):
-                    vectors[row] = vector
+                group_vectors = pooled(record, len(group), of_inputs)
+                vectors.update(zip(group, group_vectors, strict=True))
         return torch.stack(in_row_order(vectors))
 
     def _sum_of_outputs(self, items: Sequence[Any]) -> Tensor:

@@ -22,11 +22,12 @@ def corners_in_image(instances: Any, sample: Any) -> Tensor:
         Boxes as x1, y1, x2, y2, clipped to the image, of shape (n, 4).
     """
     height, width = sample.ori_shape[:2]
-    scale_factor = [float(factor) for factor in sample.get('scale_factor', (1, 1))[:2]]
-    scale = instances.bboxes.new_tensor(scale_factor * 2)
+    x_scale, y_scale = map(float, sample.get('scale_factor', (1, 1))[:2])
+    boxes = instances.bboxes
+    scale = boxes.new_tensor([x_scale, y_scale, x_scale, y_scale])
     limits = scale.new_tensor([width, height, width, height])
-    corners: Tensor = (instances.bboxes / scale).clamp(min=0).minimum(limits)
-    return corners
+    corners: Tensor = (boxes / scale).clamp(min=0)
+    return corners.minimum(limits)
 
 
 def boxes_in_image(instances: Any, sample: Any) -> list[Prediction]:
@@ -46,10 +47,17 @@ def boxes_in_image(instances: Any, sample: Any) -> list[Prediction]:
     labels = instances.labels[order].tolist()
     scores = instances.scores[order].tolist()
     predictions = []
-    for (x1, y1, x2, y2), label, score in zip(corners, labels, scores, strict=True):
-        box = [round(value, 2) for value in (x1, y1, x2 - x1, y2 - y1)]
-        predictions.append(Prediction(bbox=box, label=label, score=round(score, 4)))
+    for box, label, score in zip(corners, labels, scores, strict=True):
+        prediction = Prediction(bbox=_rounded_sides(*box), label=label, score=round(score, 4))
+        predictions.append(prediction)
     return predictions
+
+
+def _rounded_sides(x1: float, y1: float, x2: float, y2: float) -> list[float]:
+    """Corner, width and height of a box, to a hundredth of a pixel."""
+    width = x2 - x1
+    height = y2 - y1
+    return [round(x1, 2), round(y1, 2), round(width, 2), round(height, 2)]
 
 
 def top_labels(p: Tensor, n: int = 5) -> list[Prediction]:
@@ -63,5 +71,8 @@ def top_labels(p: Tensor, n: int = 5) -> list[Prediction]:
         Label (class index) and score of each, the most confident first.
     """
     values, labels = p.topk(min(n, len(p)))
-    pairs = zip(labels.tolist(), values.tolist(), strict=True)
-    return [Prediction(label=label, score=round(value, 4)) for label, value in pairs]
+    predictions = []
+    for label, value in zip(labels.tolist(), values.tolist(), strict=True):
+        prediction = Prediction(label=label, score=round(value, 4))
+        predictions.append(prediction)
+    return predictions

@@ -46,15 +46,16 @@ from .stopping import StopRun, build_stop_rules
 class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
     """Active learning as the training loop of an mmengine Runner.
 
-    Each round trains a fresh model in an inner Runner of its own (``round_XX/``), evaluates it, computes s_test if the
-    sampler needs it, scores the unlabeled images, selects within the budget and has the selected images labeled. What
-    a config's ``train_cfg`` holds besides the arguments below (``max_epochs``, ``val_interval``, ...) goes to the inner
-    training loop.
+    Each round trains a fresh model in an inner Runner of its own (``round_XX/``), evaluates it,
+    computes s_test if the sampler needs it, scores the unlabeled images, selects within the budget
+    and has the selected images labeled. What a config's ``train_cfg`` holds besides the arguments
+    below (``max_epochs``, ``val_interval``, ...) goes to the inner training loop.
 
-    Every hook of the config may have the methods ``before_query(runner, run, round_)``, ``after_query(runner, run,
-    round_)`` and ``after_round(runner, run, round_)``. They are called before a round's images are scored, after they
-    are selected and explained, and after they are labeled, in every process, with the outer Runner, the
-    :class:`~mmal.engine.context.RunContext` and the :class:`~mmal.engine.context.Round`.
+    Every hook of the config may have the methods ``before_query(runner, run, round_)``,
+    ``after_query(runner, run, round_)`` and ``after_round(runner, run, round_)``. They are called
+    before a round's images are scored, after they are selected and explained, and after they are
+    labeled, in every process, with the outer Runner, the :class:`~mmal.engine.context.RunContext`
+    and the :class:`~mmal.engine.context.Round`.
 
     Args:
         runner: The outer Runner.
@@ -64,24 +65,29 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         rounds: Number of trainings in all. Fewer are run if the pool is used up before.
         sampler: Config of a sampler.
         oracle: Config of an oracle. Defaults to ``dict(type='mmal.SimulatedOracle')``.
-        cold_start: Config of a sampler that chooses the initial set by what the config's pretrained model sees, for
-            instance ``dict(type='mmal.CoresetSampler', layers=['backbone'])``. Defaults to None: at random.
-        unit: What a query is paid in: 'image'; 'box', the boxes that labeling reveals; or 'second', of labeling time.
-            Where people label, boxes and seconds are predicted (:mod:`mmal.pool.cost_model`). The last image may
-            overshoot the budget. Defaults to 'image'.
-        stop: When to stop before the rounds are over: keys of :func:`~mmal.engine.stopping.build_stop_rules`. Defaults
-            to None.
-        holdout: Share of the initial images that is labeled but never trained on: the reference set of
-            ``StestHook(reference='holdout')``. Defaults to None: 0.2 if the hook asks for it, else 0.
-        check_images: Whether to decode every image of the pool once at the start, so that broken ones are left out.
-            Defaults to True.
-        start_from: Work directory of another run of the same seed, pool and numbers. Its initial set is taken over and,
-            if the trainings agree, its first trained model. It serves comparisons of samplers. Defaults to None.
-        on_corruption: 'refuse' to go on with damaged state, or 'restore' the last that is whole (``--resume
-            verified``). Defaults to 'refuse'.
-        allow_config_change: Whether to go on although settings that can change the result differ. It is noted in
-            ``run.json``. Defaults to False.
-        **inner: Arguments of the inner training loop: by epoch with max_epochs, by iteration with max_iters.
+        cold_start: Config of a sampler that chooses the initial set by what the config's pretrained
+            model sees, for instance ``dict(type='mmal.CoresetSampler', layers=['backbone'])``.
+            Defaults to None: at random.
+        unit: What a query is paid in: 'image'; 'box', the boxes that labeling reveals; or 'second',
+            of labeling time. Where people label, boxes and seconds are predicted
+            (:mod:`mmal.pool.cost_model`). The last image may overshoot the budget. Defaults to
+            'image'.
+        stop: When to stop before the rounds are over: keys of
+            :func:`~mmal.engine.stopping.build_stop_rules`. Defaults to None.
+        holdout: Share of the initial images that is labeled but never trained on: the reference set
+            of ``StestHook(reference='holdout')``. Defaults to None: 0.2 if the hook asks for it,
+            else 0.
+        check_images: Whether to decode every image of the pool once at the start, so that broken
+            ones are left out. Defaults to True.
+        start_from: Work directory of another run of the same seed, pool and numbers. Its initial
+            set is taken over and, if the trainings agree, its first trained model. It serves
+            comparisons of samplers. Defaults to None.
+        on_corruption: 'refuse' to go on with damaged state, or 'restore' the last that is whole
+            (``--resume verified``). Defaults to 'refuse'.
+        allow_config_change: Whether to go on although settings that can change the result differ.
+            It is noted in ``run.json``. Defaults to False.
+        **inner: Arguments of the inner training loop: by epoch with max_epochs, by iteration with
+            max_iters.
 
     Raises:
         InputError: If a number is not positive, the unit unknown, or the inner loop has no length.
@@ -162,7 +168,10 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
 
     @cached_property
     def context(self) -> RunContext:
-        """What the phases work with. It is built when it is first needed, because it reads the dataset."""
+        """What the phases work with.
+
+        It is built when it is first needed, because it reads the dataset.
+        """
         cfg = self.runner.cfg
         paths = RunPaths(Path(self.runner.work_dir))
         data = build_data_adapter(cfg)
@@ -195,7 +204,8 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         Returns:
             The outer Runner's model, untrained. That of a round is in ``round_XX/checkpoint.pth``.
         """
-        # mmengine collects garbage at each dataset it builds. What is loaded by now stays, so it is skipped.
+        # mmengine collects garbage at each dataset it builds. What is loaded by now stays, so it is
+        # skipped.
         gc.freeze()
         reason = ''
         try:
@@ -247,7 +257,8 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         """
         run = self.context
         run.log.info(
-            f'Round {round_.number}: {len(round_.pool.labeled)} of {len(round_.pool.ids)} images labeled.'
+            f'Round {round_.number}: {len(round_.pool.labeled)} of {len(round_.pool.ids)} images '
+            'labeled.'
         )
         if dist.is_main_process():
             back_up_manifest(run.paths.work_dir, round_.state.paths.folder)
@@ -255,7 +266,9 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         round_.model.release()
 
     def _report(self) -> None:
-        """Renew the curve files and the page, and give what is new to the trackers in ``vis_backends``."""
+        """Renew the curve files and the page, and give what is new to the trackers in
+        ``vis_backends``.
+        """
         if not dist.is_main_process():
             return
         run = self.context

@@ -1,4 +1,6 @@
-"""The sets beside the pool, for evaluation and reference: which there are, and those that people still have to label."""
+"""The sets beside the pool, for evaluation and reference: which there are, and those that people
+still have to label.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,8 @@ def separate_reference(
 
 
 def build_auxiliary_sets(run: RunContext, exclude: Container[str] = ()) -> dict[str, Any]:
-    """Build the datasets beside the pool: the evaluation set and, if it is not the run's own, the reference set.
+    """Build the datasets beside the pool: the evaluation set and, if it is not the run's own, the
+    reference set.
 
     Args:
         run: The run.
@@ -72,12 +75,15 @@ def build_auxiliary_sets(run: RunContext, exclude: Container[str] = ()) -> dict[
 
 
 def _labeling_hint(file: str | None) -> str:
-    """What to do if the labels of the batch beside a missing file are still to come; '' if there is none."""
+    """What to do if the labels of the batch beside a missing file are still to come; '' if there is
+    none.
+    """
     folder = Path(file or '').parent
     batch = batch_file(folder)
     if not batch.exists():
         return ''
-    return f' Label {batch.parent} and bring the labels in by `python tools/al_labels.py {folder} FILE`.'
+    command = f'python tools/al_labels.py {folder} FILE'
+    return f' Label {batch.parent} and bring the labels in by `{command}`.'
 
 
 def available_auxiliary_sets(run: RunContext) -> dict[str, Any]:
@@ -151,7 +157,10 @@ def _batch_folders(dataset: Any) -> list[Path]:
 
 
 def _lacks_labels(folder: Path) -> bool:
-    """Whether people still have to label images there. An annotation file of one's own is left as it is."""
+    """Whether people still have to label images there.
+
+    An annotation file of one's own is left as it is.
+    """
     if not batch_file(folder).exists():
         return False
     if (folder / ANNOTATIONS).exists() and not labels_file(folder).exists():

@@ -23,7 +23,8 @@ def batch_for_annotators(
         data: Data side of the task.
         name: Name of the batch, for instance 'round_00'.
         ids: Ids of the images, most helpful first.
-        explanations: Entries of ``chosen.json``, whose scores and predictions annotators are shown. Defaults to none.
+        explanations: Entries of ``chosen.json``, whose scores and predictions annotators are shown.
+            Defaults to none.
     """
     by_id = {entry['id']: entry for entry in explanations}
     images = []

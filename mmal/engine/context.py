@@ -26,21 +26,29 @@ if TYPE_CHECKING:
 
 
 class RoundModel(Protocol):
-    """The model of one round. It is trained in the first phase and loaded when a later phase first needs it."""
+    """The model of one round.
+
+    It is trained in the first phase and loaded when a later phase first needs it.
+    """
 
     @property
     def seed(self) -> int:
         """Seed of its training."""
 
     def train(self, checkpoint: Path) -> None:
-        """Train it, or continue an interrupted training, and write a checkpoint. Every process calls it.
+        """Train it, or continue an interrupted training, and write a checkpoint.
+
+        Every process calls it.
 
         Args:
             checkpoint: Path of the checkpoint.
         """
 
     def evaluate(self) -> dict[str, float]:
-        """Metrics on the evaluation set, by name; empty if the config has none. Every process calls it."""
+        """Metrics on the evaluation set, by name; empty if the config has none.
+
+        Every process calls it.
+        """
 
     def adapter(self) -> ModelAdapter:
         """The trained model, as influence and samplers need it."""

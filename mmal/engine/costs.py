@@ -23,7 +23,8 @@ def cost_predictor(run: RunContext, number: int) -> Callable[[int | None], float
         number: Number of the round.
 
     Returns:
-        A function from the number of an image's pseudo-boxes, or None if it is not known, to the cost.
+        A function from the number of an image's pseudo-boxes, or None if it is not known, to the
+        cost.
 
     Raises:
         InputError: If seconds are asked for and no labeling time is known.
@@ -63,7 +64,9 @@ def expected_query_images(run: RunContext, number: int, labeled_file: Path) -> i
 
 
 def spent_so_far(run: RunContext, point: CurvePoint) -> float:
-    """What the labels behind a point of the curve have cost, in the run's unit. Unknown seconds are predicted.
+    """What the labels behind a point of the curve have cost, in the run's unit.
+
+    Unknown seconds are predicted.
 
     Args:
         run: The run.

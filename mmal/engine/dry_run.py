@@ -36,7 +36,8 @@ TO_COME = 'its labels are still to come'
 
 
 def dry_run(cfg: Config) -> tuple[str, list[str]]:
-    """Build everything a run needs and describe it. Nothing is trained, and the work_dir is left alone.
+    """Build everything a run needs and describe it. Nothing is trained, and the work_dir is left
+    alone.
 
     Args:
         cfg: Config of the run.
@@ -121,7 +122,8 @@ def _rounds(loop: ActiveLoop) -> str:
 def _pool(run: RunContext) -> str:
     data = run.data
     return (
-        f'{len(data.images)} images, {len(data.classes)} classes; {len(data.missing_files())} files '
+        f'{len(data.images)} images, {len(data.classes)} classes; {len(data.missing_files())} '
+        'files '
         'missing'
     )
 
@@ -162,7 +164,8 @@ def _labeled_at_last(run: RunContext) -> str:
     if settings.unit is BudgetUnit.IMAGE:
         return f'{min(n_images, settings.initial + queried)} of {n_images} images'
     return (
-        f'{settings.initial} images and at least {queried} {settings.unit.plural}, or the whole pool of '
+        f'{settings.initial} images and at least {queried} {settings.unit.plural}, or the whole '
+        'pool of '
         f'{n_images}'
     )
 
@@ -240,8 +243,10 @@ def _warmup_note(cfg: Config, inner: dict[str, Any], iterations: int) -> str:
     else:
         cure = 'raise train_cfg.max_iters'
     return (
-        f'\nNOTE: the warm-up in param_scheduler takes {warmup} iterations, more than half of the first '
-        f'training, which will hardly learn. Raise train_cfg.initial, {cure}, or end the warm-up earlier.'
+        f'\nNOTE: the warm-up in param_scheduler takes {warmup} iterations, more than half of the '
+        'first '
+        f'training, which will hardly learn. Raise train_cfg.initial, {cure}, or end the warm-up '
+        'earlier.'
     )
 
 

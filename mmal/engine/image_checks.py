@@ -21,7 +21,8 @@ _MAX_NAMES = 3
 
 
 def check_pool_images(data: DataAdapter, log: Logger) -> dict[Hashable, ImageCheck]:
-    """Decode every image of a pool once, and warn of sizes that are not those of the annotation file.
+    """Decode every image of a pool once, and warn of sizes that are not those of the annotation
+    file.
 
     Every process calls it.
 
@@ -30,8 +31,8 @@ def check_pool_images(data: DataAdapter, log: Logger) -> dict[Hashable, ImageChe
         log: Receives progress and the warning.
 
     Returns:
-        In rank 0 the check of every image by its id. Empty in the other processes, because a pool may be large, and
-        where the files are not local.
+        In rank 0 the check of every image by its id. Empty in the other processes, because a pool
+        may be large, and where the files are not local.
     """
     paths = {}
     if data.is_local:
@@ -75,9 +76,9 @@ def _identify_readable(files: list[str], name: str, log: Logger) -> dict[str, Fi
     if reasons:
         shown = [f'{file}: {reason}' for file, reason in list(reasons.items())[:_MAX_NAMES]]
         raise InputError(
-            f'{len(reasons)} of {len(files)} images of the {name} cannot be read: {"; ".join(shown)}. '
-            'Repair them or take them out of its annotation file. If your loader reads files that Pillow '
-            'does not, set train_cfg.check_images=False.'
+            f'{len(reasons)} of {len(files)} images of the {name} cannot be read: '
+            f'{"; ".join(shown)}. Repair them or take them out of its annotation file. If your '
+            'loader reads files that Pillow does not, set train_cfg.check_images=False.'
         )
     return {file: checks[file].identity for file in unique}
 
@@ -115,8 +116,9 @@ def _mismatch_message(mismatches: Mapping[Hashable, Any], paths: Mapping[Hashabl
             f'{loaded[0]} x {loaded[1]}'
         )
     return (
-        f'{len(mismatches)} of {len(paths)} images have another width and height than their annotation '
-        f'file says: {"; ".join(examples)}. If boxes were drawn on the images as they are loaded, this '
-        'does no harm; else they lie in wrong places. Images whose EXIF data turn them are loaded turned, '
-        "unless LoadImageFromFile has color_type='color_ignore_orientation'."
+        f'{len(mismatches)} of {len(paths)} images have another width and height than their '
+        f'annotation file says: {"; ".join(examples)}. If boxes were drawn on the images as they '
+        'are loaded, this does no harm; else they lie in wrong places. Images whose EXIF data turn '
+        'them are loaded turned, unless LoadImageFromFile has '
+        "color_type='color_ignore_orientation'."
     )

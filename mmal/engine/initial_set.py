@@ -1,4 +1,6 @@
-"""The initial labeled set: drawn at random, or chosen by a sampler on what a pretrained model sees; then labeled."""
+"""The initial labeled set: drawn at random, or chosen by a sampler on what a pretrained model sees;
+then labeled.
+"""
 
 from __future__ import annotations
 
@@ -49,13 +51,15 @@ def check_pool_size(run: RunContext) -> None:
     if n_images < run.settings.initial:
         raise InputError(
             f'Only {n_images} images of the pool can be read, fewer than train_cfg.initial = '
-            f'{run.settings.initial}; see {run.paths.unreadable}. If your loader reads files that Pillow '
+            f'{run.settings.initial}; see {run.paths.unreadable}. If your loader reads files that '
+            'Pillow '
             'does not, set train_cfg.check_images=False.'
         )
 
 
 def choose_initial_set(run: RunContext) -> InitialSet:
-    """Choose the initial set, at random or by the run's ``cold_start`` sampler. Every process calls it.
+    """Choose the initial set, at random or by the run's ``cold_start`` sampler. Every process calls
+    it.
 
     Args:
         run: The run.
@@ -76,7 +80,8 @@ def draw_initial_set(run: RunContext) -> InitialSet:
         run: The run.
 
     Raises:
-        InputError: If a sampler chose the initial set, and it is not recorded which images it chose.
+        InputError: If a sampler chose the initial set, and it is not recorded which images it
+            chose.
     """
     settings = run.settings
     drawn = first_shuffled(_readable_ids(run), settings.seed, 'initial', settings.initial)
@@ -88,7 +93,8 @@ def draw_initial_set(run: RunContext) -> InitialSet:
         ids = in_order(image.id for image in Batch.read(batch.folder).images)
         return InitialSet(ids, held_out)
     raise InputError(
-        'The first images were chosen by train_cfg.cold_start and cannot be chosen again here. Put back a '
+        'The first images were chosen by train_cfg.cold_start and cannot be chosen again here. Put '
+        'back a '
         'whole copy of initial.json and holdout.json, or start anew in another --work-dir.'
     )
 
@@ -100,7 +106,9 @@ def _readable_ids(run: RunContext) -> list[Hashable]:
 def _choose_by_sampler(
     run: RunContext, sampler: Sampler, held_out: Collection[Hashable]
 ) -> list[Hashable]:
-    """The images that ``cold_start`` chooses beside those held out, on features of the pretrained model."""
+    """The images that ``cold_start`` chooses beside those held out, on features of the pretrained
+    model.
+    """
     seed = run.settings.seed
     budget = run.settings.initial - len(held_out)
     batch = run.paths.initial_batch
@@ -138,7 +146,8 @@ def label_initial_set(run: RunContext, chosen: InitialSet) -> None:
 
     Raises:
         LabelsPending: If people are to label the images.
-        InputError: If too few are labeled to train on, or to hold out, or none to train on shows an object.
+        InputError: If too few are labeled to train on, or to hold out, or none to train on shows an
+            object.
     """
     response = _ask_oracle(run, chosen)
     labeled = set(response.ids)
@@ -149,13 +158,16 @@ def label_initial_set(run: RunContext, chosen: InitialSet) -> None:
             (held_out if image_id in chosen.held_out else trained_on).append(image_id)
     if not trained_on or (chosen.held_out and not held_out):
         raise InputError(
-            f'{len(trained_on)} labeled images to train on and {len(held_out)} to hold out, expected at '
+            f'{len(trained_on)} labeled images to train on and {len(held_out)} to hold out, '
+            'expected at '
             'least one of each. Label more of the initial batch.'
         )
     if run.settings.unit is BudgetUnit.SECOND and not response.seconds:
         raise InputError(
-            "train_cfg.unit='second': no labeling time came with the labels of the initial batch. Bring "
-            "labels that have it (Label Studio's JSON export, or a CSV column `seconds`), or count in "
+            "train_cfg.unit='second': no labeling time came with the labels of the initial batch. "
+            'Bring '
+            "labels that have it (Label Studio's JSON export, or a CSV column `seconds`), or count "
+            'in '
             'images or boxes.'
         )
     annotations = by_image(response.annotations)
@@ -202,16 +214,21 @@ def _require_objects(
         if run.oracle.is_human:
             folder = run.paths.initial_batch.folder
             cure = (
-                f'If one does show one, label it and bring the file in again. Else ask for more: move {folder} '
-                'away, raise train_cfg.initial, and call this again with --resume --allow-config-change; what '
+                'If one does show one, label it and bring the file in again. Else ask for more: '
+                f'move {folder} '
+                'away, raise train_cfg.initial, and call this again with --resume '
+                '--allow-config-change; what '
                 'was exported can be brought in again.'
             )
         raise InputError(
-            f'None of the {len(trained_on)} first images to train on shows an object, so there is nothing '
+            f'None of the {len(trained_on)} first images to train on shows an object, so there is '
+            'nothing '
             f'to learn. {cure}'
         )
     if held_out and annotations.keys().isdisjoint(held_out):
         run.log.warning(
-            f'None of the {len(held_out)} images held out shows an object: a reference set of background '
-            'alone says little of what helps. Raise train_cfg.initial or train_cfg.holdout in a new run.'
+            f'None of the {len(held_out)} images held out shows an object: a reference set of '
+            'background '
+            'alone says little of what helps. Raise train_cfg.initial or train_cfg.holdout in a '
+            'new run.'
         )

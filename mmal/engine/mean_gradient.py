@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class MeanGradient:
     """Mean gradient of the per-image losses over the images whose gradient is finite.
 
-    Sums are taken in double precision, so that they do not depend on the batch size or the number of processes.
+    Sums are taken in double precision, so that they do not depend on the batch size or the number
+    of processes.
 
     Args:
         adapter: Model side of the task. Every method must be called inside its loss mode.
@@ -54,7 +55,9 @@ class MeanGradient:
         self._nonfinite: list[str] = []
 
     def update(self, items: Sequence[Any]) -> None:
-        """Add the gradients of a batch. If their sum is not finite, the images are taken one by one.
+        """Add the gradients of a batch.
+
+        If their sum is not finite, the images are taken one by one.
 
         Args:
             items: Dataset items with annotations.
@@ -87,7 +90,9 @@ class MeanGradient:
         return kept
 
     def check_nonfinite_share(self) -> None:
-        """Refuse if too many images were left out. Afterwards :attr:`n_finite` counts the images of all processes.
+        """Refuse if too many images were left out.
+
+        Afterwards :attr:`n_finite` counts the images of all processes.
 
         Every process calls it.
 

@@ -1,4 +1,6 @@
-"""Runs the phases of a round: what is done is skipped, what is finished is recorded, rules may stop the run."""
+"""Runs the phases of a round: what is done is skipped, what is finished is recorded, rules may stop
+the run.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +32,15 @@ def _call_no_hook(name: str, **kwargs: object) -> None:
 
 @dataclass(frozen=True)
 class PhaseRunner:
-    """The one place that knows what is done, how long it took, which processes work, and when to stop.
+    """The one place that knows what is done, how long it took, which processes work, and when to
+    stop.
 
     Attributes:
         phases: The phases in their order.
         stop_rules: Reasons to stop before the rounds are over. Defaults to none.
-        call_hook: Calls a method of all hooks that have it, as a Runner does. A phase that was done before is not run
-            again, and the hooks around it are not called again. Defaults to calling nothing.
+        call_hook: Calls a method of all hooks that have it, as a Runner does. A phase that was done
+            before is not run again, and the hooks around it are not called again. Defaults to
+            calling nothing.
     """
 
     phases: Sequence[Phase]
@@ -76,7 +80,8 @@ class PhaseRunner:
         missing = [name for name in phase.needs if not state.done(name)]
         if missing:
             raise RuntimeError(
-                f'Round {round_.number}: {phase.name} reads what {" and ".join(missing)} leave, which is not '
+                f'Round {round_.number}: {phase.name} reads what {" and ".join(missing)} leave, '
+                'which is not '
                 'there. Run these phases before it.'
             )
         if phase.name in HOOK_BEFORE:

@@ -24,11 +24,12 @@ def preflight(run: RunContext, stop_rules: tuple[StopRule, ...]) -> dict[str, An
         stop_rules: Reasons to stop before the rounds are over.
 
     Returns:
-        The datasets beside the pool, by what they are called; without those whose labels are still to come.
+        The datasets beside the pool, by what they are called; without those whose labels are still
+        to come.
 
     Raises:
-        InputError: If the pool is too small, a file is missing, the sampler lacks its hook, or a parameter pattern
-            matches nothing.
+        InputError: If the pool is too small, a file is missing, the sampler lacks its hook, or a
+            parameter pattern matches nothing.
     """
     _check_pool(run)
     _check_settings(run)
@@ -52,8 +53,8 @@ def _check_pool(run: RunContext) -> None:
     missing = run.data.missing_files()
     if missing:
         raise InputError(
-            f'{len(missing)} of {n_images} image files of the pool do not exist, e.g. {missing[0]}. '
-            'Check data_root and data_prefix of train_dataloader.dataset.'
+            f'{len(missing)} of {n_images} image files of the pool do not exist, e.g. '
+            f'{missing[0]}. Check data_root and data_prefix of train_dataloader.dataset.'
         )
 
 
@@ -61,8 +62,8 @@ def _check_settings(run: RunContext) -> None:
     settings = run.settings
     if settings.holdout >= settings.initial:
         raise InputError(
-            f'train_cfg.holdout takes {settings.holdout} of {settings.initial} initial images; none is '
-            'left to train on.'
+            f'train_cfg.holdout takes {settings.holdout} of {settings.initial} initial images; '
+            'none is left to train on.'
         )
     if settings.unit is BudgetUnit.BOX and not run.data.has_boxes:
         raise InputError("train_cfg.unit='box' is for detection; count in images here.")
@@ -84,8 +85,8 @@ def _check_components(run: RunContext, stop_rules: tuple[StopRule, ...]) -> None
         )
     if run.cold_start is not None and run.cold_start.needs_s_test:
         raise InputError(
-            f'train_cfg.cold_start: {type(run.cold_start).__name__} needs a trained model. Take one that '
-            "looks at features, as dict(type='mmal.CoresetSampler', layers=['backbone'])."
+            f'train_cfg.cold_start: {type(run.cold_start).__name__} needs a trained model. Take '
+            "one that looks at features, as dict(type='mmal.CoresetSampler', layers=['backbone'])."
         )
     asks_for_influence = any(isinstance(rule, InfluenceBelow) for rule in stop_rules)
     if asks_for_influence and not sampler.needs_s_test:

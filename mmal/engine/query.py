@@ -56,7 +56,10 @@ def unlabeled_candidates(run: RunContext, round_: Round) -> list[Hashable]:
 
 
 def _skipped_ids(run: RunContext) -> set[str]:
-    """Text of the ids that annotators skipped in the batches so far; they are not asked for again."""
+    """Text of the ids that annotators skipped in the batches so far.
+
+    They are not asked for again.
+    """
     skipped: set[str] = set()
     for folder in batch_folders(run.paths.work_dir):
         skipped.update(LabelStore.read(folder).skipped)

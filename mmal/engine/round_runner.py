@@ -1,4 +1,6 @@
-"""Models of a run by mmengine's Runner: a fresh inner Runner for each round, in the round's folder."""
+"""Models of a run by mmengine's Runner: a fresh inner Runner for each round, in the round's
+folder.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,8 @@ def train_loop_cfg(inner: dict[str, Any]) -> dict[str, Any]:
     """The round's own train_cfg, from what ActiveLoop's inherited beside its own arguments.
 
     Args:
-        inner: Arguments of the inner training loop, for instance ``dict(max_epochs=12, val_interval=1)``.
+        inner: Arguments of the inner training loop, for instance
+            ``dict(max_epochs=12, val_interval=1)``.
 
     Raises:
         InputError: If there is not exactly one of max_epochs and max_iters.
@@ -50,8 +53,8 @@ def train_loop_cfg(inner: dict[str, Any]) -> dict[str, Any]:
     by_iteration = 'max_iters' in inner
     if by_epoch == by_iteration:
         raise InputError(
-            'train_cfg: a round needs max_epochs or max_iters (one of them), as for an ordinary training; '
-            f'found {sorted(inner)}.'
+            'train_cfg: a round needs max_epochs or max_iters (one of them), as for an ordinary '
+            f'training; found {sorted(inner)}.'
         )
     return dict(type='EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop', **inner)
 
@@ -89,7 +92,8 @@ def round_cfg(
 def folder_backends(visualizer: dict[str, Any]) -> list[dict[str, Any]]:
     """Those of a visualizer's backends that write into the folder they are given, and nothing else.
 
-    WandB, MLflow and their like have one run per process, that of the outer Runner. A round's own would end it.
+    WandB, MLflow and their like have one run per process, that of the outer Runner. A round's own
+    would end it.
 
     Args:
         visualizer: Config of the visualizer.
@@ -163,8 +167,8 @@ class RunnerModels:
 def pretrained_model(runner: Runner, seed: int) -> nn.Module:
     """The config's model as it is before any training, the same at every start.
 
-    The Runner's own model has another seed at each start if the config names none, and with it other weights where it is
-    not pretrained.
+    The Runner's own model has another seed at each start if the config names none, and with it
+    other weights where it is not pretrained.
 
     Args:
         runner: The outer Runner.
@@ -208,8 +212,8 @@ class RunnerModel:
     def train(self, checkpoint: Path) -> None:
         """Train it, and write what tools/test.py can read: state_dict and meta, no optimizer.
 
-        An interrupted training continues from its last whole resume point. The points stay: the caller removes them
-        when it has recorded that the training is done.
+        An interrupted training continues from its last whole resume point. The points stay: the
+        caller removes them when it has recorded that the training is done.
 
         Args:
             checkpoint: Path of the checkpoint.
@@ -295,7 +299,10 @@ def _require_finite(state_dict: dict[str, torch.Tensor]) -> None:
 
 
 def _build_runner(cfg: Config) -> Runner:
-    """A Runner that does not repeat environment and config in the log. The config lies in its folder."""
+    """A Runner that does not repeat environment and config in the log.
+
+    The config lies in its folder.
+    """
     disabled_before = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:
@@ -327,7 +334,8 @@ def _resumable(cfg: Config) -> Config:
 
 
 def close_global_state(runner: Runner) -> None:
-    """Empty what mmengine keeps by name as long as the process lives: log files, histories of scalars, a figure.
+    """Empty what mmengine keeps by name as long as the process lives: log files, histories of
+    scalars, a figure.
 
     Args:
         runner: A Runner that is no longer needed.
@@ -343,6 +351,9 @@ def close_global_state(runner: Runner) -> None:
 
 
 def free_memory() -> None:
-    """Collect garbage. A Runner is a cycle: without this its memory stays through the phases to come."""
+    """Collect garbage.
+
+    A Runner is a cycle: without this its memory stays through the phases to come.
+    """
     gc.collect()
     torch.cuda.empty_cache()

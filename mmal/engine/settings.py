@@ -21,9 +21,11 @@ class LoopSettings:
         holdout: Number of the initial images that no model is trained on.
         seed: Seed of the initial set, the queries and the trainings.
         check_images: Whether every image is decoded once at the start.
-        start_from: Work directory of another run whose initial set and first model are taken over; None for none.
+        start_from: Work directory of another run whose initial set and first model are taken over;
+            None for none.
         resume: Whether a run that is in the work_dir is to go on.
-        on_corruption: 'refuse' to go on with damaged state, or 'restore' the last state that is whole.
+        on_corruption: 'refuse' to go on with damaged state, or 'restore' the last state that is
+            whole.
         allow_config_change: Whether to go on although settings that can change the result differ.
     """
 
@@ -48,7 +50,8 @@ class LoopSettings:
 def check_arguments(
     numbers: dict[str, int], unit: str, on_corruption: str, holdout: float | None
 ) -> None:
-    """Check arguments of an :class:`~mmal.engine.active_loop.ActiveLoop` that can be judged by themselves.
+    """Check arguments of an :class:`~mmal.engine.active_loop.ActiveLoop` that can be judged by
+    themselves.
 
     Args:
         numbers: Arguments that must be whole numbers of at least 1, by name.

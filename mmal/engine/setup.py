@@ -53,7 +53,9 @@ from .initial_set import (
 )
 
 KEYS_A_METHOD_MAY_CHANGE = ('train_cfg.sampler', 'train_cfg.start_from', 'custom_hooks')
-"""Config keys that may differ between runs whose first models are the same. Of hooks, only StestHook may."""
+"""Config keys that may differ between runs whose first models are the same. Of hooks, only
+StestHook may.
+"""
 
 Identities = Mapping[str, Mapping[str, FileIdentity | None]]
 
@@ -74,8 +76,8 @@ class Inputs:
     """What a run is opened with.
 
     Attributes:
-        preflight: Checks the run and returns the datasets beside the pool, by what they are called. It is called again
-            once the initial set is labeled.
+        preflight: Checks the run and returns the datasets beside the pool, by what they are called.
+            It is called again once the initial set is labeled.
         result_neutral: Patterns of config keys that a resumed run may change.
     """
 
@@ -167,7 +169,9 @@ def current_annotations(run: RunContext, sets: Mapping[str, Any]) -> dict[str, s
 
 
 def _find_opening(run: RunContext, manifest: Manifest, files: Mapping[str, list[str]]) -> Opening:
-    """Lock the work_dir, restore what is damaged if that is asked for, and see whether it holds this run."""
+    """Lock the work_dir, restore what is damaged if that is asked for, and see whether it holds
+    this run.
+    """
     settings = run.settings
     work_dir = run.paths.work_dir
     lock(work_dir, run.log.info)
@@ -241,7 +245,8 @@ def resume_run(run: RunContext, manifest: Manifest, files: Mapping[str, list[str
     if update.environment_changes:
         changes = '; '.join(update.environment_changes)
         run.log.warning(
-            'Going on in another environment, in which the last digits of sums, and with them trainings, '
+            'Going on in another environment, in which the last digits of sums, and with them '
+            'trainings, '
             f'may differ; noted in run.json: {changes}. OMP_NUM_THREADS sets threads.'
         )
 
@@ -303,11 +308,13 @@ def _require_same_beginning(run: RunContext, source: RunPaths, manifest: Manifes
     folder = source.work_dir
     if not source.manifest.exists():
         raise InputError(
-            f'train_cfg.start_from: {folder} holds no run. Start that one first, or remove start_from.'
+            f'train_cfg.start_from: {folder} holds no run. Start that one first, or remove '
+            'start_from.'
         )
     if not has_initial_labels(folder):
         raise InputError(
-            f'train_cfg.start_from: {folder} was ended before it had its first images. Go on with that '
+            f'train_cfg.start_from: {folder} was ended before it had its first images. Go on with '
+            'that '
             'one first, or remove start_from.'
         )
     n_initial = len(run.data.read_labeled(source.initial)[0])
@@ -316,8 +323,10 @@ def _require_same_beginning(run: RunContext, source: RunPaths, manifest: Manifes
     expected = (settings.initial - settings.holdout, settings.holdout)
     if (n_initial, n_held_out) != expected:
         raise InputError(
-            f'train_cfg.start_from: {folder} began with {n_initial} images and {n_held_out} held out, '
-            f'this run would with {expected[0]} and {expected[1]}. Set train_cfg.initial and holdout '
+            f'train_cfg.start_from: {folder} began with {n_initial} images and {n_held_out} held '
+            'out, '
+            f'this run would with {expected[0]} and {expected[1]}. Set train_cfg.initial and '
+            'holdout '
             'alike.'
         )
     other = read_manifest(folder)
@@ -325,12 +334,14 @@ def _require_same_beginning(run: RunContext, source: RunPaths, manifest: Manifes
     new_labels = manifest.get('annotations', {}).get('pool')
     if None not in (old_labels, new_labels) and old_labels != new_labels:
         raise InputError(
-            f'train_cfg.start_from: the annotations of the pool have changed since {folder} was begun '
+            f'train_cfg.start_from: the annotations of the pool have changed since {folder} was '
+            'begun '
             f'(were {old_labels}, are {new_labels}). Put the old file back, or start that run anew.'
         )
     if (other['seed'], other['pool']) != (manifest['seed'], manifest['pool']):
         raise InputError(
-            f'train_cfg.start_from: {folder} has another seed or pool ({other["seed"]}, {other["pool"]}) '
+            f'train_cfg.start_from: {folder} has another seed or pool ({other["seed"]}, '
+            f'{other["pool"]}) '
             f'than this run ({manifest["seed"]}, {manifest["pool"]}).'
         )
 
@@ -400,7 +411,8 @@ def _link(source: Path, target: Path) -> None:
 def _record_what_is_labeled(
     run: RunContext, inputs: Inputs, sets: Mapping[str, Any], identities: Identities
 ) -> None:
-    """Record what the first model is trained on, and what the sets beside the pool are: all is labeled now.
+    """Record what the first model is trained on, and what the sets beside the pool are: all is
+        labeled now.
 
     Args:
         run: The run.

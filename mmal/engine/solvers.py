@@ -1,4 +1,6 @@
-"""The solvers of :mod:`mmal.influence` under their config names, for instance ``type='mmal.CG'``."""
+"""The solvers of :mod:`mmal.influence` under their config names, for instance
+``type='mmal.CG'``.
+"""
 
 from mmal.influence.solvers.cg import CG
 from mmal.influence.solvers.dense import Dense

@@ -81,8 +81,8 @@ class StestSolution(NamedTuple):
 
     Attributes:
         s_test: One tensor per parameter, by name.
-        report: What ``s_test.json`` holds: settings, numbers of images, the convergence trace, and the cosine between
-            s_test and v.
+        report: What ``s_test.json`` holds: settings, numbers of images, the convergence trace, and
+            the cosine between s_test and v.
     """
 
     s_test: dict[str, Tensor]
@@ -138,8 +138,9 @@ def _require_used(
     for pattern in patterns:
         if used.isdisjoint(select_parameters(adapter.model, [pattern])):
             raise ValueError(
-                f'`params` pattern {pattern!r} matches nothing that the loss depends on. Name layers that '
-                'are used in training, or leave params out: the last layers are found then.'
+                f'`params` pattern {pattern!r} matches nothing that the loss depends on. Name '
+                'layers that are used in training, or leave params out: the last layers are found '
+                'then.'
             )
 
 
@@ -165,7 +166,8 @@ def open_reference_set(
     if isinstance(reference, str) and reference in ('initial', 'holdout'):
         if paths is None:
             raise InputError(
-                f'StestHook(reference={reference!r}) needs an mmal.ActiveLoop, which keeps that set.'
+                f'StestHook(reference={reference!r}) needs an mmal.ActiveLoop, which keeps that '
+                'set.'
             )
         return data.labeled_dataset(str(paths.reference_sets[reference]))
     return data.reference_dataset(reference)
@@ -182,21 +184,24 @@ def solve_s_test(
 ) -> StestSolution:
     """Compute s_test of a trained model. Every process calls it.
 
-    v is the mean over the reference set of the gradients of the per-image losses, and H the mean curvature over labeled
-    images, both on the chosen parameters only.
+    v is the mean over the reference set of the gradients of the per-image losses, and H the mean
+    curvature over labeled images, both on the chosen parameters only.
 
     Args:
         settings: How s_test is computed.
         adapter: Model side of the task.
         reference: Dataset of the reference set.
         labeled: Dataset of the labeled images, for H.
-        seed: Seed of the order of the labeled images, and of the solver's random choices; that of rank 0 counts.
-        loader: ``batch_size`` and ``num_workers`` of val_dataloader, where they are not set otherwise.
+        seed: Seed of the order of the labeled images, and of the solver's random choices; that of
+            rank 0 counts.
+        loader: ``batch_size`` and ``num_workers`` of val_dataloader, where they are not set
+            otherwise.
         log: Receives progress and a summary.
 
     Raises:
         InputError: If the reference set is empty, or no chosen parameter changes its loss.
-        FloatingPointError: If v or s_test is not finite, or too many images are not; the message names the knobs.
+        FloatingPointError: If v or s_test is not finite, or too many images are not; the message
+            names the knobs.
     """
     start = time.perf_counter()
     if len(reference) == 0:
@@ -260,7 +265,9 @@ def reference_gradient(
     log: Logger,
     group: Group,
 ) -> Tensor:
-    """v, the mean over R of the gradients of the per-image losses, shape (P,). Every process calls it.
+    """v, the mean over R of the gradients of the per-image losses, shape (P,).
+
+    Every process calls it.
 
     It must be called inside the adapter's loss mode.
 
@@ -287,8 +294,8 @@ def reference_gradient(
     v = gradient.mean()
     if not bool(v.any()):
         raise InputError(
-            'The reference gradient is zero: no chosen parameter changes the loss of the reference set. '
-            'Check StestHook.params and the annotations of the reference set.'
+            'The reference gradient is zero: no chosen parameter changes the loss of the reference '
+            'set. Check StestHook.params and the annotations of the reference set.'
         )
     return v
 
@@ -339,7 +346,10 @@ def _shared_curvature(
     log: Logger,
     group: Group,
 ) -> Curvature:
-    """The curvature of the mini-batches of all processes. Each process keeps its own mini-batches."""
+    """The curvature of the mini-batches of all processes.
+
+    Each process keeps its own mini-batches.
+    """
     first = next(stream, None)
     if first is not None:
         stream = chain([first], stream)
@@ -383,12 +393,12 @@ def _log_report(log: Logger, report: Mapping[str, Any]) -> None:
     log.info(
         f's_test by {report["solver"]}: {report["n_params"]} parameters of {shown_layers}; '
         f'{report["n_reference"]} reference images; {report["iterations"]} iterations, '
-        f'{report["evaluations"]} sample-Hessian products, {report["restarts"]} restarts{residual}, '
-        f'damping {shown_damping or "none"}, cos(s_test, v) = {report["cos_s_test_v"]:.4f}, '
-        f'{report["total_seconds"]:.0f} s'
+        f'{report["evaluations"]} sample-Hessian products, {report["restarts"]} '
+        f'restarts{residual}, damping {shown_damping or "none"}, cos(s_test, v) = '
+        f'{report["cos_s_test_v"]:.4f}, {report["total_seconds"]:.0f} s'
     )
     if report['cos_s_test_v'] > SIMILAR and report['solver'] != 'Identity':
         log.warning(
-            f'cos(s_test, v) > {SIMILAR}: influence is little more than gradient similarity here. A '
-            'smaller damping of the solver, or more steps, lets the Hessian have a say.'
+            f'cos(s_test, v) > {SIMILAR}: influence is little more than gradient similarity here. '
+            'A smaller damping of the solver, or more steps, lets the Hessian have a say.'
         )

@@ -20,8 +20,10 @@ class Progress:
 
     Attributes:
         curve: Points of all evaluated rounds, that of the current round last.
-        spent: What the labels behind the last point have cost, in the loop's unit, the initial set included.
-        best_score: Score of the most helpful image left; lower is more helpful. Only known after scoring.
+        spent: What the labels behind the last point have cost, in the loop's unit, the initial set
+            included.
+        best_score: Score of the most helpful image left; lower is more helpful. Only known after
+            scoring.
         first_best_score: The same in the first round.
     """
 
@@ -143,7 +145,10 @@ class InfluenceBelow:
     share: float
 
     def reason(self, progress: Progress) -> str | None:
-        """Why to stop before anything is selected, or None. A first round without a helpful image is no measure."""
+        """Why to stop before anything is selected, or None.
+
+        A first round without a helpful image is no measure.
+        """
         first = progress.first_best_score
         best = progress.best_score
         helpful_at_first = first < 0
@@ -162,9 +167,9 @@ def build_stop_rules(cfg: dict[str, Any] | None) -> tuple[StopRule, ...]:
     """The rules of ``train_cfg.stop``; each is off by default.
 
     Args:
-        cfg: ``metric``: name of the metric, by default mAP or accuracy; ``target``: see :class:`TargetMetric`;
-            ``patience`` and ``min_gain``: see :class:`Patience`; ``budget``: see :class:`SpentBudget`; ``influence``:
-            see :class:`InfluenceBelow`. None for no rule.
+        cfg: ``metric``: name of the metric, by default mAP or accuracy; ``target``: see
+            :class:`TargetMetric`; ``patience`` and ``min_gain``: see :class:`Patience`; ``budget``:
+            see :class:`SpentBudget`; ``influence``: see :class:`InfluenceBelow`. None for no rule.
 
     Returns:
         The rules, in the order in which they are asked.

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
-from typing import Any, TypedDict
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias, TypedDict
 
 from torch import Tensor
 
 from mmal.adapters.base import DetectorAdapter, ModelAdapter, PseudoLabels
 from mmal.influence.parameters import flatten, restrict_grad, unflatten
+from mmal.samplers.base import ImageIds
 
 MAX_GRADIENT_VALUES = 2**24
 """Number of values of gradients that are held at one time."""
 
 MAX_CLASSES = 20
 """Number of classes kept of an image: those with the largest parts."""
+
+
+ClassRows: TypeAlias = dict[str, list[int]]
+"""Index of the class of each row, by name of the parameter."""
 
 
 class InfluenceParts(TypedDict):
@@ -56,9 +62,9 @@ class InfluenceAttribution:
         self._rule = rule
         self._classes = list(classes)
         self._params = {name: parameters[name] for name in s_test}
-        self._class_of_row: dict[str, list[int]] | None = None
+        self._class_of_row: ClassRows | None = None
 
-    def attribute(self, items: list[Any], image_ids: list[Hashable]) -> list[InfluenceParts | None]:
+    def attribute(self, items: list[Any], image_ids: ImageIds) -> list[InfluenceParts | None]:
         """Split the influence of each item.
 
         Args:
@@ -72,54 +78,73 @@ class InfluenceAttribution:
             self._class_of_row = self._find_class_rows(items)
         direction = flatten(self._s_test)
         size = max(1, MAX_GRADIENT_VALUES // len(direction))
+        adapter = self._adapter
         parts: list[InfluenceParts | None] = []
-        with self._adapter.loss_mode(), restrict_grad(self._adapter.model, self._params):
+        with adapter.loss_mode(), restrict_grad(adapter.model, self._params):
             for start in range(0, len(items), size):
                 chunk = slice(start, start + size)
-                gradients = self._adapter.pseudo_gradients(
+                gradients = adapter.pseudo_gradients(
                     items[chunk], image_ids[chunk], self._params, self._rule
                 )
                 for gradient in gradients.detach():
-                    products = unflatten(-gradient * direction, dict(self._params))
+                    products = unflatten(-gradient * direction, self._params)
                     parts.append(self._split(products, self._class_of_row))
         return parts
 
-    def _find_class_rows(self, items: list[Any]) -> dict[str, list[int]]:
+    def _find_class_rows(self, items: list[Any]) -> ClassRows:
         """Class of each row, of the parameters that have rows for classes."""
         output_layers = set(self._adapter.output_layers(items[:1]))
         is_detector = isinstance(self._adapter, DetectorAdapter)
+        n_classes = len(self._classes)
         rows_by_name = {}
         for name, parameter in self._params.items():
             if name not in output_layers or not parameter.dim():
                 continue
-            rows = class_of_rows(name, len(parameter), len(self._classes), is_detector)
+            rows = class_of_rows(name, len(parameter), n_classes, is_detector)
             if rows:
                 rows_by_name[name] = rows
         return rows_by_name
 
     def _split(
-        self, products: dict[str, Tensor], class_of_row: dict[str, list[int]]
+        self, products: Mapping[str, Tensor], class_of_row: ClassRows
     ) -> InfluenceParts | None:
         """Sum products of the elements of -s_test and G_z by layer and by class."""
-        names = [*self._classes, 'background']
-        layers: dict[str, float] = {}
-        classes = dict.fromkeys(names, 0.0)
+        layers: dict[str, float] = defaultdict(float)
+        class_names = [*self._classes, 'background']
+        classes = dict.fromkeys(class_names, 0.0)
         for name, product in products.items():
             layer = name.rpartition('.')[0] or name
-            layers[layer] = layers.get(layer, 0.0) + float(product.sum())
+            layers[layer] += float(product.sum())
             if name not in class_of_row:
                 continue
-            row_sums = product.flatten(1).sum(1) if product.dim() > 1 else product
-            for class_index, part in zip(class_of_row[name], row_sums.tolist(), strict=True):
-                classes[names[class_index]] += part
+            row_sums = _row_sums(product).tolist()
+            for class_index, part in zip(class_of_row[name], row_sums, strict=True):
+                classes[class_names[class_index]] += part
         if not all(map(math.isfinite, layers.values())):
             return None
-        reached = [name for name, part in classes.items() if part]
-        largest = sorted(reached, key=lambda name: -abs(classes[name]))[:MAX_CLASSES]
-        return InfluenceParts(
-            layers={name: _rounded(part) for name, part in layers.items()},
-            classes={name: _rounded(classes[name]) for name in largest},
-        )
+        return InfluenceParts(layers=_rounded(layers), classes=_rounded(_largest(classes)))
+
+
+def _row_sums(product: Tensor) -> Tensor:
+    """Sum over all dimensions but the first."""
+    if product.dim() == 1:
+        return product
+    return product.flatten(1).sum(1)
+
+
+def _largest(parts: Mapping[str, float]) -> dict[str, float]:
+    """The largest parts that are not zero, the largest first."""
+    names = [name for name, part in parts.items() if part]
+    names.sort(key=lambda name: -abs(parts[name]))
+    return {name: parts[name] for name in names[:MAX_CLASSES]}
+
+
+def _rounded(parts: Mapping[str, float]) -> dict[str, float]:
+    """Seven digits of each part, about what a float32 has."""
+    rounded = {}
+    for name, part in parts.items():
+        rounded[name] = float(f'{part:.7g}')
+    return rounded
 
 
 def class_of_rows(name: str, rows: int, classes: int, boxes: bool) -> list[int]:
@@ -146,10 +171,5 @@ def class_of_rows(name: str, rows: int, classes: int, boxes: bool) -> list[int]:
     if rows == classes + 1:
         return list(range(rows))
     if rows % classes == 0:
-        return [row % classes for row in range(rows)]
+        return list(range(classes)) * (rows // classes)
     return []
-
-
-def _rounded(value: float) -> float:
-    """Seven digits, about what a float32 has."""
-    return float(f'{value:.7g}')

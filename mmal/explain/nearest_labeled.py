@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from typing import TypeAlias
+
 import torch
 from torch import Tensor
 
 from mmal.distributed.group import Group
+
+Nearest: TypeAlias = tuple[float, int]
+"""Distance and number of the nearest vector."""
 
 
 class NearestSearch:
@@ -31,11 +37,12 @@ class NearestSearch:
         distance = torch.cdist(self._points, vectors, compute_mode='donot_use_mm_for_euclid_dist')
         finite_distance = torch.where(distance.isfinite(), distance, torch.inf)
         least, column = finite_distance.min(1)
+        number = torch.tensor(numbers)[column]
         is_closer = least < self._distance
         self._distance = torch.where(is_closer, least, self._distance)
-        self._number = torch.where(is_closer, torch.tensor(numbers)[column], self._number)
+        self._number = torch.where(is_closer, number, self._number)
 
-    def result(self, group: Group) -> list[tuple[float, int] | None]:
+    def result(self, group: Group) -> list[Nearest | None]:
         """Find the nearest vector of all that the processes compared with.
 
         Args:
@@ -45,11 +52,15 @@ class NearestSearch:
             For each point, Euclidean distance and number of its nearest vector, of the lowest
             number where several are as near; None if there is none.
         """
-        pairs_by_rank = group.all_gather(
-            list(zip(self._distance.tolist(), self._number.tolist(), strict=True))
-        )
-        nearest: list[tuple[float, int] | None] = []
-        for pairs in zip(*pairs_by_rank, strict=True):
-            distance, number = min(pairs)
-            nearest.append((distance, number) if distance < float('inf') else None)
+        distances = self._distance.tolist()
+        numbers = self._number.tolist()
+        own_nearest = list(zip(distances, numbers, strict=True))
+        nearest_by_rank = group.all_gather(own_nearest)
+        nearest: list[Nearest | None] = []
+        for candidates in zip(*nearest_by_rank, strict=True):
+            best = min(candidates)
+            if math.isfinite(best[0]):
+                nearest.append(best)
+            else:
+                nearest.append(None)
         return nearest

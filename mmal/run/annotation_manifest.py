@@ -1,4 +1,6 @@
-"""Checksums of the annotations that a run learns from and is judged by, so that a resumed run notices a change."""
+"""Checksums of the annotations that a run learns from and is judged by, so that a resumed run
+notices a change.
+"""
 
 from __future__ import annotations
 

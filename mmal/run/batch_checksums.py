@@ -23,8 +23,8 @@ def _checksummed_files(batch: BatchPaths) -> tuple[Path, ...]:
 def record_checksums(folder: str | Path) -> dict[str, str]:
     """Checksums of the files that a run reads after the batch is labeled.
 
-    These are ``costs.csv``, from which costs are predicted, and the batch with its labels, which tell what annotators
-    skipped.
+    These are ``costs.csv``, from which costs are predicted, and the batch with its labels, which
+    tell what annotators skipped.
 
     Args:
         folder: Folder of the batch.
@@ -45,8 +45,8 @@ def verify_checksums(folder: str | Path, recorded: Mapping[str, str]) -> dict[Pa
 
     Args:
         folder: Folder of the batch.
-        recorded: What :func:`record_checksums` returned. It is empty for a batch that is still open; then each file
-            must fit the checksum in itself.
+        recorded: What :func:`record_checksums` returned. It is empty for a batch that is still
+            open; then each file must fit the checksum in itself.
 
     Returns:
         What is wrong, by file. Empty if all files are whole.

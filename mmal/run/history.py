@@ -96,8 +96,8 @@ def read_curve(path: str | Path) -> list[CurvePoint]:
     curve: list[CurvePoint] = read_json(path) if path.is_file() else read_points(path)
     if not curve:
         raise InputError(
-            f'{path} holds no finished round: expected the work_dir of a run of al_train.py, or its '
-            'curve.json.'
+            f'{path} holds no finished round: expected the work_dir of a run of al_train.py, or '
+            'its curve.json.'
         )
     return curve
 
@@ -115,6 +115,7 @@ def markdown_table(curve: Sequence[CurvePoint]) -> str:
         shown = '' if value is None else f'{value:.4f}'
         seconds = sum(point['seconds'].values())
         lines.append(
-            f'{point["round"]:>5} {point["images"]:>8} {point["boxes"]:>8} {shown:>18} {seconds:>8.1f}'
+            f'{point["round"]:>5} {point["images"]:>8} {point["boxes"]:>8} {shown:>18} '
+            f'{seconds:>8.1f}'
         )
     return '\n'.join(lines)

@@ -35,7 +35,8 @@ def write_pool_images(
 def write_other_images(
     work_dir: str | Path, sets: Mapping[str, Mapping[str, FileIdentity | None]]
 ) -> None:
-    """Write ``other_images.csv``: set, file, bytes, mtime_ns and sha256 of the images beside the pool.
+    """Write ``other_images.csv``: set, file, bytes, mtime_ns and sha256 of the images beside the
+    pool.
 
     Args:
         work_dir: Work directory of the run.
@@ -55,10 +56,13 @@ def _cells(identity: FileIdentity | None) -> tuple[int, int, str]:
 
 
 def require_pool_unchanged(work_dir: str | Path, paths: Mapping[str, str]) -> None:
-    """Compare the files of the pool with the record. A file is read only if its size or time of change differ.
+    """Compare the files of the pool with the record.
+
+    A file is read only if its size or time of change differ.
 
     Args:
-        work_dir: Work directory of the run. A run without a record (``check_images=False``) is not checked.
+        work_dir: Work directory of the run. A run without a record (``check_images=False``) is not
+            checked.
         paths: Image file by text of the image id.
 
     Raises:
@@ -71,13 +75,15 @@ def require_pool_unchanged(work_dir: str | Path, paths: Mapping[str, str]) -> No
     changed = _changed_files(pairs)
     if changed:
         raise InputError(
-            f'{_change_message("pool", changed, work_dir)} Scores and labels made from them would not '
-            'fit. Put the old files back, or start anew in another --work-dir.'
+            f'{_change_message("pool", changed, work_dir)} Scores and labels made from them would '
+            'not fit. Put the old files back, or start anew in another --work-dir.'
         )
 
 
 def require_others_unchanged(work_dir: str | Path, sets: Mapping[str, Iterable[str]]) -> None:
-    """Do the same as :func:`require_pool_unchanged` for the images beside the pool. New images are not compared.
+    """Do the same as :func:`require_pool_unchanged` for the images beside the pool.
+
+    New images are not compared.
 
     Args:
         work_dir: Work directory of the run.
@@ -96,8 +102,8 @@ def require_others_unchanged(work_dir: str | Path, sets: Mapping[str, Iterable[s
         changed = _changed_files(pairs)
         if changed:
             raise InputError(
-                f'{_change_message(name, changed, work_dir)} Rounds could not be compared. Put the old '
-                'files back, or start anew in another --work-dir.'
+                f'{_change_message(name, changed, work_dir)} Rounds could not be compared. Put the '
+                'old files back, or start anew in another --work-dir.'
             )
 
 

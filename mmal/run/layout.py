@@ -170,7 +170,9 @@ class RunPaths:
 
     @property
     def reference_sets(self) -> dict[str, Path]:
-        """Reference sets that a run keeps, by the name that StestHook's ``reference`` gives them."""
+        """Reference sets that a run keeps, by the name that StestHook's ``reference`` gives
+        them.
+        """
         return dict(initial=self.initial, holdout=self.holdout)
 
     def round(self, number: int) -> RoundPaths:

@@ -46,13 +46,15 @@ class LockOwner(TypedDict, total=False):
 
 
 def lock(work_dir: str | Path, tell: Callable[[str], None] = print) -> None:
-    """Hold ``work_dir`` until this process ends. Only rank 0 calls it; to call it again does no harm.
+    """Hold ``work_dir`` until this process ends.
 
-    The lock is the kernel's (POSIX, ``lockf``). It ends with the process, however that ends, is not inherited by loader
-    workers, and holds across hosts if their file system supports that. The file ``.lock`` names the holder and is
-    touched once a minute. Where locks do not reach other hosts, or there are none, that shows whether the holder
-    lives. A holder on another host that may have died is watched for some minutes, because a file server may keep its
-    lock for so long, too.
+    Only rank 0 calls it; to call it again does no harm.
+
+    The lock is the kernel's (POSIX, ``lockf``). It ends with the process, however that ends, is not
+    inherited by loader workers, and holds across hosts if their file system supports that. The file
+    ``.lock`` names the holder and is touched once a minute. Where locks do not reach other hosts,
+    or there are none, that shows whether the holder lives. A holder on another host that may have
+    died is watched for some minutes, because a file server may keep its lock for so long, too.
 
     Args:
         work_dir: Work directory of the run.
@@ -171,8 +173,8 @@ def try_lock(file: TextIO, tell: Callable[[str], None]) -> bool | None:
         if e.errno not in NO_LOCKS:
             raise
         tell(
-            f'{file.name}: no locks on this file system ({e.strerror}). Another run is noticed by what '
-            'it wrote there alone; do not start two at once.'
+            f'{file.name}: no locks on this file system ({e.strerror}). Another run is noticed by '
+            'what it wrote there alone; do not start two at once.'
         )
         return None
     return True
@@ -197,8 +199,8 @@ def process_alive(pid: Any) -> bool:
 def _refusal(path: Path, owner: LockOwner, hint: str = '') -> InputError:
     return InputError(
         f'{path.parent} is in use by another run: process {owner.get("pid", "unknown")} on '
-        f'{owner.get("host", "an unknown host")}, since {owner.get("since", "unknown")}. Wait for it, '
-        f'end it, or choose another --work-dir.{hint}'
+        f'{owner.get("host", "an unknown host")}, since {owner.get("since", "unknown")}. Wait for '
+        f'it, end it, or choose another --work-dir.{hint}'
     )
 
 

@@ -53,9 +53,11 @@ RESULT_NEUTRAL_KEYS = (
     'custom_imports*',
     'unsafe_checkpoints',
 )
-"""Config keys that a resumed run may change: they say where and how it runs. What a component's own arguments may
-change, its class declares as ``result_neutral``. More processes make larger batches of trainings to come, as in mmdet;
-loader workers change nothing. Seeds are compared by themselves.
+"""Config keys that a resumed run may change: they say where and how it runs.
+
+What a component's own arguments may change, its class declares as ``result_neutral``. More
+processes make larger batches of trainings to come, as in mmdet; loader workers change nothing.
+Seeds are compared by themselves.
 """
 
 IMPLICIT_DEFAULTS = {
@@ -129,8 +131,8 @@ def build_manifest(
         seed: Seed of the run.
         pool_digest: Checksum of the pool's ids and file names.
         pool_size: Number of images in the pool.
-        result_neutral: Patterns of config keys that cannot change the result, beside :data:`RESULT_NEUTRAL_KEYS`.
-            Defaults to none.
+        result_neutral: Patterns of config keys that cannot change the result, beside
+            :data:`RESULT_NEUTRAL_KEYS`. Defaults to none.
     """
     settings = flat(cfg.to_dict())
     for name, hook in (cfg.get('default_hooks') or {}).items():
@@ -207,8 +209,9 @@ def _save(work_dir: str | Path, manifest: Manifest) -> None:
 def _read_moved(work_dir: str | Path, new: Manifest) -> Manifest:
     """The manifest on disk, with its paths as they are now if the project was moved.
 
-    A project is a config's folder with the work_dir in it. They move as one, and a path in that folder is the same file
-    as long as it is at the same place in the folder. For a work_dir elsewhere, nothing tells a move from other data.
+    A project is a config's folder with the work_dir in it. They move as one, and a path in that
+    folder is the same file as long as it is at the same place in the folder. For a work_dir
+    elsewhere, nothing tells a move from other data.
     """
     old = read_manifest(work_dir)
     old_folder = old.get('folder')
@@ -242,7 +245,8 @@ def holds_run(work_dir: str | Path, resume: bool) -> bool:
         holds = holds or round_paths.manifest_copy.exists() or round_paths.record.exists()
     if holds and not resume:
         raise InputError(
-            f'{work_dir} holds a run already. Go on with it by --resume, or choose another --work-dir.'
+            f'{work_dir} holds a run already. Go on with it by --resume, or choose another '
+            '--work-dir.'
         )
     return holds
 
@@ -261,7 +265,8 @@ def check(
         manifest: Manifest of the run that is to begin or to resume.
         resume: Whether to resume the run that is there.
         allow_change: Let settings differ, but never the pool. Defaults to False.
-        pool_contents: Content of a ``pool.json`` of now, so that an error can name images. Defaults to None.
+        pool_contents: Content of a ``pool.json`` of now, so that an error can name images. Defaults
+            to None.
 
     Raises:
         InputError: If it holds a run and ``resume`` was not asked for, or if it holds another run.
@@ -309,7 +314,9 @@ class ManifestUpdate(NamedTuple):
 
 
 def updated_manifest(work_dir: str | Path, manifest: Manifest) -> ManifestUpdate:
-    """The manifest on disk with the settings and paths of now. What differs is noted in its history.
+    """The manifest on disk with the settings and paths of now.
+
+    What differs is noted in its history.
 
     Args:
         work_dir: Work directory of the run.
@@ -379,12 +386,14 @@ def write_manifest(work_dir: str | Path, manifest: Manifest) -> None:
 
 
 def record_initial_labels(work_dir: str | Path, annotations: dict[str, str] | None = None) -> None:
-    """Record the checksums again, now that the initial set is labeled, and those of the batch that people labeled.
+    """Record the checksums again, now that the initial set is labeled, and those of the batch that
+    people labeled.
 
     Args:
         work_dir: Work directory of the run.
         annotations: Checksums of the annotations, by what a set is called; see
-            :func:`~mmal.run.annotation_manifest.annotation_digests`. Defaults to None: those recorded before stay.
+            :func:`~mmal.run.annotation_manifest.annotation_digests`. Defaults to None: those
+            recorded before stay.
     """
     manifest = read_manifest(work_dir)
     if annotations:

@@ -56,11 +56,12 @@ def verify_run(work_dir: str | Path, log: Logger) -> None:
 
     Args:
         work_dir: Work directory of the run.
-        log: Receives a warning for damage that cannot change the result, as in a checkpoint of a complete round.
+        log: Receives a warning for damage that cannot change the result, as in a checkpoint of a
+            complete round.
 
     Raises:
-        CorruptStateError: If such a file is damaged. The message names each of them, the last state that is whole, and
-            the cure.
+        CorruptStateError: If such a file is damaged. The message names each of them, the last state
+            that is whole, and the cure.
     """
     messages = _corruption_of_beginning(work_dir)
     last_whole = 'nothing' if messages else 'the beginning'
@@ -80,8 +81,8 @@ def verify_run(work_dir: str | Path, log: Logger) -> None:
 def roll_back(work_dir: str | Path, log: Logger, rebuild_beginning: Callable[[], None]) -> None:
     """Set aside what is damaged and all that was made from it. What remains is whole.
 
-    Files and rounds are renamed, never removed. A lost ``run.json`` is put back from the copy in a round. What the run
-    began with is made again, if it comes out the same.
+    Files and rounds are renamed, never removed. A lost ``run.json`` is put back from the copy in a
+    round. What the run began with is made again, if it comes out the same.
 
     Args:
         work_dir: Work directory of the run.
@@ -89,7 +90,8 @@ def roll_back(work_dir: str | Path, log: Logger, rebuild_beginning: Callable[[],
         rebuild_beginning: Writes what the run began with.
 
     Raises:
-        CorruptStateError: If ``run.json`` and all its copies are lost, or what the run began with cannot be made again.
+        CorruptStateError: If ``run.json`` and all its copies are lost, or what the run began with
+            cannot be made again.
     """
     _restore_manifest(work_dir, log)
     if _corruption_of_beginning(work_dir):
@@ -138,8 +140,8 @@ def _restore_beginning(work_dir: Path, log: Logger, rebuild_beginning: Callable[
     messages = _corruption_of_beginning(work_dir)
     if messages:
         raise CorruptStateError(
-            f'{"; ".join(messages)}, and cannot be made again. Put back a whole copy, or start anew in '
-            'another --work-dir.'
+            f'{"; ".join(messages)}, and cannot be made again. Put back a whole copy, or start '
+            'anew in another --work-dir.'
         )
 
 
@@ -210,8 +212,8 @@ def _restore_manifest(work_dir: str | Path, log: Logger) -> None:
         log.warning(f'{paths.manifest} was put back from {copy}.')
         return
     raise CorruptStateError(
-        f'{paths.manifest} is lost, and so is every copy of it in the rounds; start anew in another '
-        '--work-dir.'
+        f'{paths.manifest} is lost, and so is every copy of it in the rounds; start anew in '
+        'another --work-dir.'
     )
 
 

@@ -60,7 +60,8 @@ def remove_points(folder: str | Path) -> None:
 def read_points_index(folder: str | Path) -> list[ResumePoint]:
     """The resume points of a training, oldest first.
 
-    A damaged list counts as empty: then the training starts from its beginning, with the same result.
+    A damaged list counts as empty: then the training starts from its beginning, with the same
+    result.
 
     Args:
         folder: Work directory of the training.

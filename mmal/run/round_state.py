@@ -25,8 +25,8 @@ class PhaseRecord(TypedDict, total=False):
 
     Attributes:
         seconds: Duration of the phase.
-        sha256: Checksum of its artifact. While the artifact is being replaced it is a list of the checksums that the
-            artifact may have.
+        sha256: Checksum of its artifact. While the artifact is being replaced it is a list of the
+            checksums that the artifact may have.
         batch: Checksums of the files of the labeled batch, by name. Only the last phase has it.
     """
 
@@ -49,7 +49,8 @@ def clear_unfinished(batch: BatchPaths) -> None:
 class RoundState:
     """The record ``phases.json`` of a round.
 
-    The record is written before the first phase runs, so that artifacts without a record show that it was lost.
+    The record is written before the first phase runs, so that artifacts without a record show that
+    it was lost.
 
     Args:
         work_dir: Work directory of the run.
@@ -92,7 +93,10 @@ class RoundState:
         write_checksummed(self.paths.record, self.record)
 
     def done(self, phase: str) -> bool:
-        """Whether a phase is finished and its artifact exists. Artifacts are written whole or not at all."""
+        """Whether a phase is finished and its artifact exists.
+
+        Artifacts are written whole or not at all.
+        """
         return phase in self.record and self.artifact(phase).exists()
 
     @property
@@ -102,7 +106,10 @@ class RoundState:
 
     @property
     def batch(self) -> dict[str, str]:
-        """Checksums of the files of the labeled batch, by name. Empty before the round is complete."""
+        """Checksums of the files of the labeled batch, by name.
+
+        Empty before the round is complete.
+        """
         return self.record.get('label', {}).get('batch', {})
 
     def find_corruption(self) -> dict[str, str]:
@@ -115,7 +122,9 @@ class RoundState:
         return corruption
 
     def finish(self, phase: str, seconds: float) -> None:
-        """Record that a phase is finished; its artifact must have been written. Only rank 0 calls it.
+        """Record that a phase is finished; its artifact must have been written.
+
+        Only rank 0 calls it.
 
         Args:
             phase: Name of the phase.
@@ -143,8 +152,8 @@ class RoundState:
     def replace_artifact(self, phase: str, content: bytes) -> None:
         """Replace the artifact of a finished phase. Only rank 0 calls it.
 
-        The new checksum is recorded beside the old one before the file is replaced, so that the record fits whichever
-        of the two files a kill leaves.
+        The new checksum is recorded beside the old one before the file is replaced, so that the
+        record fits whichever of the two files a kill leaves.
 
         Args:
             phase: Name of the phase.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
 from typing import Any
 
 from torch import nn
@@ -16,9 +15,9 @@ from mmal.utils.seeding import derive_seed
 
 from .algorithms.count_sketch import count_sketch
 from .algorithms.kmeans_pp import kmeans_pp
-from .base import BaseSampler, Query, Scores
-from .features import FeatureVector, stack_finite
-from .pool_pass import run_over_pool
+from .base import BaseSampler, ImageIds, Query, Scores
+from .features import FeatureVector, known_ids, stack_finite
+from .pool_pass import PassResult, run_over_pool
 
 
 @SAMPLERS.register_module()
@@ -34,7 +33,7 @@ class BadgeSampler(BaseSampler):
     Args:
         dim: Largest length of a vector. Defaults to 2048.
         score_thr: For detection, smallest confidence of a prediction that becomes a pseudo-box, see
-            :class:`~mmal.samplers.InfluenceSampler`. Defaults to 0.1.
+            :class:`~mmal.samplers.influence.InfluenceSampler`. Defaults to 0.1.
         batch_size: Number of images per batch. Defaults to None: that of ``val_dataloader``.
 
     Raises:
@@ -63,28 +62,32 @@ class BadgeSampler(BaseSampler):
         """
         gradients, unreadable = self._gradients(query)
         ids, points = stack_finite(gradients, in_order(query.ids))
-        values = {i: math.nan for i in query.ids if i in gradients}
+        values = dict.fromkeys(known_ids(query.ids, gradients), math.nan)
         order = []
         if ids:
             seed = derive_seed(query.seed, f'badge/{query.round}')
-            rows, distance = kmeans_pp(points, query.budget, seed)
-            values.update(zip(ids, (-distance).tolist(), strict=True))
+            rows, squared_distance = kmeans_pp(points, query.budget, seed)
+            closeness = -squared_distance
+            values.update(zip(ids, closeness.tolist(), strict=True))
             order = [ids[row] for row in rows]
-        return Scores(values, order, unreadable=unreadable).record_nonfinite(query.logger)
+        scores = Scores(values, order, unreadable=unreadable)
+        return scores.record_nonfinite(query.logger)
 
-    def _gradients(self, query: Query) -> tuple[dict[Hashable, FeatureVector], dict[Hashable, str]]:
+    def _gradients(self, query: Query) -> PassResult[FeatureVector]:
         """Sketched gradients of shape (dim,) by id, and the reason by id for unreadable images."""
         adapter = query.adapter()
         seed = derive_seed(query.seed, 'badge/sketch')
         params: dict[str, nn.Parameter] = {}
 
-        def predict_batch(ids: list[Hashable], items: list[Any]) -> list[FeatureVector]:
+        def predict_batch(ids: ImageIds, items: list[Any]) -> list[FeatureVector]:
             # The last layers are known once a first image is there.
             if not params:
-                params.update(select_parameters(adapter.model, adapter.output_layers(items)))
+                names = adapter.output_layers(items)
+                params.update(select_parameters(adapter.model, names))
             with adapter.loss_mode(), restrict_grad(adapter.model, params):
                 gradients = adapter.pseudo_gradients(items, ids, params, self.rule)
             # On a GPU the sums of a sketch have no fixed order.
-            return list(count_sketch(gradients.cpu(), self.dim, seed).numpy())
+            sketches = count_sketch(gradients.cpu(), self.dim, seed)
+            return list(sketches.numpy())
 
         return run_over_pool(query, predict_batch, title='gradients', batch_size=self.batch_size)

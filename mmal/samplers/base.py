@@ -5,17 +5,29 @@ from __future__ import annotations
 import logging
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from torch import nn
 from torch.utils.data import Dataset
 
-from mmal.adapters.base import DataAdapter, ModelAdapter
+from mmal.adapters.base import DataAdapter, ImageId, ModelAdapter
 from mmal.pool.cost_model import CostModel
 from mmal.pool.ranking import Ranked, ranked
+
+ImageIds: TypeAlias = list[ImageId]
+"""Ids of several images."""
+
+Reasons: TypeAlias = dict[ImageId, str]
+"""Why images could not be loaded, by id."""
+
+ScoreAndCount: TypeAlias = tuple[float, int]
+"""Score of an image, and its number of confident predictions."""
+
+OpenPool: TypeAlias = Callable[[], tuple[Dataset[Any], dict[ImageId, int]]]
+"""Builds a pool dataset without annotations, and the row of each id in it."""
 
 
 @dataclass
@@ -44,12 +56,12 @@ class Query:
 
     round: int
     seed: int
-    ids: list[Hashable]
-    labeled: list[Hashable]
+    ids: ImageIds
+    labeled: ImageIds
     budget: int
     folder: Path
     pass_dir: Path
-    images: Callable[[], tuple[Dataset[Any], dict[Hashable, int]]]
+    images: OpenPool
     labeled_images: Callable[[], Dataset[Any]]
     adapter: Callable[[], ModelAdapter]
     batch_size: int
@@ -85,17 +97,17 @@ class Scores:
         nonfinite: Ids whose score is not finite. They rank last.
     """
 
-    value: dict[Hashable, float]
-    order: list[Hashable] = field(default_factory=list)
-    pseudo_boxes: dict[Hashable, int] = field(default_factory=dict)
-    unreadable: dict[Hashable, str] = field(default_factory=dict)
-    nonfinite: list[Hashable] = field(default_factory=list)
+    value: dict[ImageId, float]
+    order: ImageIds = field(default_factory=list)
+    pseudo_boxes: dict[ImageId, int] = field(default_factory=dict)
+    unreadable: Reasons = field(default_factory=dict)
+    nonfinite: ImageIds = field(default_factory=list)
 
     @classmethod
     def from_findings(
         cls,
-        findings: Mapping[Hashable, tuple[float, int]],
-        unreadable: dict[Hashable, str],
+        findings: Mapping[ImageId, ScoreAndCount],
+        unreadable: Reasons,
     ) -> Scores:
         """Make the answer from the findings of one pass over the pool.
 
@@ -122,7 +134,7 @@ class Scores:
         """
         return ranked(self.value, seed, purpose, self.order, self.pseudo_boxes)
 
-    def ranking(self, seed: int, purpose: str) -> list[Hashable]:
+    def ranking(self, seed: int, purpose: str) -> ImageIds:
         """Rank all images and return their ids.
 
         Args:
@@ -132,10 +144,11 @@ class Scores:
         Returns:
             The ids of :meth:`ranked`, best first.
         """
-        ids: list[Hashable] = self.ranked(seed, purpose).ids.tolist()
+        ranked_images = self.ranked(seed, purpose)
+        ids: ImageIds = ranked_images.ids.tolist()
         return ids
 
-    def finite_ranking(self, seed: int, purpose: str) -> list[Hashable]:
+    def finite_ranking(self, seed: int, purpose: str) -> ImageIds:
         """Rank the images whose score is finite.
 
         Args:
@@ -145,7 +158,11 @@ class Scores:
         Returns:
             Those ids of :meth:`ranking` whose score is finite, best first.
         """
-        return [i for i in self.ranking(seed, purpose) if math.isfinite(self.value[i])]
+        finite_ids = []
+        for image_id in self.ranking(seed, purpose):
+            if math.isfinite(self.value[image_id]):
+                finite_ids.append(image_id)
+        return finite_ids
 
     def record_nonfinite(self, logger: logging.Logger) -> Scores:
         """Record the ids whose score is not finite, with one warning for each of them.
@@ -156,8 +173,11 @@ class Scores:
         Returns:
             This object.
         """
-        self.nonfinite = [i for i, score in self.value.items() if not math.isfinite(score)]
-        for image_id in self.nonfinite:
+        self.nonfinite = []
+        for image_id, score in self.value.items():
+            if math.isfinite(score):
+                continue
+            self.nonfinite.append(image_id)
             logger.warning(f'Image {image_id} is ranked last: its score is not finite.')
         return self
 

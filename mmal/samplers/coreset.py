@@ -14,7 +14,7 @@ from mmal.registry import SAMPLERS
 
 from .algorithms.kcenter import kcenter_greedy
 from .base import BaseSampler, Query, Scores
-from .features import check_layers, extract_features, stack_finite
+from .features import check_layers, extract_features, known_ids, stack_finite
 
 
 @SAMPLERS.register_module()
@@ -79,8 +79,9 @@ class CoresetSampler(BaseSampler):
         )
         candidates = shuffled(query.ids, query.seed, f'coreset/{query.round}')
         ids, points = stack_finite(vectors_by_id, candidates)
-        _, centers = stack_finite(vectors_by_id, query.labeled, points.shape[1])
-        values = {i: math.nan for i in query.ids if i in vectors_by_id}
+        width = points.shape[1]
+        _, centers = stack_finite(vectors_by_id, query.labeled, width)
+        values = dict.fromkeys(known_ids(query.ids, vectors_by_id), math.nan)
         # The stacked copies suffice, and the pool may be large.
         del vectors_by_id
         if self.metric == 'cosine':
@@ -88,17 +89,24 @@ class CoresetSampler(BaseSampler):
             centers = torch.nn.functional.normalize(centers, dim=1)
 
         def shares() -> list[tuple[Tensor, Tensor]]:
-            parts = [points[rank :: group.world].contiguous() for rank in range(group.world)]
-            return [(part, centers) for part in parts]
+            parts = []
+            for rank in range(group.world):
+                part = points[rank :: group.world].contiguous()
+                parts.append((part, centers))
+            return parts
 
         points, centers = group.scatter(shares)
         chosen, distance = kcenter_greedy(points, centers, query.budget, group=group)
         # Only rank 0, whose scores count, has ids.
         order = []
         if ids:
-            values.update(zip(ids, (-distance).tolist(), strict=True))
+            closeness = -distance
+            values.update(zip(ids, closeness.tolist(), strict=True))
             order = [ids[row] for row in chosen]
         asked = set(query.ids)
-        unreadable_asked = {i: reason for i, reason in unreadable.items() if i in asked}
+        unreadable_asked = {}
+        for image_id, reason in unreadable.items():
+            if image_id in asked:
+                unreadable_asked[image_id] = reason
         scores = Scores(values, order, unreadable=unreadable_asked)
         return scores.record_nonfinite(query.logger)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-
 import torch
 from torch import Tensor
 
 from mmal.distributed.rank_zero import run_on_rank_zero
 
-from .base import Query
+from .base import ImageIds, Query
 from .features import extract_features, stack_finite
 
 BUDGETS_PER_STEP = 5
@@ -21,11 +19,11 @@ COPY_TOLERANCE = 1e-5
 
 def select_diverse(
     query: Query,
-    ranking: list[Hashable],
+    ranking: ImageIds,
     threshold: float,
     layers: list[str] | None = None,
     batch_size: int | None = None,
-) -> list[Hashable]:
+) -> ImageIds:
     """Go down a ranking and leave out what resembles an image taken before it.
 
     It ends when the budget is reached. Features are made for a few budgets of images at a time, and
@@ -67,7 +65,7 @@ class _DiverseSet:
     """
 
     def __init__(self, size: int, threshold: float) -> None:
-        self.ids: list[Hashable] = []
+        self.ids: ImageIds = []
         self._size = size
         self._threshold = threshold
         self._vectors: Tensor | None = None
@@ -76,22 +74,29 @@ class _DiverseSet:
     def is_full(self) -> bool:
         return len(self.ids) == self._size
 
-    def extend(self, ids: list[Hashable], vectors: Tensor) -> None:
+    def extend(self, ids: ImageIds, vectors: Tensor) -> None:
         """Take, in this order, what resembles nothing taken so far; vectors have shape (n, D)."""
         if self._mean is None:
             self._mean = vectors.mean(0)
         for image_id, vector in zip(ids, vectors, strict=True):
             if self.is_full():
                 return
-            if self._vectors is None:
-                self._vectors = vector[None]
-            elif not bool(
-                _is_near_duplicate(self._vectors, vector, self._mean, self._threshold).any()
-            ):
-                self._vectors = torch.cat([self._vectors, vector[None]])
-            else:
+            if self._resembles_one(vector):
                 continue
             self.ids.append(image_id)
+            row = vector[None]
+            if self._vectors is None:
+                self._vectors = row
+            else:
+                self._vectors = torch.cat([self._vectors, row])
+
+    def _resembles_one(self, vector: Tensor) -> bool:
+        """Whether a vector of shape (D,) resembles one that was taken."""
+        if self._vectors is None:
+            return False
+        assert self._mean is not None
+        resembles = _is_near_duplicate(self._vectors, vector, self._mean, self._threshold)
+        return bool(resembles.any())
 
 
 def _is_near_duplicate(taken: Tensor, vector: Tensor, mean: Tensor, threshold: float) -> Tensor:
@@ -100,7 +105,8 @@ def _is_near_duplicate(taken: Tensor, vector: Tensor, mean: Tensor, threshold: f
     Copies are found by their distance, since their common vector may be the mean, about which there
     is no cosine.
     """
-    cosine = torch.cosine_similarity(taken - mean, (vector - mean)[None], dim=1)
+    centered = vector - mean
+    cosine = torch.cosine_similarity(taken - mean, centered[None], dim=1)
     distance = (taken - vector).norm(dim=1)
     is_copy: Tensor = distance <= COPY_TOLERANCE * vector.norm()
     return (cosine > threshold) | is_copy

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mmal.adapters.base import ImageId
 from mmal.adapters.features import recorded
 
-from .base import Query
-from .pool_pass import run_over_pool
+from .base import ImageIds, Query
+from .pool_pass import PassResult, run_over_pool
 
 FeatureVector = NDArray[np.float32]
 """One vector of an image, shape (D,)."""
@@ -38,10 +39,10 @@ def check_layers(layers: Sequence[str] | None, model: nn.Module) -> None:
 
 def extract_features(
     query: Query,
-    ids: list[Hashable],
+    ids: ImageIds,
     layers: list[str] | None = None,
     batch_size: int | None = None,
-) -> tuple[dict[Hashable, FeatureVector], dict[Hashable, str]]:
+) -> PassResult[FeatureVector]:
     """Compute the feature vectors of images in one pass over them.
 
     Args:
@@ -58,15 +59,16 @@ def extract_features(
     """
     adapter = query.adapter()
 
-    def predict_batch(batch_ids: list[Hashable], items: list[Any]) -> list[FeatureVector]:
-        return list(adapter.features(items, layers).float().cpu().numpy())
+    def predict_batch(batch_ids: ImageIds, items: list[Any]) -> list[FeatureVector]:
+        features = adapter.features(items, layers)
+        return list(features.float().cpu().numpy())
 
     return run_over_pool(query, predict_batch, ids, 'features', batch_size)
 
 
 def stack_finite(
-    vectors: Mapping[Hashable, FeatureVector], ids: Sequence[Hashable], width: int = 0
-) -> tuple[list[Hashable], Tensor]:
+    vectors: Mapping[ImageId, FeatureVector], ids: Sequence[ImageId], width: int = 0
+) -> tuple[ImageIds, Tensor]:
     """Stack the vectors that exist and are finite.
 
     Args:
@@ -90,3 +92,16 @@ def stack_finite(
     if not finite_ids:
         return [], torch.empty(0, width)
     return finite_ids, torch.stack(finite_vectors)
+
+
+def known_ids(ids: Iterable[ImageId], vectors: Container[ImageId]) -> ImageIds:
+    """Keep the ids whose vector exists.
+
+    Args:
+        ids: The ids.
+        vectors: Vectors by id.
+
+    Returns:
+        The ids with a vector, in their order.
+    """
+    return [image_id for image_id in ids if image_id in vectors]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Any
 
 from torch import nn
@@ -17,10 +16,10 @@ from mmal.registry import SAMPLERS
 from mmal.run.layout import RoundPaths
 from mmal.utils.nonfinite import check_nonfinite_share
 
-from .base import BaseSampler, Query, Scores
+from .base import BaseSampler, ImageIds, Query, ScoreAndCount, Scores
 from .diversity import select_diverse
 from .features import check_layers
-from .pool_pass import run_over_pool
+from .pool_pass import PassResult, run_over_pool
 
 MIN_COST = 1e-9
 """Least cost that an influence is divided by."""
@@ -34,7 +33,7 @@ class InfluenceSampler(BaseSampler):
     z against the model's own confident predictions. *More negative is more helpful*. An image
     without a confident prediction is scored as background. An image whose influence is not finite
     is named and ranked last. s_test is read from ``s_test.pth`` of the round, which
-    :class:`~mmal.engine.hooks.StestHook` wrote.
+    :class:`~mmal.engine.hooks.stest_hook.StestHook` wrote.
 
     Args:
         score_thr: For detection, smallest confidence of a prediction that becomes a pseudo-box,
@@ -145,7 +144,8 @@ class InfluenceSampler(BaseSampler):
         findings, unreadable = self._influences(query)
         weighted = {}
         for image_id, (influence, n_boxes) in findings.items():
-            weighted[image_id] = (influence * self._weight(n_boxes, query), n_boxes)
+            weight = self._weight(n_boxes, query)
+            weighted[image_id] = (influence * weight, n_boxes)
         scores = Scores.from_findings(weighted, unreadable).record_nonfinite(query.logger)
         self._check_nonfinite(scores)
         if self.max_cosine is not None:
@@ -179,9 +179,7 @@ class InfluenceSampler(BaseSampler):
         factor = max(n_boxes, 1) if self.scale_by_boxes else 1
         return factor / max(cost, MIN_COST)
 
-    def _influences(
-        self, query: Query
-    ) -> tuple[dict[Hashable, tuple[float, int]], dict[Hashable, str]]:
+    def _influences(self, query: Query) -> PassResult[ScoreAndCount]:
         """Influence and number of pseudo-boxes by id, and why an image is unreadable by id."""
         adapter = query.adapter()
         if isinstance(adapter, DetectorAdapter):
@@ -192,9 +190,10 @@ class InfluenceSampler(BaseSampler):
         parameters = dict(adapter.model.named_parameters())
         params = {name: parameters[name] for name in s_test}
 
-        def predict_batch(ids: list[Hashable], items: list[Any]) -> list[tuple[float, int]]:
+        def predict_batch(ids: ImageIds, items: list[Any]) -> list[ScoreAndCount]:
             derivative, counts = adapter.pseudo_derivative(items, ids, params, direction, self.rule)
-            return list(zip((-derivative).tolist(), counts, strict=True))
+            influence = -derivative
+            return list(zip(influence.tolist(), counts, strict=True))
 
         with restrict_grad(adapter.model, params):
             return run_over_pool(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ from mmal.models.learning_loss import LossPrediction
 from mmal.pool.order import first_shuffled
 from mmal.registry import SAMPLERS
 
-from .base import BaseSampler, Query, Scores
+from .base import BaseSampler, ImageIds, Query, Scores
 from .pool_pass import run_over_pool
 
 
@@ -69,16 +68,19 @@ class LearningLossSampler(BaseSampler):
         adapter = query.adapter()
         module = _loss_prediction(adapter.model)
         size = max(self.subset, query.budget)
-        subset = first_shuffled(query.ids, query.seed, f'subset/{query.round}', size)
+        purpose = f'subset/{query.round}'
+        subset = first_shuffled(query.ids, query.seed, purpose, size)
 
-        def predict_batch(ids: list[Hashable], items: list[Any]) -> list[float]:
+        def predict_batch(ids: ImageIds, items: list[Any]) -> list[float]:
             features = adapter.features(items, module.feature_maps)
             with torch.no_grad():
-                losses: list[float] = (-module(features)).tolist()
-            return losses
+                predicted_losses = module(features)
+            scores: list[float] = (-predicted_losses).tolist()
+            return scores
 
         values, unreadable = run_over_pool(query, predict_batch, subset, batch_size=self.batch_size)
-        return Scores(values, unreadable=unreadable).record_nonfinite(query.logger)
+        scores = Scores(values, unreadable=unreadable)
+        return scores.record_nonfinite(query.logger)
 
 
 def _loss_prediction(model: nn.Module) -> LossPrediction:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torchvision.ops import box_iou
 
-from mmal.adapters.base import DataAdapter, DetectorAdapter
+from mmal.adapters.base import DataAdapter, DetectorAdapter, ImageId, Item
 from mmal.errors import InputError
 from mmal.registry import SAMPLERS
 from mmal.utils.seeding import derive_seed
 
-from .base import BaseSampler, Query, Scores
+from .base import BaseSampler, ImageIds, Query, ScoreAndCount, Scores
 from .pool_pass import run_over_pool
 
 NO_BOXES = 'LocalizationStabilitySampler is for detectors: a classifier has no boxes.'
@@ -43,7 +43,8 @@ def stability(boxes: Tensor, scores: Tensor, noisy: Sequence[Tensor]) -> float:
         else:
             best_overlaps.append(boxes.new_zeros(len(boxes)))
     mean_overlap = torch.stack(best_overlaps).mean(0)
-    return float((mean_overlap * scores).sum() / scores.sum())
+    weighted_sum = (mean_overlap * scores).sum()
+    return float(weighted_sum / scores.sum())
 
 
 @SAMPLERS.register_module()
@@ -71,7 +72,8 @@ class LocalizationStabilitySampler(BaseSampler):
         score_thr: float = 0.05,
         batch_size: int | None = None,
     ) -> None:
-        if not levels or min(levels) <= 0 or not 0 <= score_thr <= 1:
+        levels_fit = bool(levels) and min(levels) > 0
+        if not levels_fit or not 0 <= score_thr <= 1:
             raise ValueError(
                 'LocalizationStabilitySampler: expected positive levels and 0 <= score_thr <= 1, '
                 f'got {levels}, {score_thr}.'
@@ -111,7 +113,7 @@ class LocalizationStabilitySampler(BaseSampler):
             raise InputError(NO_BOXES)
         detector: DetectorAdapter = adapter
 
-        def predict_batch(ids: list[Hashable], items: list[Any]) -> list[tuple[float, int]]:
+        def predict_batch(ids: ImageIds, items: list[Any]) -> list[ScoreAndCount]:
             clean = detector.detect(items, self.score_thr)
             noisy = []
             for level in self.levels:
@@ -130,9 +132,11 @@ class LocalizationStabilitySampler(BaseSampler):
         return Scores.from_findings(findings, unreadable).record_nonfinite(query.logger)
 
     @staticmethod
-    def _noisy(item: dict[str, Any], seed: int, image_id: Hashable, level: float) -> dict[str, Any]:
+    def _noisy(item: Item, seed: int, image_id: ImageId, level: float) -> Item:
         """The dataset item with noise of a level on its pixels."""
-        generator = torch.Generator().manual_seed(derive_seed(seed, f'noise/{image_id!r}/{level}'))
+        noise_seed = derive_seed(seed, f'noise/{image_id!r}/{level}')
+        generator = torch.Generator().manual_seed(noise_seed)
         pixels = item['inputs'].float()
         noise = level * torch.randn(pixels.shape, generator=generator)
-        return dict(item, inputs=(pixels + noise).clamp(0, 255))
+        noisy_pixels = (pixels + noise).clamp(0, 255)
+        return dict(item, inputs=noisy_pixels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,12 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
+from mmal.adapters.base import ImageId
 from mmal.fileio.atomic import oserror_with_path, write_bytes
 from mmal.fileio.checksummed import digest_bytes
 from mmal.fileio.tensors import load_tensors, tensor_bytes
+
+from .base import Reasons
 
 
 class PassCache:
@@ -35,7 +38,7 @@ class PassCache:
         self._name = name
         self._logger = logger
 
-    def read(self) -> Iterator[tuple[dict[Hashable, Any], dict[Hashable, str]]]:
+    def read(self) -> Iterator[tuple[dict[ImageId, Any], Reasons]]:
         """Read one file after the other.
 
         Only one process may call it, because damaged files are removed.
@@ -54,22 +57,23 @@ class PassCache:
                 path.unlink()
                 continue
             part: dict[str, Any] = load_tensors(io.BytesIO(content))
-            findings = tree_map(_as_array, part['found'])
-            yield dict(zip(part['ids'], findings, strict=True)), part['unreadable']
+            arrays = tree_map(_as_array, part['found'])
+            findings = dict(zip(part['ids'], arrays, strict=True))
+            yield findings, part['unreadable']
 
-    def ids(self) -> set[Hashable]:
+    def ids(self) -> set[ImageId]:
         """Collect the ids of all images that the pass has visited.
 
         Returns:
             Ids with a finding and ids that could not be loaded.
         """
-        visited: set[Hashable] = set()
+        visited: set[ImageId] = set()
         for findings, unreadable in self.read():
             visited.update(findings)
             visited.update(unreadable)
         return visited
 
-    def write(self, findings: Mapping[Hashable, Any], unreadable: Mapping[Hashable, str]) -> None:
+    def write(self, findings: Mapping[ImageId, Any], unreadable: Mapping[ImageId, str]) -> None:
         """Add one file.
 
         Args:
@@ -77,7 +81,8 @@ class PassCache:
             unreadable: Reason by id for images that could not be loaded.
         """
         tensors = tree_map(_as_tensor, list(findings.values()))
-        content = tensor_bytes(dict(ids=list(findings), found=tensors, unreadable=dict(unreadable)))
+        part = dict(ids=list(findings), found=tensors, unreadable=dict(unreadable))
+        content = tensor_bytes(part)
         write_bytes(self._path(content), content)
 
     def _path(self, content: bytes) -> Path:
@@ -86,8 +91,12 @@ class PassCache:
 
 
 def _as_array(value: Any) -> Any:
-    return value.numpy() if isinstance(value, Tensor) else value
+    if isinstance(value, Tensor):
+        return value.numpy()
+    return value
 
 
 def _as_tensor(value: Any) -> Any:
-    return torch.from_numpy(value) if isinstance(value, np.ndarray) else value
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value)
+    return value

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from mmengine import dist
 
+from mmal.adapters.base import ImageId
 from mmal.adapters.loading import Unreadable, batches
 from mmal.distributed.rank_zero import run_on_rank_zero
 from mmal.utils.progress import track
 
-from .base import Query
+from .base import ImageIds, Query, Reasons
 from .pass_cache import PassCache
 
 F = TypeVar('F')
+
+PassResult: TypeAlias = tuple[dict[ImageId, F], Reasons]
+"""What a pass found, and why images could not be loaded, by id."""
+
+BatchFunction: TypeAlias = Callable[[ImageIds, list[Any]], Sequence[F]]
+"""Makes one finding per image, from the ids and dataset items of a batch."""
 
 MIN_IMAGES_TO_JUDGE = 10
 """Number of images of which all are unreadable that means a broken disk or pipeline.
@@ -31,12 +38,12 @@ FLUSH_SECONDS = 30.0
 
 def run_over_pool(
     query: Query,
-    predict_batch: Callable[[list[Hashable], list[Any]], Sequence[F]],
-    ids: list[Hashable] | None = None,
+    predict_batch: BatchFunction[F],
+    ids: ImageIds | None = None,
     title: str = 'scoring',
     batch_size: int | None = None,
     mode: Callable[[], AbstractContextManager[Any]] = nullcontext,
-) -> tuple[dict[Hashable, F], dict[Hashable, str]]:
+) -> PassResult[F]:
     """Run images through a model in batches, and gather the findings in rank 0.
 
     Each image is run by one process. Whole batches are dealt out. An image is therefore in the same
@@ -70,7 +77,8 @@ def run_over_pool(
     # One list for all processes, made before any of them writes.
     finished = run_on_rank_zero(cache.ids)
     if finished:
-        query.logger.info(f'Round {query.round}: {title} goes on; {len(finished)} images are done.')
+        done = f'{len(finished)} images are done'
+        query.logger.info(f'Round {query.round}: {title} goes on; {done}.')
     world = dist.get_world_size()
     own_ids = _own_share(ids, finished, size, dist.get_rank(), world)
     buffer = _Buffer(cache)
@@ -91,12 +99,12 @@ class _Buffer:
     """
 
     def __init__(self, cache: PassCache) -> None:
-        self.findings: dict[Hashable, Any] = {}
-        self.unreadable: dict[Hashable, str] = {}
+        self.findings: dict[ImageId, Any] = {}
+        self.unreadable: Reasons = {}
         self._cache = cache
         self._last_flush = time.monotonic()
 
-    def add(self, findings: Mapping[Hashable, Any], unreadable: Mapping[Hashable, str]) -> None:
+    def add(self, findings: Mapping[ImageId, Any], unreadable: Mapping[ImageId, str]) -> None:
         """Hold the findings of one more batch, and write all if that is due."""
         self.findings.update(findings)
         self.unreadable.update(unreadable)
@@ -111,16 +119,14 @@ class _Buffer:
         self._last_flush = time.monotonic()
 
 
-def _own_share(
-    ids: list[Hashable], finished: set[Hashable], size: int, rank: int, world: int
-) -> list[Hashable]:
+def _own_share(ids: ImageIds, finished: set[ImageId], size: int, rank: int, world: int) -> ImageIds:
     """Ids of this process: every ``world``-th of the batches that are not finished."""
     unfinished_batches = []
     for start in range(0, len(ids), size):
         batch = ids[start : start + size]
         if not finished.issuperset(batch):
             unfinished_batches.append(batch)
-    own_ids: list[Hashable] = []
+    own_ids: ImageIds = []
     for batch in unfinished_batches[rank::world]:
         own_ids.extend(batch)
     return own_ids
@@ -128,38 +134,39 @@ def _own_share(
 
 def _predictions(
     query: Query,
-    predict_batch: Callable[[list[Hashable], list[Any]], Sequence[Any]],
-    ids: list[Hashable],
+    predict_batch: BatchFunction[Any],
+    ids: ImageIds,
     title: str,
     size: int,
-) -> Iterator[tuple[dict[Hashable, Any], dict[Hashable, str]]]:
+) -> Iterator[PassResult[Any]]:
     """Findings, and reasons of unreadable images, of one batch after the other."""
     dataset, row_of_id = query.images()
     id_of_row = {row_of_id[i]: i for i in ids}
     loader = batches(dataset, list(id_of_row), size, query.num_workers)
     n_batches = math.ceil(len(ids) / size)
-    for batch in track(loader, n_batches, f'round {query.round}: {title}', query.logger):
+    shown_title = f'round {query.round}: {title}'
+    for batch in track(loader, n_batches, shown_title, query.logger):
         readable_ids = []
         items = []
         unreadable = {}
         for row, item in batch:
+            image_id = id_of_row[row]
             if isinstance(item, Unreadable):
-                unreadable[id_of_row[row]] = item.reason
+                unreadable[image_id] = item.reason
             else:
-                readable_ids.append(id_of_row[row])
+                readable_ids.append(image_id)
                 items.append(item)
         findings = {}
         if items:
-            findings = dict(zip(readable_ids, predict_batch(readable_ids, items), strict=True))
+            batch_findings = predict_batch(readable_ids, items)
+            findings = dict(zip(readable_ids, batch_findings, strict=True))
         yield findings, unreadable
 
 
-def _gather_in_rank_zero(
-    ids: list[Hashable], cache: PassCache, buffer: _Buffer
-) -> tuple[dict[Hashable, Any], dict[Hashable, str]]:
+def _gather_in_rank_zero(ids: ImageIds, cache: PassCache, buffer: _Buffer) -> PassResult[Any]:
     """Findings and reasons of all processes in rank 0; nothing in the others."""
-    findings: dict[Hashable, Any] = {}
-    unreadable: dict[Hashable, str] = {}
+    findings: dict[ImageId, Any] = {}
+    unreadable: Reasons = {}
 
     # The result stays in rank 0: it grows with the pool, and the others have no use for it.
     def gather() -> None:
@@ -170,16 +177,20 @@ def _gather_in_rank_zero(
     return findings, unreadable
 
 
-def _merged(
-    ids: list[Hashable], cache: PassCache, buffer: _Buffer
-) -> tuple[dict[Hashable, Any], dict[Hashable, str]]:
+def _merged(ids: ImageIds, cache: PassCache, buffer: _Buffer) -> PassResult[Any]:
     """All in the files and in the buffer of this process; findings in the order of ``ids``."""
     findings = dict(buffer.findings)
     unreadable = dict(buffer.unreadable)
     for more_findings, more_unreadable in cache.read():
         findings.update(more_findings)
         unreadable.update(more_unreadable)
-    lost = [i for i in ids if i not in findings and i not in unreadable]
+    ordered_findings = {}
+    lost = []
+    for image_id in ids:
+        if image_id in findings:
+            ordered_findings[image_id] = findings[image_id]
+        elif image_id not in unreadable:
+            lost.append(image_id)
     if lost:
         examples = ', '.join(map(str, lost[:3]))
         if len(lost) > 3:
@@ -194,4 +205,4 @@ def _merged(
         raise RuntimeError(
             f'None of {len(unreadable)} images could be loaded; the first says: {first_reason}'
         )
-    return {i: findings[i] for i in ids if i in findings}, unreadable
+    return ordered_findings, unreadable

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from mmengine import dist
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.ops import box_iou
 
@@ -21,9 +21,13 @@ from mmal.registry import SAMPLERS
 
 from .algorithms.kmedoids import kmedoids
 from .algorithms.matching_similarity import matching_similarity
-from .base import BaseSampler, Query, Scores
+from .base import BaseSampler, ImageIds, Query, ScoreAndCount, Scores
+from .features import known_ids
 from .pool_pass import run_over_pool
 from .uncertainty import entropy
+
+_Objects: TypeAlias = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+"""Features, scores and labels of the objects of one image."""
 
 NO_BOXES = 'PPALSampler is for detectors.'
 """Why a classifier is refused."""
@@ -42,7 +46,8 @@ def difficulty_weight(difficulty: Tensor, alpha: float, upper: float) -> Tensor:
     Returns:
         Weights from 1 to 1 + ``upper``, shape (classes,).
     """
-    return 1 + upper * alpha * torch.log1p((math.exp(1 / alpha) - 1) * difficulty)
+    growth = math.exp(1 / alpha) - 1
+    return 1 + upper * alpha * torch.log1p(growth * difficulty)
 
 
 @SAMPLERS.register_module()
@@ -168,8 +173,9 @@ class PPALSampler(BaseSampler):
         scores = self._uncertainties(query, adapter)
         n_candidates = self.candidates * query.budget
 
-        def most_uncertain() -> list[Hashable]:
-            return scores.finite_ranking(query.seed, f'ties/{query.round}')[:n_candidates]
+        def most_uncertain() -> ImageIds:
+            ranking = scores.finite_ranking(query.seed, f'ties/{query.round}')
+            return ranking[:n_candidates]
 
         candidates = run_on_rank_zero(most_uncertain)
         scores.order = self._choose_medoids(query, adapter, candidates)
@@ -182,12 +188,13 @@ class PPALSampler(BaseSampler):
         difficulty = self._difficulty(query, detector)
         weights = difficulty_weight(difficulty, self.alpha, self.upper)
 
-        def predict_batch(ids: list[Hashable], items: list[Any]) -> list[tuple[float, int]]:
+        def predict_batch(ids: ImageIds, items: list[Any]) -> list[ScoreAndCount]:
             findings = []
             detections_by_item = detector.detect(items, self.score_thr)
             for item, detections in zip(items, detections_by_item, strict=True):
-                counted = detections[self._counts(detections, item['data_samples'])]
-                findings.append((-self._uncertainty(counted, weights), len(detections)))
+                is_counted = self._counts(detections, item['data_samples'])
+                uncertainty = self._uncertainty(detections[is_counted], weights)
+                findings.append((-uncertainty, len(detections)))
             return findings
 
         findings, unreadable = run_over_pool(query, predict_batch, batch_size=self.batch_size)
@@ -196,17 +203,23 @@ class PPALSampler(BaseSampler):
     def _counts(self, detections: Any, sample: Any) -> Tensor:
         """Which boxes are neither too small nor too thin, shape (n,)."""
         corners = corners_in_image(detections, sample)
-        sides = corners[:, 2:] - corners[:, :2]
-        is_large = sides.prod(1).sqrt() > self.min_size
-        is_wide = sides.amax(1) < self.max_aspect * sides.amin(1)
+        x1, y1, x2, y2 = corners.unbind(1)
+        width = x2 - x1
+        height = y2 - y1
+        longer = torch.maximum(width, height)
+        shorter = torch.minimum(width, height)
+        is_large = (width * height).sqrt() > self.min_size
+        is_wide = longer < self.max_aspect * shorter
         return is_large & is_wide
 
     @staticmethod
     def _uncertainty(detections: Any, weights: Tensor) -> float:
         """Sum of the boxes' entropies, each times the weight of its class."""
-        outcomes = torch.stack([detections.scores, 1 - detections.scores], 1).double()
-        box_weights = weights.to(detections.scores.device)[detections.labels]
-        return float((entropy(outcomes) * box_weights).sum())
+        p = detections.scores
+        outcomes = torch.stack([p, 1 - p], 1).double()
+        box_weights = weights.to(p.device)[detections.labels]
+        weighted = entropy(outcomes) * box_weights
+        return float(weighted.sum())
 
     def _difficulty(self, query: Query, detector: DetectorAdapter) -> Tensor:
         """One minus the mean quality of each class's labeled boxes, shape (classes,); else 1."""
@@ -238,21 +251,24 @@ class PPALSampler(BaseSampler):
             boxes = boxes.tensor
         if not len(boxes) or not len(detections):
             return torch.zeros(len(boxes), dtype=torch.double)
-        iou = box_iou(boxes.to(detections.bboxes), detections.bboxes).cpu().double()
-        confidence = detections.scores.cpu().double()[None]
-        is_same_class = truth.labels[:, None] == detections.labels.cpu()[None]
-        quality = confidence**self.xi * iou ** (1 - self.xi)
+        predicted_boxes = detections.bboxes
+        predicted_labels = detections.labels.cpu()
+        iou = box_iou(boxes.to(predicted_boxes), predicted_boxes)
+        overlap = iou.cpu().double()
+        confidence = detections.scores.cpu().double()
+        quality = confidence[None] ** self.xi * overlap ** (1 - self.xi)
+        is_same_class = truth.labels[:, None] == predicted_labels[None]
         best: Tensor = (quality * is_same_class).amax(1)
         return best
 
     # --- second stage: diversity ----------------------------------------------------------------
 
     def _choose_medoids(
-        self, query: Query, detector: DetectorAdapter, ranking: list[Hashable]
-    ) -> list[Hashable]:
+        self, query: Query, detector: DetectorAdapter, ranking: ImageIds
+    ) -> ImageIds:
         """The medoids of the candidates, in the order of ``ranking``."""
 
-        def predict_batch(ids: list[Hashable], items: list[Any]) -> list[tuple[Any, Any, Any]]:
+        def predict_batch(ids: ImageIds, items: list[Any]) -> list[_Objects]:
             findings = []
             for detections in detector.detect(items, self.score_thr, with_features=True):
                 order = detections.scores.argsort(descending=True, stable=True)
@@ -266,14 +282,21 @@ class PPALSampler(BaseSampler):
         if len(ranking) <= query.budget:
             return ranking
         findings, _ = run_over_pool(query, predict_batch, ranking, 'matching', self.batch_size)
-        ids = [i for i in ranking if i in findings]
+        ids = known_ids(ranking, findings)
         # Only rank 0 has findings.
         if not ids:
             return []
-        features = [torch.from_numpy(findings[i][0]) for i in ids]
-        scores = [torch.from_numpy(findings[i][1]) for i in ids]
-        labels = [torch.from_numpy(findings[i][2]) for i in ids]
-        distance = matching_similarity(features, scores, labels).neg_().add_(1)
-        first_id = shuffled(ids, query.seed, f'ppal/{query.round}')[0]
-        medoids = kmedoids(distance, query.budget, ids.index(first_id))
+        features = []
+        scores = []
+        labels = []
+        for image_id in ids:
+            image_features, image_scores, image_labels = findings[image_id]
+            features.append(torch.from_numpy(image_features))
+            scores.append(torch.from_numpy(image_scores))
+            labels.append(torch.from_numpy(image_labels))
+        similarity = matching_similarity(features, scores, labels)
+        # In place: the matrix may fill the memory.
+        distance = similarity.neg_().add_(1)
+        order = shuffled(ids, query.seed, f'ppal/{query.round}')
+        medoids = kmedoids(distance, query.budget, ids.index(order[0]))
         return [ids[row] for row in sorted(medoids)]

@@ -22,4 +22,7 @@ class RandomSampler(BaseSampler):
             The drawn numbers.
         """
         purpose = f'random/{query.round}'
-        return Scores({i: uniform(i, query.seed, purpose) for i in query.ids})
+        values = {}
+        for image_id in query.ids:
+            values[image_id] = uniform(image_id, query.seed, purpose)
+        return Scores(values)

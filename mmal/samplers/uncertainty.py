@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from mmal.registry import SAMPLERS
 
-from .base import BaseSampler, Query, Scores
+from .base import BaseSampler, ImageIds, Query, ScoreAndCount, Scores
 from .pool_pass import run_over_pool
 
-AGGREGATE: dict[str, Callable[[Tensor], Tensor]] = dict(
-    sum=torch.sum, mean=torch.mean, max=torch.amax
-)
+Reduction: TypeAlias = Callable[[Tensor], Tensor]
+"""Makes a tensor of fewer dimensions of a tensor."""
+
+AGGREGATE: dict[str, Reduction] = dict(sum=torch.sum, mean=torch.mean, max=torch.amax)
 """How the uncertainties of an image's boxes or classes, shape (n,), become one number."""
 
 
@@ -41,7 +42,7 @@ class UncertaintySampler(BaseSampler):
 
     def __init__(
         self,
-        measure: Callable[[Tensor], Tensor],
+        measure: Reduction,
         aggregate: str = 'sum',
         score_thr: float = 0.05,
         batch_size: int | None = None,
@@ -69,9 +70,11 @@ class UncertaintySampler(BaseSampler):
         """
         adapter = query.adapter()
 
-        def predict_batch(ids: list[Hashable], items: list[Any]) -> list[tuple[float, int]]:
-            distributions = adapter.probabilities(items, self.score_thr)
-            return [(self._score_image(p), len(p)) for p in distributions]
+        def predict_batch(ids: ImageIds, items: list[Any]) -> list[ScoreAndCount]:
+            findings = []
+            for p in adapter.probabilities(items, self.score_thr):
+                findings.append((self._score_image(p), len(p)))
+            return findings
 
         findings, unreadable = run_over_pool(query, predict_batch, batch_size=self.batch_size)
         return Scores.from_findings(findings, unreadable).record_nonfinite(query.logger)
@@ -80,8 +83,9 @@ class UncertaintySampler(BaseSampler):
         """Score of an image from its distributions, shape (n, outcomes)."""
         if not len(p):
             return 0.0
+        uncertainties = self.measure(p.double())
         aggregate = AGGREGATE[self.aggregate]
-        return -float(aggregate(self.measure(p.double())))
+        return -float(aggregate(uncertainties))
 
 
 def entropy(p: Tensor) -> Tensor:
@@ -106,8 +110,8 @@ def small_margin(p: Tensor) -> Tensor:
     Returns:
         Shape (n,), 0 to 1.
     """
-    top = p.topk(2, 1).values
-    return 1 - (top[:, 0] - top[:, 1])
+    first, second = p.topk(2, 1).values.unbind(1)
+    return 1 - (first - second)
 
 
 def least_confidence(p: Tensor) -> Tensor:

@@ -3,12 +3,12 @@
 import subprocess
 import sys
 
-import mmal.adapters
 import pytest
-from mmal.adapters.base import DetectorAdapter
-from mmal.errors import InputError
 from mmengine.config import Config
 
+import mmal.adapters
+from mmal.adapters.base import DetectorAdapter
+from mmal.errors import InputError
 from tests.adapters.models_under_test import build_classifier, build_detector
 from tests.zoo_configs import ROOT
 

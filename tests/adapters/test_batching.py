@@ -1,4 +1,5 @@
 import torch
+
 from mmal.adapters.batching import batches_by_shape, group_by_shape, in_row_order, to_channels_last_on_cpu, unbatch
 
 

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+
 from mmal.adapters.classification.model import ClassificationAdapter
 from mmal.adapters.detection.model import DetectionAdapter
 from mmal.adapters.detection.predict import box_features
 from mmal.adapters.model_modes import eval_mode
 from mmal.errors import InputError
-
 from tests.adapters.classification.test_model import item as picture
 from tests.adapters.detection.test_detectors import item
 from tests.adapters.models_under_test import CLASSIFIERS, DETECTORS, build_classifier, build_detector

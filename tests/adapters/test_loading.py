@@ -1,4 +1,5 @@
 import pytest
+
 from mmal.adapters.loading import Unreadable, batches, items_or_raise
 
 

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
+
 from mmal.adapters.model_modes import eval_mode, hide_process_group, loss_evaluation_mode, stub_method
 from mmal.distributed.group import Group
-from torch import nn
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 import torch
-from mmal.adapters.classification.model import ClassificationAdapter
-from mmal.adapters.predictions import boxes_in_image, top_labels
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
+from mmal.adapters.classification.model import ClassificationAdapter
+from mmal.adapters.predictions import boxes_in_image, top_labels
 from tests.adapters.classification.test_model import item
 from tests.adapters.models_under_test import build_classifier
 

@@ -1,10 +1,10 @@
 """What a batch knows of its images and of the batches beside it."""
 
 import pytest
+
 from mmal.annotation.batch import BatchImage, nearby_batches
 from mmal.annotation.export import write_batch
 from mmal.fileio.checksummed import read_checksummed
-
 from tests.annotation.annotation_fixtures import boxes_batch, classes_batch
 
 

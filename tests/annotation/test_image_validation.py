@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
+
 from mmal.annotation.image_validation import validate_image
 from mmal.annotation.parsed import ParsedBox, ParsedImage
-
 from tests.annotation.annotation_fixtures import boxes_batch, classes_batch
 
 BATCH = boxes_batch()

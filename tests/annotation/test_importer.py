@@ -5,13 +5,13 @@ import math
 from dataclasses import replace
 
 import pytest
+
 from mmal.annotation.batch import BatchImage
 from mmal.annotation.export import write_batch
 from mmal.annotation.importer import import_file
 from mmal.annotation.label_store import LabelStore
 from mmal.annotation.validation import Rules
 from mmal.errors import InputError
-
 from tests.annotation.annotation_fixtures import boxes_batch, classes_batch, coco_file, rectangle, studio_export, write
 
 GOOD = [(3, 1, [10, 20, 30, 40]), (9, 7, [0, 0, 640, 480]), (11, 1, [5.5, 5, 20, 20])]

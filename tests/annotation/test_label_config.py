@@ -1,6 +1,7 @@
 """Label configs that people have edited."""
 
 import pytest
+
 from mmal.annotation.batch import Batch
 from mmal.annotation.formats import label_studio
 from mmal.annotation.label_config import find_config_difference

@@ -5,13 +5,13 @@ import random
 import zipfile
 
 import pytest
+
 from mmal.annotation import reader
 from mmal.annotation.export import write_batch
 from mmal.annotation.importer import import_file
 from mmal.annotation.label_store import LabelStore
 from mmal.annotation.validation import Rules
 from mmal.errors import InputError
-
 from tests.annotation.annotation_fixtures import boxes_batch, classes_batch, coco_file, rectangle, studio_export, write
 
 HUGE = 10**400

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from mmengine.config import Config
+
 from mmal.adapters import several_labels
 from mmal.annotation.batch import Batch
 from mmal.annotation.export import write_batch
@@ -12,8 +14,6 @@ from mmal.annotation.label_config import find_config_difference
 from mmal.annotation.label_store import LabelStore
 from mmal.engine.batches import batch_for_annotators
 from mmal.errors import InputError
-from mmengine.config import Config
-
 from tests.annotation.annotation_fixtures import classes_batch, studio_export, write
 
 ONE, SEVERAL = classes_batch(), replace(classes_batch(), several_labels=True)

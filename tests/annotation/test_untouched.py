@@ -3,6 +3,7 @@
 import copy
 
 import pytest
+
 from mmal.annotation.batch import Batch, BatchImage
 from mmal.annotation.export import write_batch
 from mmal.annotation.formats import coco
@@ -10,7 +11,6 @@ from mmal.annotation.importer import import_file
 from mmal.annotation.label_store import LabelStore
 from mmal.annotation.validation import Rules
 from mmal.errors import InputError
-
 from tests.annotation.annotation_fixtures import CATEGORIES, studio_export, write
 
 

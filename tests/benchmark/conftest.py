@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from mmal.fileio.checksummed import write_checksummed
 
 METRIC = 'coco/bbox_mAP'

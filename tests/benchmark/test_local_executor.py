@@ -6,15 +6,15 @@ import signal
 import subprocess
 import sys
 
-import mmal
 import pytest
 import torch
+
+import mmal
 from mmal.benchmark import local_executor
 from mmal.benchmark.local_executor import LocalExecutor, _commit, _locked, with_this_package
 from mmal.benchmark.plan import PlannedRun
 from mmal.errors import InputError
 from mmal.fileio.text import read_json
-
 from tests.slurm.cluster import wait_for
 from tests.tools.small_digits import environment, plan
 from tests.zoo_configs import ROOT

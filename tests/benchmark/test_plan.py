@@ -1,9 +1,9 @@
 import pytest
+
 from mmal.benchmark.plan import Plan, RunStatus
 from mmal.errors import InputError
 from mmal.fileio.checksummed import write_checksummed
 from mmal.fileio.text import read_json, write_json
-
 from tests.zoo_configs import ROOT
 
 PLAN = f"""

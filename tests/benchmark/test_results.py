@@ -1,4 +1,5 @@
 import pytest
+
 from mmal.benchmark.results import read_comparison
 from mmal.errors import InputError
 from mmal.pool.budget import BudgetUnit

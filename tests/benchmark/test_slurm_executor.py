@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import submitit
+
 from mmal.benchmark.local_executor import LocalExecutor
 from mmal.benchmark.plan import Plan
 from mmal.benchmark.slurm_executor import SlurmExecutor, SlurmRun, job_settings
 from mmal.errors import InputError
 from mmal.fileio.text import write_json
-
 from tests.slurm.cluster import wait_for
 from tests.tools.small_digits import plan, selections
 

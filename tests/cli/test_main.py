@@ -7,10 +7,10 @@ import subprocess
 import sys
 
 import pytest
+
 from mmal import cli
 from mmal.cli.__main__ import COMMANDS, main
 from mmal.version import __version__
-
 from tests.zoo_configs import ROOT
 
 HELP = """

@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from mmal.fileio.text import read_json
 
+from mmal.fileio.text import read_json
 from tests.project.conftest import picture
 from tests.tools.small_digits import OPTIONS
 from tests.zoo_configs import ROOT

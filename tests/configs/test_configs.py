@@ -6,11 +6,11 @@ import pickle
 
 import numpy as np
 import pytest
+from mmengine.config import Config
+
 from mmal.datasets.svhn import SVHN
 from mmal.engine.dry_run import dry_run
 from mmal.errors import InputError
-from mmengine.config import Config
-
 from tests.conftest import coco, make_voc
 from tests.zoo_configs import ROOT
 

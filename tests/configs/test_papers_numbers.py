@@ -1,11 +1,11 @@
 """What the paper says of its runs (sections 4.1 to 4.3, appendices D, E), in the configs and plans of its protocols."""
 
 import pytest
+from mmengine.config import Config
+
 from mmal.benchmark.isal_paper.published import published_curve, published_methods, tables
 from mmal.benchmark.plan import Plan
 from mmal.registry import SAMPLERS
-from mmengine.config import Config
-
 from tests.zoo_configs import ROOT
 
 DETECTOR = {

@@ -3,13 +3,13 @@
 import inspect
 
 import pytest
+
 from mmal.annotation.batch import Batch, BatchImage
 from mmal.annotation.importer import import_file
 from mmal.oracles.base import LabelsPending, Request
 from mmal.oracles.human import HumanOracle
 from mmal.oracles.label_studio import AnnotationServer
 from mmal.oracles.simulated import SimulatedOracle
-
 from tests.annotation.annotation_fixtures import write
 
 TRUTH = {3: [[10, 20, 30, 40]], 9: [], 11: [[5, 5, 200, 200], [1, 2, 3, 4]]}

@@ -5,11 +5,11 @@ import re
 
 import pytest
 import torch
+
 from mmal.adapters import build_data_adapter
 from mmal.engine.dry_run import dry_run
 from mmal.pool.budget import spend
 from mmal.registry import SAMPLERS
-
 from tests.processes import together
 from tests.sampler_fixtures import ranking
 

@@ -4,12 +4,12 @@ import json
 
 import pytest
 import torch
+
 from mmal.influence.solvers.base import cosine
 from mmal.influence.solvers.cg import CG
 from mmal.influence.solvers.dense import Dense
 from mmal.influence.solvers.identity import Identity
 from mmal.influence.solvers.lissa import LiSSA
-
 from tests.influence.matrices import problem
 
 SOLVERS = dict(lissa=LiSSA(damping=0.1, depth=400), paper=LiSSA(preset='paper', scale=20.0), cg=CG(),

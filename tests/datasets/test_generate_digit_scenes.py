@@ -4,6 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+
 from mmal.datasets import generate_digit_scenes
 from mmal.datasets.generate_digit_scenes import make_digit_scenes
 

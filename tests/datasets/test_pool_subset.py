@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from mmengine.registry import DATASETS
+
 from mmal.datasets.pool_subset import PoolSubset, image_ids, image_root
 from mmal.errors import InputError
-from mmengine.registry import DATASETS
 
 
 @DATASETS.register_module()

@@ -5,10 +5,11 @@ import random
 import numpy as np
 import pytest
 import torch
-from mmal.datasets.seeded import ROW_BITS, PositionTaggedSampler, row_of_tag, seeded_loader
-from mmal.utils.rng import seed_all, seeded_rng
 from mmengine.registry import DATASETS
 from mmengine.runner import Runner
+
+from mmal.datasets.seeded import ROW_BITS, PositionTaggedSampler, row_of_tag, seeded_loader
+from mmal.utils.rng import seed_all, seeded_rng
 
 
 @DATASETS.register_module()
@@ -76,8 +77,9 @@ def test_an_endless_stream_goes_on_where_it_stopped():
 
 
 def test_two_processes_draw_what_one_would(monkeypatch):
-    import mmal.datasets.seeded as module
     import mmengine.dataset.sampler as host
+
+    import mmal.datasets.seeded as module
     one = list(PositionTaggedSampler(range(6), dict(type='DefaultSampler', shuffle=True), seed=1))
     parts = []
     for rank in range(2):

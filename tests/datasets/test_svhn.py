@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from scipy.io import savemat
+
 from mmal.datasets.svhn import SVHN
 from mmal.errors import InputError
-from scipy.io import savemat
 
 
 def test_images_are_rows_and_ten_is_zero(tmp_path):

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from mmal.distributed.group import Group
 
+from mmal.distributed.group import Group
 from tests.processes import together
 
 

@@ -2,11 +2,11 @@ import os
 import socket
 
 import pytest
-from mmal.distributed.launch import prepare_launch, slurm_address, slurm_port
-from mmal.errors import InputError
 from mmengine import dist
 from mmengine.config import Config
 
+from mmal.distributed.launch import prepare_launch, slurm_address, slurm_port
+from mmal.errors import InputError
 from tests.processes import apart
 
 

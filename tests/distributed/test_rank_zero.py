@@ -1,8 +1,8 @@
 import copyreg
 
 import pytest
-from mmal.distributed.rank_zero import run_on_rank_zero
 
+from mmal.distributed.rank_zero import run_on_rank_zero
 from tests.processes import together
 
 

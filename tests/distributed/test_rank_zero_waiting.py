@@ -4,8 +4,8 @@ import time
 from datetime import timedelta
 
 import torch.distributed
-from mmal.distributed.rank_zero import run_on_rank_zero
 
+from mmal.distributed.rank_zero import run_on_rank_zero
 from tests.processes import apart
 
 

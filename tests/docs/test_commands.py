@@ -10,8 +10,8 @@ import subprocess
 import sys
 
 import pytest
-from mmal.fileio.text import read_json, write_json
 
+from mmal.fileio.text import read_json, write_json
 from tests.conftest import coco
 from tests.docs.pages import ROOT, commands, commands_within_text
 from tests.tools.small_digits import OPTIONS

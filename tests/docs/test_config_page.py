@@ -1,12 +1,13 @@
 """Every registered class is on the page of config keys, and every argument of it in a docstring."""
 
 import inspect
+import pydoc
 import re
 import sys
 
 import pytest
-from mmal import registry as registries
 
+from mmal import registry as registries
 from tests.docs.pages import ROOT
 
 sys.path.insert(0, str(ROOT / 'docs' / '_site'))
@@ -48,3 +49,19 @@ def test_nothing_is_left_to_fill_in():
 def test_every_argument_is_documented(cls):
     given = [a for a in arguments(cls) if a not in ('*args', '**kwargs')]
     assert set(given) <= documented(cls), f'{cls.__name__}: {sorted(set(given) - documented(cls))} not in its docstring'
+
+
+def test_every_key_of_stop_is_in_its_table():
+    from mmal.engine.stopping import build_stop_rules
+    from mmal.errors import InputError
+    with pytest.raises(InputError) as error:
+        build_stop_rules(dict(no_key=1))
+    keys = re.search(r'there are (.*)\.', str(error.value))[1].split(', ')
+    table = PAGE.split('Keys of `train_cfg.stop`')[1].split('\n## ')[0]
+    assert set(re.findall(r'^\| `(\w+)` \|', table, re.MULTILINE)) == set(keys)
+
+
+@pytest.mark.parametrize('target', re.findall(
+    r'^\.\. auto\w+:: (\S+)$', PAGE + (ROOT / 'docs' / 'reference.md').read_text(), re.MULTILINE))
+def test_what_pages_document_is_there(target):
+    assert pydoc.locate(target) is not None

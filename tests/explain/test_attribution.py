@@ -2,18 +2,18 @@
 
 import pytest
 import torch
+
 from mmal.adapters.base import PseudoLabels
 from mmal.adapters.classification.model import ClassificationAdapter
 from mmal.adapters.detection.model import DetectionAdapter
 from mmal.explain.attribution import InfluenceAttribution, class_of_rows
 from mmal.influence.parameters import flatten, gradient, restrict_grad, select_parameters
-
 from tests.adapters.classification import test_model as classifiers
 from tests.adapters.detection import test_detectors as detectors
 from tests.adapters.models_under_test import build_classifier, build_detector
 
 CLASSES = ('ant', 'bee', 'cat')
-RULE = PseudoLabels(score_thr=0.05, max_boxes=5)
+RULE = PseudoLabels(score_thr=0.05)
 
 
 def random_direction(params):

@@ -5,12 +5,12 @@ import random
 import numpy as np
 import pytest
 import torch
+from mmengine import dist
+
 from mmal.explain.describe import explain_selection
 from mmal.fileio.text import read_json, write_csv
 from mmal.samplers.influence import InfluenceSampler
 from mmal.samplers.random import RandomSampler
-from mmengine import dist
-
 from tests.processes import together
 
 DETECTION = 'detection', dict(type='mmal.InfluenceSampler')

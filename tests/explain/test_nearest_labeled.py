@@ -1,9 +1,9 @@
 import math
 
 import torch
+
 from mmal.distributed.group import Group
 from mmal.explain.nearest_labeled import NearestSearch
-
 from tests.processes import together
 
 POINTS = torch.tensor([[0.0, 0.0], [10.0, 0.0], [math.nan, 0.0]])

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from mmal.fileio import atomic
 from mmal.fileio.atomic import write_bytes
 from mmal.fileio.tensors import load_tensors, save_tensors

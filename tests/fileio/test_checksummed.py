@@ -3,6 +3,7 @@ import hashlib
 import json
 
 import pytest
+
 from mmal.errors import InputError
 from mmal.fileio.checksummed import (
     FORMAT,

@@ -6,9 +6,10 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from mmal.fileio.tensors import SWITCH, forbid_unpickling
 from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import _load_checkpoint
+
+from mmal.fileio.tensors import SWITCH, forbid_unpickling
 
 
 class Hostile:

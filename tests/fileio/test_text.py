@@ -1,4 +1,5 @@
 import pytest
+
 from mmal.fileio.text import csv_bytes, finite_or_none, json_bytes, read_csv, write_csv
 
 

@@ -2,10 +2,11 @@
 
 import torch
 import torch.nn.functional as F
-from mmal.influence.last_layer_curvature import AffineCurvature
-from mmal.influence.parameters import gradient
 from torch import nn
 from torch.func import functional_call, hessian, jacrev
+
+from mmal.influence.last_layer_curvature import AffineCurvature
+from mmal.influence.parameters import gradient
 
 
 class Softmax(nn.Module):

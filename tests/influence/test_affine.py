@@ -1,9 +1,9 @@
 import pytest
 import torch
-from mmal.influence.affine import AffineTape, NotAffine
-from mmal.influence.parameters import gradient, unflatten
 from torch import nn
 
+from mmal.influence.affine import AffineTape, NotAffine
+from mmal.influence.parameters import gradient, unflatten
 from tests.influence.problems import per_sample_derivatives
 
 

@@ -3,12 +3,13 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
+
 from mmal.influence.api import Influence, build_curvature
 from mmal.influence.parameters import gradient, restrict_grad, select_parameters
 from mmal.influence.solvers.cg import CG
 from mmal.influence.solvers.identity import Identity
 from mmal.influence.solvers.lissa import LiSSA
-from torch import nn
 
 
 class Net(nn.Module):

@@ -3,12 +3,12 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
+
 from mmal.influence.api import Influence
 from mmal.influence.parameters import gradient
 from mmal.influence.solvers.cg import CG
 from mmal.influence.solvers.dense import Dense
-from torch import nn
-
 from tests.influence.problems import Softmax, assert_close, sample_of
 
 pytestmark = pytest.mark.usefixtures('float64')

@@ -1,10 +1,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
+
 from mmal.influence.api import Influence
 from mmal.influence.checks import check_model
 from mmal.influence.solvers.cg import CG
-from torch import nn
 
 
 def model():

@@ -1,8 +1,9 @@
 import torch
-from mmal.influence.curvature import hvp
-from mmal.influence.parameters import flatten
 from torch import nn
 from torch.func import functional_call, hessian
+
+from mmal.influence.curvature import hvp
+from mmal.influence.parameters import flatten
 
 
 def dense_hessian(model, loss_of):

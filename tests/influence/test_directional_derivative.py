@@ -1,7 +1,7 @@
 import torch
+
 from mmal.influence.directional_derivative import agree, output_derivative, outputs_and_tangents
 from mmal.influence.parameters import unflatten
-
 from tests.influence.problems import per_sample_derivatives
 
 

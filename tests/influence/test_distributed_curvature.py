@@ -1,10 +1,11 @@
 import pytest
 import torch
+from torch import nn
+
 from mmal.influence.api import build_curvature
 from mmal.influence.curvature import DoubleBackward
 from mmal.influence.distributed_curvature import SharedCurvature
 from mmal.influence.parameters import select_parameters
-from torch import nn
 
 
 @pytest.fixture

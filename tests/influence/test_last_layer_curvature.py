@@ -3,11 +3,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
+
 from mmal.influence.api import build_curvature
 from mmal.influence.curvature import DoubleBackward
 from mmal.influence.parameters import restrict_grad, select_parameters
-from torch import nn
-
 from tests.influence.problems import (
     PROBLEMS,
     MultiLabel,

@@ -1,7 +1,8 @@
 import pytest
 import torch
-from mmal.influence.last_layers import find_last_layers
 from torch import nn
+
+from mmal.influence.last_layers import find_last_layers
 
 
 class Model(nn.Module):

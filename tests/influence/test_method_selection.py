@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from mmal.influence.affine import NotAffine
 from mmal.influence.method_selection import MethodSelector, Reference, is_informative
 

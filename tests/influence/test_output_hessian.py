@@ -1,6 +1,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+
 from mmal.influence.output_hessian import OutputHessian
 
 

@@ -1,7 +1,8 @@
 import pytest
 import torch
-from mmal.influence.parameters import flatten, gradient, restrict_grad, select_parameters, unflatten
 from torch import nn
+
+from mmal.influence.parameters import flatten, gradient, restrict_grad, select_parameters, unflatten
 
 
 @pytest.fixture

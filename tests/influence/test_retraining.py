@@ -7,10 +7,11 @@ finds it. The penalty is the solver's damping.
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
+
 from mmal.influence.api import Influence
 from mmal.influence.solvers.cg import CG
 from mmal.influence.solvers.identity import Identity
-from torch import nn
 
 N, REFERENCE, POOL, LAMBDA = 500, 200, 40, 1e-2
 

@@ -1,11 +1,11 @@
 """The way of files, with a real server: one project for all batches, and photos that people put in by themselves."""
 
 import pytest
+
 from mmal.annotation.batch import Batch, BatchImage
 from mmal.annotation.export import write_batch
 from mmal.annotation.importer import import_file
 from mmal.annotation.label_store import LabelStore
-
 from tests.label_studio.server import TOKEN
 
 pytestmark = pytest.mark.label_studio

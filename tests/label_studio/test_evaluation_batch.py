@@ -1,10 +1,10 @@
 """An evaluation set that people label in Label Studio beside the first images, with kills in the middle of it."""
 
 import pytest
+
 from mmal.annotation.batch import Batch, BatchImage
 from mmal.annotation.export import write_batch
 from mmal.fileio.text import read_csv, read_json
-
 from tests.label_studio.annotator import SKIPS, Annotator
 from tests.label_studio.proxy import Fault
 from tests.label_studio.test_two_rounds import PULL, PUSH, Run

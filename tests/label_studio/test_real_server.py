@@ -4,12 +4,12 @@ import json
 import urllib.request
 
 import pytest
+
 from mmal.annotation.batch import Batch, BatchImage
 from mmal.errors import InputError
 from mmal.fileio.text import read_json
 from mmal.oracles.base import LabelsPending, Request
 from mmal.oracles.label_studio import AnnotationServer
-
 from tests.label_studio.annotator import Annotator
 from tests.label_studio.proxy import Fault
 from tests.label_studio.server import TOKEN

@@ -5,8 +5,8 @@ import subprocess
 import sys
 
 import pytest
-from mmal.fileio.text import read_json
 
+from mmal.fileio.text import read_json
 from tests.label_studio.annotator import SKIPS, Annotator
 from tests.label_studio.proxy import Fault
 from tests.label_studio.server import TOKEN

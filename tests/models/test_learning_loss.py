@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from mmal.adapters.detection.model import DetectionAdapter
-from mmal.errors import InputError
-from mmal.models.learning_loss import LossPrediction, _image_losses, ranking_loss
 from mmengine.logging import MessageHub
 from mmengine.registry import MODELS
 
+from mmal.adapters.detection.model import DetectionAdapter
+from mmal.errors import InputError
+from mmal.models.learning_loss import LossPrediction, _image_losses, ranking_loss
 from tests.adapters.detection.test_detectors import item, public, public_loss
 from tests.adapters.models_under_test import build_classifier, classifier_cfg, detector_cfg
 

@@ -3,9 +3,9 @@
 import os
 
 import pytest
+
 from mmal.fileio.checksummed import CorruptStateError
 from mmal.fileio.text import read_json
-
 from tests.oracles.test_human import label, of_people, said
 
 

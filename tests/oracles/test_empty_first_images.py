@@ -1,13 +1,13 @@
 """First images of a detector that show no object."""
 
 import pytest
+
 from mmal.annotation.batch import Batch
 from mmal.annotation.importer import import_file
 from mmal.annotation.validation import Rules
 from mmal.errors import InputError
 from mmal.fileio.text import read_json
 from mmal.pool.order import shuffled
-
 from tests.annotation.annotation_fixtures import write
 from tests.oracles.test_human import label, of_people, said
 

@@ -1,6 +1,7 @@
 """People label: the run asks, ends, and goes on to what it would have been had the labels been there."""
 
 import pytest
+
 from mmal.annotation.batch import Batch, BatchImage
 from mmal.annotation.export import write_batch
 from mmal.annotation.importer import import_file
@@ -12,7 +13,6 @@ from mmal.fileio.checksummed import read_checksummed
 from mmal.fileio.text import read_csv, read_json, write_json
 from mmal.oracles.base import LabelsPending, Request
 from mmal.oracles.human import HumanOracle
-
 from tests.annotation.annotation_fixtures import boxes_batch, coco_file, write
 
 

@@ -8,7 +8,6 @@ import sys
 
 from mmal.fileio.checksummed import read_checksummed, write_checksummed
 from mmal.fileio.text import read_json
-
 from tests.oracles.test_human import boxes_in, label, of_people, said
 from tests.processes import apart
 from tests.zoo_configs import ROOT

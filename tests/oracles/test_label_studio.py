@@ -7,6 +7,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+
 from mmal.annotation.batch import Batch, BatchImage
 from mmal.annotation.export import write_batch
 from mmal.annotation.label_store import LabelStore

@@ -1,6 +1,7 @@
 from types import SimpleNamespace
 
 import pytest
+
 from mmal.errors import InputError
 from mmal.oracles.base import Request
 from mmal.registry import ORACLES

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mmal.pool.budget import BudgetUnit, holdout_size, images_within_budget, spend
 
 

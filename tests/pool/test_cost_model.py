@@ -1,4 +1,5 @@
 import pytest
+
 from mmal.pool.cost_model import CostModel, fit, read_cost_rows, write_costs
 
 

@@ -4,6 +4,7 @@ from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mmal.pool.order import first_shuffled, shuffled, sort_key
 from mmal.utils.seeding import derive_seed, uniform
 

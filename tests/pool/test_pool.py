@@ -3,6 +3,7 @@ import hashlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mmal.pool import pool
 from mmal.pool.order import in_order, sort_key
 from mmal.pool.pool import Pool

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mmal.pool.order import shuffled
 from mmal.pool.ranking import ranked
 

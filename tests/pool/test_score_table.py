@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from mmal.fileio.text import csv_bytes, read_csv
 from mmal.pool import score_table
 from mmal.pool.ranking import Ranked

@@ -3,9 +3,9 @@
 import re
 
 import pytest
+
 from mmal.errors import InputError
 from mmal.project.base_config import BaseConfig
-
 from tests.zoo_configs import ROOT
 
 FCOS = 'mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py'

@@ -1,6 +1,7 @@
 import re
 
 import pytest
+
 from mmal.errors import InputError
 from mmal.project.class_names import read_classes
 

@@ -1,12 +1,12 @@
 """The config that is written, read by mmengine."""
 
 import pytest
+from mmengine.config import Config
+
 from mmal.adapters.dataset_config import leaf_dataset
 from mmal.project.base_config import BaseConfig
 from mmal.project.config_template import config_text
 from mmal.project.settings import Numbers
-from mmengine.config import Config
-
 from tests.zoo_configs import ROOT
 
 CLASSES = ["rock 'n' roll", 'β']

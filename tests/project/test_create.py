@@ -7,6 +7,8 @@ import sys
 from dataclasses import replace
 
 import pytest
+from mmengine.config import Config
+
 from mmal.annotation.batch import Batch
 from mmal.errors import InputError
 from mmal.fileio.text import read_csv, read_json
@@ -14,8 +16,6 @@ from mmal.project.base_config import BaseConfig
 from mmal.project.create import create
 from mmal.project.image_source import find_images
 from mmal.project.settings import Settings
-from mmengine.config import Config
-
 from tests.project.conftest import picture
 from tests.zoo_configs import ROOT
 

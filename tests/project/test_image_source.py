@@ -5,6 +5,7 @@ import os
 import re
 
 import pytest
+
 from mmal.errors import InputError
 from mmal.project.image_source import find_images
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from mmal.project import near_duplicates as module
 from mmal.project.near_duplicates import RADIUS, near_duplicate_groups
 from mmal.project.perceptual_hash import SIDE, Fingerprint

@@ -1,7 +1,8 @@
 """The number of classes is set wherever a model has it, in the text of a config that inherits."""
 
-from mmal.project.num_classes import overrides
 from mmengine.config import ConfigDict
+
+from mmal.project.num_classes import overrides
 
 
 def test_every_head_is_told_the_number_of_classes_but_the_proposal_head():

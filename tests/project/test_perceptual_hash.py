@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from mmal.project.perceptual_hash import fingerprint
 from PIL import Image, ImageOps
 
+from mmal.project.perceptual_hash import fingerprint
 from tests.project.conftest import picture
 
 

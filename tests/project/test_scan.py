@@ -6,11 +6,11 @@ import os
 import shutil
 
 import pytest
+from PIL import Image
+
 from mmal.project import scan as module
 from mmal.project.image_source import find_images
 from mmal.project.scan import scan
-from PIL import Image
-
 from tests.project.conftest import picture
 
 LOGGER = logging.getLogger('test')

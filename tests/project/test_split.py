@@ -1,6 +1,7 @@
 """Evaluation images are drawn at random, differ from each other, and no look-alike of theirs is trained on."""
 
 import pytest
+
 from mmal.errors import InputError
 from mmal.project.scan import Scan, ScannedImage
 from mmal.project.split import split

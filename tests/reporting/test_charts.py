@@ -2,6 +2,7 @@ import re
 
 import numpy as np
 import pandas as pd
+
 from mmal.reporting.charts import SIDES, draw_box_sizes, draw_seconds, draw_shares
 
 

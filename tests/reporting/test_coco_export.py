@@ -1,6 +1,7 @@
 from types import SimpleNamespace
 
 import pytest
+
 from mmal.errors import InputError
 from mmal.fileio.text import json_bytes, write_csv, write_json
 from mmal.reporting.coco_export import as_coco

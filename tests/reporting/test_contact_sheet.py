@@ -1,7 +1,8 @@
 import io
 
-from mmal.reporting.contact_sheet import contact_sheet, tile
 from PIL import Image
+
+from mmal.reporting.contact_sheet import contact_sheet, tile
 
 
 def test_a_tile_keeps_the_shape_and_draws_boxes_in_their_place():

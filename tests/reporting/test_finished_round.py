@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from mmal.errors import InputError
 from mmal.fileio.text import read_json
 from mmal.reporting.finished_round import SavedRound
 from mmal.run.saved_run import _folder_of_moved
-from PIL import Image
-
 from tests.zoo_configs import ROOT, config
 
 

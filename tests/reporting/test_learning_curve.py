@@ -1,5 +1,6 @@
 import pytest
 from matplotlib.axes import Axes
+
 from mmal.fileio.checksummed import write_checksummed
 from mmal.fileio.text import read_csv, read_json, write_json
 from mmal.reporting.learning_curve import budgets, draw_learning_curves, write_curve

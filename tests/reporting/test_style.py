@@ -1,8 +1,9 @@
 import io
 
 from matplotlib import rc_context
-from mmal.reporting.style import SERIES, STYLE, add_legend, colour_of, legend_label, new_figure, new_panels, render
 from PIL import Image
+
+from mmal.reporting.style import SERIES, STYLE, add_legend, colour_of, legend_label, new_figure, new_panels, render
 
 
 def test_a_method_keeps_its_colour_and_colours_begin_again():

@@ -2,6 +2,7 @@ import re
 from xml.etree import ElementTree
 
 import pandas as pd
+
 from mmal.reporting.charts import draw_shares
 from mmal.reporting.svg import inline
 

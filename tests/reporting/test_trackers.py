@@ -5,12 +5,13 @@ import logging
 
 import numpy as np
 import pytest
-from mmal.fileio.text import read_csv, read_json
-from mmal.reporting.trackers import TABLE_ROWS, _markdown
-from mmal.run.layout import RunPaths
 from mmengine.registry import VISBACKENDS
 from mmengine.visualization import LocalVisBackend
 from PIL import Image
+
+from mmal.fileio.text import read_csv, read_json
+from mmal.reporting.trackers import TABLE_ROWS, _markdown
+from mmal.run.layout import RunPaths
 
 
 @VISBACKENDS.register_module()
@@ -113,8 +114,9 @@ def test_a_backend_that_fails_is_named_and_asked_again(random_cfg, run, caplog, 
 
 
 def test_a_damaged_record_pictures_that_are_away_and_a_round_that_waits(random_cfg, run, dataset):
-    from mmal.reporting.trackers import log_to_trackers
     from mmengine.config import ConfigDict
+
+    from mmal.reporting.trackers import log_to_trackers
 
     class Outer:
         logger, given = logging.getLogger('outer'), []

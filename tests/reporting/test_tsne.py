@@ -2,8 +2,9 @@ import io
 
 import numpy as np
 from matplotlib.axes import Axes
-from mmal.reporting.tsne import draw_tsne, embed
 from PIL import Image
+
+from mmal.reporting.tsne import draw_tsne, embed
 
 
 def test_clusters_stay_apart_and_a_large_pool_is_thinned():

@@ -7,7 +7,9 @@ from mmal.run.round_state import RoundState
 
 
 def test_only_rounds_are_rounds_and_they_come_by_number(tmp_path):
-    for name in ('round_10', 'round_02', 'round_100', 'round_02_bak', 'round_old', 'round_3', 'round_002', 'aside_1_round_04'):
+    rounds = ('round_10', 'round_02', 'round_100')
+    others = ('round_02_bak', 'round_old', 'round_3', 'round_002', 'aside_1_round_04')
+    for name in rounds + others:
         (tmp_path / name).mkdir()
     (tmp_path / 'round_05').touch()
     assert [paths.number for paths in RunPaths(tmp_path).rounds()] == [2, 10, 100]

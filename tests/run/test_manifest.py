@@ -82,7 +82,8 @@ def projects(tmp_path):
         def record_in(folder, values):
             (folder / 'config.py').touch()
             files = [v.format(old=old, new=new) for v in values]
-            return build_manifest(Config(dict(images=files[0], files=files), filename=folder / 'config.py'), 0, 'aa', 10)
+            cfg = Config(dict(images=files[0], files=files), filename=folder / 'config.py')
+            return build_manifest(cfg, 0, 'aa', 10)
 
         write_manifest(old / run, record_in(old, before))
         old.rename(new)

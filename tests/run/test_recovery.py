@@ -82,7 +82,8 @@ def test_labels_that_are_damaged_before_they_were_gone_on_from_are_named_and_set
     write_checksummed(labels, dict(more='labels'))
     verify_run(work_dir, LOG)
     cut(labels)
-    with pytest.raises(CorruptStateError, match='round_02/labels.json is damaged.* What is whole: round 1.*--resume verified'):
+    message = 'round_02/labels.json is damaged.* What is whole: round 1.*--resume verified'
+    with pytest.raises(CorruptStateError, match=message):
         verify_run(work_dir, LOG)
     restored(work_dir)
     assert not labels.exists()

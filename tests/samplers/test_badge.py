@@ -1,10 +1,10 @@
 import pytest
 import torch
+
 from mmal.adapters.base import PseudoLabels
 from mmal.adapters.classification.model import ClassificationAdapter
 from mmal.influence.parameters import select_parameters
 from mmal.samplers.badge import BadgeSampler
-
 from tests.adapters.classification.test_model import item
 from tests.adapters.models_under_test import build_classifier
 

@@ -4,6 +4,7 @@ import logging
 import math
 
 import pytest
+
 from mmal.samplers.base import BaseSampler, Scores
 
 FINDINGS = {'a': (0.5, 2), 'b': (math.nan, 0), 'c': (-1.0, 1)}

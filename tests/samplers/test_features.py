@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+
 from mmal.errors import InputError
 from mmal.samplers.features import check_layers, stack_finite
 

@@ -2,12 +2,12 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+
 from mmal.engine.dry_run import dry_run
 from mmal.errors import InputError
 from mmal.fileio.tensors import save_tensors
 from mmal.pool.cost_model import CostModel
 from mmal.samplers.influence import GradientSimilaritySampler, InfluenceSampler
-
 from tests.sampler_fixtures import ranking
 
 

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from mmal.samplers.localization_stability import LocalizationStabilitySampler, stability
 
 BOXES = torch.tensor([[0.0, 0, 10, 10], [20, 20, 40, 40]])

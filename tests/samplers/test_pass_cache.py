@@ -4,10 +4,10 @@ import logging
 
 import numpy as np
 import pytest
+
 from mmal.samplers import pool_pass
 from mmal.samplers.pass_cache import PassCache
 from mmal.samplers.uncertainty import EntropySampler
-
 from tests.fault_injection import cut, flip
 
 LOG = logging.getLogger()

@@ -4,12 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.structures import InstanceData
+
 from mmal.errors import InputError
 from mmal.pool.order import shuffled
 from mmal.samplers.algorithms.kmedoids import kmedoids
 from mmal.samplers.ppal import PPALSampler, difficulty_weight
-from mmengine.structures import InstanceData
-
 from tests.samplers.algorithms.test_matching_similarity import by_the_book
 
 MODEL = torch.nn.Identity()

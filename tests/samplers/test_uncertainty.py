@@ -3,6 +3,7 @@ import math
 import pytest
 import scipy.stats
 import torch
+
 from mmal.samplers.uncertainty import (
     EntropySampler,
     LeastConfidenceSampler,

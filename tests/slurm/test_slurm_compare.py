@@ -5,8 +5,8 @@ import sys
 import time
 
 import pytest
-from mmal.fileio.text import read_json
 
+from mmal.fileio.text import read_json
 from tests.slurm.cluster import wait_for
 from tests.tools.small_digits import plan, selections
 from tests.zoo_configs import ROOT

@@ -4,7 +4,6 @@ import subprocess
 import sys
 
 from mmal.fileio.text import read_json
-
 from tests.zoo_configs import ROOT
 
 PLAN = f"""

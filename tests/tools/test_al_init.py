@@ -6,8 +6,8 @@ import sys
 from runpy import run_path
 
 import pytest
-from mmal.fileio.text import read_csv, read_json, write_csv
 
+from mmal.fileio.text import read_csv, read_json, write_csv
 from tests.project.conftest import pictures  # noqa: F401  a fixture
 from tests.zoo_configs import ROOT
 

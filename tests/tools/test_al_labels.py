@@ -5,10 +5,10 @@ import subprocess
 import sys
 
 import pytest
+
 from mmal.annotation.export import write_batch
 from mmal.annotation.label_store import LabelStore
 from mmal.run.manifest import write_manifest
-
 from tests.annotation.annotation_fixtures import boxes_batch, coco_file, write
 from tests.tools.small_digits import environment
 from tests.zoo_configs import ROOT

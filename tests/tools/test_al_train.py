@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from mmal.fileio.checksummed import read_checksummed, write_checksummed
 from mmal.fileio.text import read_csv, read_json
-
 from tests.zoo_configs import ROOT
 
 

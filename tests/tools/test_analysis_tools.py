@@ -5,10 +5,10 @@ import sys
 
 import numpy as np
 import pytest
-from mmal.fileio.text import read_csv, read_json, write_json
 from PIL import Image
 from pycocotools.coco import COCO
 
+from mmal.fileio.text import read_csv, read_json, write_json
 from tests.zoo_configs import ROOT
 
 

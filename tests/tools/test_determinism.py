@@ -5,9 +5,9 @@ from textwrap import dedent
 
 import numpy as np
 import pytest
-from mmal.fileio.text import read_csv, read_json
 from PIL import Image
 
+from mmal.fileio.text import read_csv, read_json
 from tests.tools.test_al_train import call
 from tests.zoo_configs import ROOT
 

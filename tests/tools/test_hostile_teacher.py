@@ -5,8 +5,8 @@ import sys
 
 import pytest
 import torch
-from mmal.fileio.tensors import SWITCH
 
+from mmal.fileio.tensors import SWITCH
 from tests.zoo_configs import ROOT
 
 

@@ -1,4 +1,5 @@
 import pytest
+
 from mmal.utils import check_env
 from mmal.utils.check_env import Finding, findings, print_report
 

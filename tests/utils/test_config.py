@@ -1,6 +1,7 @@
 """Questions about configs."""
 
 import pytest
+
 from mmal.utils.config import flat, moved_paths, warmup_iters
 
 STEPS = dict(type='MultiStepLR', begin=0, end=12, by_epoch=True, milestones=[8])

@@ -1,6 +1,7 @@
 import os
 
 import pytest
+
 from mmal.errors import InputError
 from mmal.utils.config_file import read_config
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mmal.utils.image_files import ImageCheck, check_images, decode, file_identity
 from PIL import Image
+
+from mmal.utils.image_files import ImageCheck, check_images, decode, file_identity
 
 
 @pytest.fixture

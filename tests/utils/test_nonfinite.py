@@ -1,4 +1,5 @@
 import pytest
+
 from mmal.utils.nonfinite import check_nonfinite_share
 
 

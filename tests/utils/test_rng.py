@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
+
 from mmal.utils.rng import keyed_rng, preserve_rng_state, seed_of, seeded_rng
 
 

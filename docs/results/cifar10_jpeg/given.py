@@ -1,21 +1,17 @@
 """A sampler for one question: what if these images had been chosen?"""
 
-from mmal.artifacts import read_json
+from mmal.fileio.text import read_json
 from mmal.registry import SAMPLERS
-from mmal.samplers import Query, Scores
+from mmal.samplers import BaseSampler, Query, Scores
 
 
 @SAMPLERS.register_module()
-class GivenSampler:
+class GivenSampler(BaseSampler):
     """Chooses the images whose ids a JSON file lists.
 
     Args:
         path: The file.
     """
-
-    needs_s_test = False
-    solver = None
-    column = 'score'
 
     def __init__(self, path: str) -> None:
         self.given = set(read_json(path))

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from mmal.pool import shuffled
+from mmal.pool.order import shuffled
 
 
 def main():

@@ -16,7 +16,8 @@ from mmpretrain.registry import DATASETS, MODELS
 from mmpretrain.utils import register_all_modules
 from scipy.stats import spearmanr
 
-from mmal.artifacts import load_tensors, read_json, write_json
+from mmal.fileio.tensors import load_tensors
+from mmal.fileio.text import read_json, write_json
 
 HERE = Path(__file__).parent
 

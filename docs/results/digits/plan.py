@@ -15,7 +15,7 @@ methods = dict(
     isal=dict(sampler=dict(type='mmal.InfluenceSampler')),
     isal_all_parameters=dict(sampler=dict(type='mmal.InfluenceSampler'), options=dict(custom_hooks=[dict(
         type='mmal.StestHook', params=['*'], solver=dict(type='mmal.LiSSA', depth=100, batch_size=8, repeats=2))])),
-    isal_diverse=dict(sampler=dict(type='mmal.InfluenceSampler', diversity=0.9)),
+    isal_diverse=dict(sampler=dict(type='mmal.InfluenceSampler', max_cosine=0.9)),
     gradient_similarity=dict(sampler=dict(type='mmal.GradientSimilaritySampler')),
     coreset=dict(sampler=dict(type='mmal.CoresetSampler')),
     entropy=dict(sampler=dict(type='mmal.EntropySampler')),

@@ -8,13 +8,20 @@ import os.path as osp
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from mmal.adapters.base import Annotation, ImageId, PoolImage, Size
-from mmal.adapters.dataset_config import leaves, pool_leaf, reference_cfg, test_pipeline
+from mmal.adapters.dataset_config import (
+    leaves,
+    missing_files,
+    pool_leaf,
+    reference_cfg,
+    require_files,
+    test_pipeline,
+)
 from mmal.annotation.records import ImageLabel
 from mmal.datasets.pool_subset import PoolSubset, image_ids, image_root
 from mmal.errors import InputError
@@ -22,6 +29,9 @@ from mmal.fileio.checksummed import digest_bytes
 from mmal.fileio.text import read_json
 
 from .heads import head_takes_several
+
+PlainLabel: TypeAlias = int | list[int]
+"""Class index of an image, or those of all its classes."""
 
 
 class ClassificationDataAdapter:
@@ -52,24 +62,28 @@ class ClassificationDataAdapter:
         self.several_labels = head_takes_several(cfg)
         self.categories: list[dict[str, Any]] = []
         dataset = _build(dict(self.leaf, pipeline=[]), 'training set')
-        self.classes: tuple[str, ...] = tuple(dataset.metainfo.get('classes') or ())
+        classes = dataset.metainfo.get('classes') or ()
+        self.classes: tuple[str, ...] = tuple(classes)
         self._root = image_root(dataset)
         self._paths: dict[ImageId, str] = {}
-        self._truth: dict[ImageId, int | list[int]] = {}
+        self._truth: dict[ImageId, PlainLabel] = {}
         self.images: list[PoolImage] = []
         for row, image_id in enumerate(image_ids(dataset)):
             info = dataset.get_data_info(row)
             path = info.get('img_path', '')
             self._paths[image_id] = path
-            self.images.append(PoolImage(id=image_id, file_name=osp.basename(path)))
+            image = PoolImage(id=image_id, file_name=osp.basename(path))
+            self.images.append(image)
             if 'gt_label' in info:
                 self._truth[image_id] = _plain_label(info['gt_label'])
 
     @cached_property
     def is_local(self) -> bool:
         """Whether the images are files of a local file system."""
-        paths = self._paths.values()
-        return any(paths) and all(osp.isabs(path) or '://' not in path for path in paths)
+        for path in self._paths.values():
+            if '://' in path and not osp.isabs(path):
+                return False
+        return any(self._paths.values())
 
     @property
     def has_truth(self) -> bool:
@@ -107,7 +121,7 @@ class ClassificationDataAdapter:
         """Return the paths of local image files that do not exist."""
         if not self.is_local:
             return []
-        return [path for path in self._paths.values() if path and not osp.exists(path)]
+        return missing_files(self._paths.values())
 
     @staticmethod
     def size_mismatches(
@@ -128,7 +142,11 @@ class ClassificationDataAdapter:
         """
         if not self.is_local:
             return []
-        return [info['img_path'] for info in _infos(dataset) if 'img_path' in info]
+        paths = []
+        for info in _infos(dataset):
+            if 'img_path' in info:
+                paths.append(info['img_path'])
+        return paths
 
     # --- labels -----------------------------------------------------------------------------------
 
@@ -143,14 +161,8 @@ class ClassificationDataAdapter:
             InputError: If image files are missing, there is no label at all, or its classes are not
                 those of the pool.
         """
-        infos = _infos(dataset)
-        missing = [path for path in self.files(dataset) if not osp.exists(path)]
-        if missing:
-            raise InputError(
-                f'{len(missing)} of {len(infos)} image files of the {name} do not exist, e.g. '
-                f'{missing[0]}.'
-            )
-        if not any('gt_label' in info or 'gt_score' in info for info in infos):
+        require_files(self.files(dataset), len(dataset), name)
+        if not any(map(_has_label, _infos(dataset))):
             raise InputError(f'The {name} has no label at all. Check its annotation file.')
         classes = tuple(dataset.metainfo.get('classes') or self.classes)
         if self.classes and classes != self.classes:
@@ -173,9 +185,11 @@ class ClassificationDataAdapter:
             for info in _infos(dataset):
                 if 'gt_label' in info:
                     file_name = osp.basename(info.get('img_path', ''))
-                    labels.append((file_name, _plain_label(info['gt_label'])))
-        lines = sorted(json.dumps(label) for label in labels)
-        return f'{len(lines)} labels, sha256 {digest_bytes("/".join(lines).encode())}'
+                    label = _plain_label(info['gt_label'])
+                    labels.append((file_name, label))
+        lines = sorted(map(json.dumps, labels))
+        text = '/'.join(lines)
+        return f'{len(lines)} labels, sha256 {digest_bytes(text.encode())}'
 
     def ground_truth(self, image_ids: Iterable[ImageId]) -> list[Annotation]:
         """Return the hidden labels of some images, for a simulated oracle only.
@@ -193,7 +207,8 @@ class ClassificationDataAdapter:
                     f'{image_id} has no label in the training set, so a simulated oracle cannot '
                     'reveal it.'
                 )
-            labels.append(ImageLabel(id=image_id, label=self._truth[image_id]))
+            label = ImageLabel(id=image_id, label=self._truth[image_id])
+            labels.append(label)
         return labels
 
     # --- files of a run ---------------------------------------------------------------------------
@@ -212,8 +227,11 @@ class ClassificationDataAdapter:
             annotations: Image labels of these images.
         """
         image_labels = cast(Sequence[ImageLabel], annotations)
-        by_id = {entry['id']: entry['label'] for entry in image_labels}
-        return [dict(id=image_id, label=by_id[image_id]) for image_id in image_ids]
+        label_of_id = {entry['id']: entry['label'] for entry in image_labels}
+        contents = []
+        for image_id in image_ids:
+            contents.append(dict(id=image_id, label=label_of_id[image_id]))
+        return contents
 
     @staticmethod
     def read_labeled(path: str | Path) -> tuple[list[ImageId], list[Annotation]]:
@@ -225,8 +243,11 @@ class ClassificationDataAdapter:
         Returns:
             Ids of the images, and their labels; both empty if the file does not exist.
         """
-        content = read_json(path) if osp.exists(path) else []
-        return [entry['id'] for entry in content], content
+        if not osp.exists(path):
+            return [], []
+        content = read_json(path)
+        ids = [entry['id'] for entry in content]
+        return ids, content
 
     # --- datasets ---------------------------------------------------------------------------------
 
@@ -282,7 +303,8 @@ class ClassificationDataAdapter:
         return _build(self._at_test_time(dataset_cfg), 'reference set')
 
     def _build_subset(self, path: str | None) -> PoolSubset:
-        subset: PoolSubset = _build(_subset_cfg(self._at_test_time(self.leaf), path), 'labeled set')
+        subset_cfg = _subset_cfg(self._at_test_time(self.leaf), path)
+        subset: PoolSubset = _build(subset_cfg, 'labeled set')
         return subset
 
     def _at_test_time(self, dataset_cfg: dict[str, Any]) -> dict[str, Any]:
@@ -309,7 +331,9 @@ def _build(dataset_cfg: dict[str, Any], name: str) -> Any:
 
 def _subset_cfg(dataset_cfg: dict[str, Any], path: str | Path | None) -> dict[str, Any]:
     """Config of the images of a dataset that a file names; of all of them without a file."""
-    ann_file = osp.abspath(path) if path else path
+    ann_file = path
+    if path:
+        ann_file = osp.abspath(path)
     return dict(type='mmal.PoolSubset', dataset=dataset_cfg, ann_file=ann_file)
 
 
@@ -318,8 +342,12 @@ def _infos(dataset: Any) -> list[dict[str, Any]]:
     return [dataset.get_data_info(row) for row in range(len(dataset))]
 
 
-def _plain_label(label: Any) -> int | list[int]:
+def _has_label(info: dict[str, Any]) -> bool:
+    return 'gt_label' in info or 'gt_score' in info
+
+
+def _plain_label(label: Any) -> PlainLabel:
     """A label as JSON has it: a class index, or a list of them."""
     if hasattr(label, '__len__'):
-        return [int(index) for index in label]
+        return list(map(int, label))
     return int(label)

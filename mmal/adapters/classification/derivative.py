@@ -12,6 +12,7 @@ from mmal.adapters.batching import to_channels_last_on_cpu
 from mmal.adapters.derivatives import (
     MAX_CHECKED_BATCHES,
     DerivativeBatch,
+    DerivativeMethod,
     Derivatives,
     Log,
     selection_logger,
@@ -48,7 +49,7 @@ class ClassifierDerivative:
     def __init__(self, head: ClassifierHead, log: Log) -> None:
         self._head = head
         self._model = head.model
-        self._methods: dict[str, Callable[[DerivativeBatch], Derivatives]] = {
+        self._methods: dict[str, DerivativeMethod] = {
             'forward': self._by_forward,
             FORWARD_MATH_ATTENTION: partial(self._by_forward, plain_attention=True),
             'backward': self._by_backward,
@@ -89,7 +90,7 @@ class ClassifierDerivative:
             feats = self._model.extract_feat(batch.image(row))
             choices = self._head.choices_from_features(feats, batch.pseudo_labels)
             gradients[row] = self._head.weighted_gradient(feats, choices, batch.params)
-        informative = all(is_informative(g) for g in gradients.values())
+        informative = all(map(is_informative, gradients.values()))
         return Reference(gradients, informative)
 
     def _by_forward(self, batch: DerivativeBatch, plain_attention: bool = False) -> Derivatives:
@@ -104,7 +105,8 @@ class ClassifierDerivative:
         values = torch.zeros(len(batch.inputs)).to(batch.direction)
         for choice in choices:
             losses = partial(self._head.summed_loss, samples=choice.samples)
-            values += choice.weights * output_derivative(losses, scores, score_tangents)
+            slopes = output_derivative(losses, scores, score_tangents)
+            values += choice.weights * slopes
         return values, self._head.count_labels(choices)
 
     def _by_backward(self, batch: DerivativeBatch) -> Derivatives:
@@ -114,10 +116,10 @@ class ClassifierDerivative:
         for row in range(len(batch.inputs)):
             feats = self._model.extract_feat(batch.image(row))
             choices = self._head.choices_from_features(feats, batch.pseudo_labels)
-            value = total(
-                weight * (gradient(loss, batch.params, retain_graph=True) @ batch.direction)
-                for weight, loss in self._head.weighted_losses(feats, choices)
-            )
-            values.append(value)
+            slopes = []
+            for weight, loss in self._head.weighted_losses(feats, choices):
+                loss_gradient = gradient(loss, batch.params, retain_graph=True)
+                slopes.append(weight * (loss_gradient @ batch.direction))
+            values.append(total(slopes))
             counts += self._head.count_labels(choices)
         return torch.stack(values), counts

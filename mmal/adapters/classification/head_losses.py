@@ -135,14 +135,17 @@ class ClassifierHead:
         unweighted = torch.ones(len(scores)).to(p)
         if self.multi_label:
             return [PseudoChoice(unweighted, _several_label_samples(predictions))]
-        top_p, top_classes = p.topk(min(pseudo_labels.top_k, p.shape[1]), 1)
+        n_classes = p.shape[1]
+        k = min(pseudo_labels.top_k, n_classes)
+        top_p, top_classes = p.topk(k, 1)
         choices = []
-        for k in range(top_p.shape[1]):
-            weights = unweighted if pseudo_labels.top_k == 1 else top_p[:, k]
+        for weights, labels in zip(top_p.unbind(1), top_classes.unbind(1), strict=True):
+            if pseudo_labels.top_k == 1:
+                weights = unweighted
             samples = []
-            for label in top_classes[:, k]:
+            for label in labels:
                 sample = DataSample().set_gt_label(label)
-                samples.append(self._add_soft_label(sample, p.shape[1]))
+                samples.append(self._add_soft_label(sample, n_classes))
             choices.append(PseudoChoice(weights, samples))
         return choices
 
@@ -179,7 +182,11 @@ class ClassifierHead:
         Returns:
             Weight, and loss with a graph, of each choice.
         """
-        return [(choice.weights[0], self.loss(feats, choice.samples)) for choice in choices]
+        weighted_losses = []
+        for choice in choices:
+            loss = self.loss(feats, choice.samples)
+            weighted_losses.append((choice.weights[0], loss))
+        return weighted_losses
 
     def weighted_gradient(
         self, feats: Any, choices: list[PseudoChoice], params: dict[str, nn.Parameter]
@@ -211,7 +218,8 @@ class ClassifierHead:
         Returns:
             The loss, a scalar with a graph.
         """
-        total: Tensor = self.model.parse_losses(self.model.head.loss(feats, samples))[0]
+        losses = self.model.head.loss(feats, samples)
+        total: Tensor = self.model.parse_losses(losses)[0]
         return total
 
     def losses_from_scores(self, scores: Tensor, samples: list[DataSample]) -> list[Tensor]:
@@ -222,7 +230,8 @@ class ClassifierHead:
             samples: Data samples of the images, with labels.
         """
         losses = []
-        for row, sample in zip(unbatch(scores, len(samples)), samples, strict=True):
+        rows = unbatch(scores, len(samples))
+        for row, sample in zip(rows, samples, strict=True):
             with stub_method(self.model.head, 'forward', row):
                 losses.append(self.loss(None, [sample]))
         return losses

@@ -15,7 +15,9 @@ def head_takes_several(cfg: Config) -> bool:
     """
     model = cfg.get('model') or {}
     head = model.get('head')
-    head_type = head.get('type') if isinstance(head, dict) else None
+    if not isinstance(head, dict):
+        return False
+    head_type = head.get('type')
     if isinstance(head_type, str):
         head_type = MODELS.get(head_type)
     return isinstance(head_type, type) and issubclass(head_type, MultiLabelClsHead)

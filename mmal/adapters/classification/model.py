@@ -158,7 +158,8 @@ class ClassificationAdapter:
         for rows, batch_items in batches_by_shape(items):
             inputs, _ = self._prepare(batch_items)
             feats = self.model.extract_feat(inputs)
-            for row, image_feats in zip(rows, unbatch(feats, len(rows)), strict=True):
+            feats_by_image = unbatch(feats, len(rows))
+            for row, image_feats in zip(rows, feats_by_image, strict=True):
                 choices = self.head.choices_from_features(image_feats, pseudo_labels)
                 gradients[row] = self.head.weighted_gradient(image_feats, choices, params)
         return torch.stack(in_row_order(gradients))
@@ -179,10 +180,16 @@ class ClassificationAdapter:
             for rows, batch_items in batches_by_shape(items):
                 inputs, _ = self._prepare(batch_items)
                 scores = self.model(inputs, mode='tensor')
-                for row, prediction in zip(rows, self.head.predictions(scores), strict=True):
-                    p = prediction.pred_score
-                    probabilities[row] = torch.stack([p, 1 - p], 1) if self.multi_label else p[None]
+                samples = self.head.predictions(scores)
+                for row, sample in zip(rows, samples, strict=True):
+                    probabilities[row] = self._distributions(sample.pred_score)
         return in_row_order(probabilities)
+
+    def _distributions(self, p: Tensor) -> Tensor:
+        """Distributions of one image from the probability of each class, shape (C,)."""
+        if self.multi_label:
+            return torch.stack([p, 1 - p], 1)
+        return p[None]
 
     def predictions(self, items: Sequence[Item], score_thr: float = 0.3) -> list[list[Prediction]]:
         """Predict the five classes the model is surest of, the most confident first.
@@ -192,9 +199,9 @@ class ClassificationAdapter:
             score_thr: Not used; it is for detectors.
         """
         predictions = []
-        for p in self.probabilities(items):
-            class_probabilities = p[:, 0] if self.multi_label else p[0]
-            predictions.append(top_labels(class_probabilities))
+        for distributions in self.probabilities(items):
+            p = distributions[:, 0] if self.multi_label else distributions[0]
+            predictions.append(top_labels(p))
         return predictions
 
     def features(self, items: Sequence[Item], layers: list[str] | None = None) -> Tensor:
@@ -212,7 +219,8 @@ class ClassificationAdapter:
         if self.head.loss_of_scores:
             return self.head.losses_from_scores(self.head.scores(feats), samples)
         losses = []
-        for image_feats, sample in zip(unbatch(feats, len(samples)), samples, strict=True):
+        feats_by_image = unbatch(feats, len(samples))
+        for image_feats, sample in zip(feats_by_image, samples, strict=True):
             losses.append(self.head.loss(image_feats, [sample]))
         return losses
 

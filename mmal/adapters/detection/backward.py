@@ -30,9 +30,13 @@ class BackwardMethod:
         """
         targets = pseudo_targets(self._model, batch.inputs, batch.samples, batch.pseudo_labels)
         values = []
+        counts = []
         for row, target in enumerate(targets):
-            loss = image_loss(self._model, batch.image(row), target, batch.image_ids[row])
-            derivative = gradient(loss, batch.params)[None] @ batch.direction
-            values.append(nan_where_loss_nonfinite(derivative, [loss])[0])
-        counts = [len(target.gt_instances) for target in targets]
+            image_id = batch.image_ids[row]
+            loss = image_loss(self._model, batch.image(row), target, image_id)
+            loss_gradient = gradient(loss, batch.params)
+            derivative = loss_gradient[None] @ batch.direction
+            value = nan_where_loss_nonfinite(derivative, [loss])
+            values.append(value[0])
+            counts.append(len(target.gt_instances))
         return torch.stack(values), counts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 from xml.etree import ElementTree
 
 from mmdet.datasets import CocoDataset
@@ -13,8 +13,14 @@ from mmengine import fileio
 
 from mmal.errors import InputError
 
+CocoContents: TypeAlias = dict[str, Any]
+"""Contents of a COCO annotation file."""
 
-def read_coco(path: str, backend_args: dict[str, Any] | None = None) -> dict[str, Any]:
+Entries: TypeAlias = list[dict[str, Any]]
+"""Images, annotations or categories of such a file."""
+
+
+def read_coco(path: str, backend_args: dict[str, Any] | None = None) -> CocoContents:
     """Read a COCO annotation file.
 
     Args:
@@ -29,7 +35,8 @@ def read_coco(path: str, backend_args: dict[str, Any] | None = None) -> dict[str
         InputError: If the file is missing, is no JSON, or lacks a part.
     """
     try:
-        data = json.loads(fileio.get_text(path, backend_args=backend_args))
+        text = fileio.get_text(path, backend_args=backend_args)
+        data = json.loads(text)
     except FileNotFoundError:
         raise InputError(
             f'Annotation file not found: {path}. Check data_root and ann_file of the config.'
@@ -43,11 +50,11 @@ def read_coco(path: str, backend_args: dict[str, Any] | None = None) -> dict[str
         raise InputError(
             f'{path} is not a COCO annotation file: it lacks {", ".join(sorted(missing))}.'
         )
-    content: dict[str, Any] = data
+    content: CocoContents = data
     return content
 
 
-def check_fits_classes(content: dict[str, Any], dataset: Any) -> None:
+def check_fits_classes(content: CocoContents, dataset: Any) -> None:
     """Check that the annotations of a dataset fit its classes.
 
     Args:
@@ -64,7 +71,7 @@ def check_fits_classes(content: dict[str, Any], dataset: Any) -> None:
         check_order(content, dataset.ann_file, classes)
 
 
-def check_coco(content: dict[str, Any], path: str, classes: Sequence[str]) -> None:
+def check_coco(content: CocoContents, path: str, classes: Sequence[str]) -> None:
     """Check ids and categories.
 
     Args:
@@ -84,8 +91,7 @@ def check_coco(content: dict[str, Any], path: str, classes: Sequence[str]) -> No
     for image in images:
         if not {'file_name', 'width', 'height'} <= set(image):
             raise InputError(f'{path}: image {image["id"]!r} lacks file_name, width or height.')
-    listed = {image['id'] for image in images}
-    unlisted = {annotation['image_id'] for annotation in annotations} - listed
+    unlisted = _values(annotations, 'image_id') - _values(images, 'id')
     if unlisted:
         raise InputError(
             f'{path}: {len(unlisted)} annotated image ids are not in its image list, '
@@ -94,9 +100,16 @@ def check_coco(content: dict[str, Any], path: str, classes: Sequence[str]) -> No
     _check_categories(content, path, classes)
 
 
-def _refuse_duplicate_ids(kind: str, entries: list[dict[str, Any]], path: str) -> None:
+def _values(entries: Entries, key: str) -> set[Any]:
+    return {entry[key] for entry in entries}
+
+
+def _refuse_duplicate_ids(kind: str, entries: Entries, path: str) -> None:
     counts = Counter(entry['id'] for entry in entries)
-    duplicates = [entry_id for entry_id, n in counts.items() if n > 1]
+    duplicates = []
+    for entry_id, n in counts.items():
+        if n > 1:
+            duplicates.append(entry_id)
     if duplicates:
         raise InputError(
             f'{path}: {kind} id {duplicates[0]!r} stands more than once ({len(duplicates)} such '
@@ -104,24 +117,26 @@ def _refuse_duplicate_ids(kind: str, entries: list[dict[str, Any]], path: str) -
         )
 
 
-def _check_categories(content: dict[str, Any], path: str, classes: Sequence[str]) -> None:
+def _check_categories(content: CocoContents, path: str, classes: Sequence[str]) -> None:
     names = {category['id']: category['name'] for category in content['categories']}
     unknown = set()
-    for category_id in {annotation['category_id'] for annotation in content['annotations']}:
+    for category_id in _values(content['annotations'], 'category_id'):
         if names.get(category_id) not in classes:
-            unknown.add(str(names.get(category_id, f'category id {category_id}')))
+            name = names.get(category_id, f'category id {category_id}')
+            unknown.add(str(name))
     _refuse_unknown(unknown, path, classes)
     # mmdet numbers the categories it finds, and so would take one class for another
-    lacking = [name for name in classes if name not in names.values()]
+    listed = set(names.values())
+    lacking = [repr(name) for name in classes if name not in listed]
     if lacking:
         raise InputError(
-            f'{path}: its "categories" lack {", ".join(map(repr, lacking))} of the config\'s '
+            f'{path}: its "categories" lack {", ".join(lacking)} of the config\'s '
             'classes. Expected an entry {"id": ..., "name": ...} for each, also for one without a '
             'box: add them.'
         )
 
 
-def check_order(content: dict[str, Any], path: str, classes: Sequence[str]) -> None:
+def check_order(content: CocoContents, path: str, classes: Sequence[str]) -> None:
     """Refuse categories in another order than the config's classes.
 
     A CocoDataset numbers them as the file has them.
@@ -134,7 +149,8 @@ def check_order(content: dict[str, Any], path: str, classes: Sequence[str]) -> N
     Raises:
         InputError: If the order differs, or a category stands twice.
     """
-    order = [c['name'] for c in content['categories'] if c['name'] in classes]
+    names = [category['name'] for category in content['categories']]
+    order = [name for name in names if name in classes]
     if order != list(classes):
         raise InputError(
             f'{path}: its "categories" are {", ".join(order)}, the classes {", ".join(classes)}. '
@@ -160,7 +176,7 @@ def check_xml_names(path: str, classes: Sequence[str]) -> None:
 
 def _refuse_unknown(names: set[str], path: str, classes: Sequence[str]) -> None:
     if names:
-        unknown = ', '.join(repr(name) for name in sorted(names))
+        unknown = ', '.join(map(repr, sorted(names)))
         raise InputError(
             f'{path} has boxes of {unknown}, which the config lacks. Its classes are '
             f'{", ".join(classes)}. Add the missing ones to metainfo.classes of every dataset and '

@@ -9,10 +9,10 @@ from mmal.adapters.base import PoolImage
 from mmal.annotation.records import CocoAnnotation
 from mmal.errors import InputError
 
-from .coco_checks import check_xml_names
+from .coco_checks import CocoContents, check_xml_names
 
 
-def convert_to_coco(dataset: Any, classes: tuple[str, ...], min_side: float) -> dict[str, Any]:
+def convert_to_coco(dataset: Any, classes: tuple[str, ...], min_side: float) -> CocoContents:
     """Convert the ground truth of a built dataset.
 
     Args:
@@ -38,19 +38,25 @@ def convert_to_coco(dataset: Any, classes: tuple[str, ...], min_side: float) -> 
         info = dataset.get_data_info(row)
         if info.get('xml_path'):
             check_xml_names(info['xml_path'], classes)
-        images.append(_image_of(info, dataset.data_root or ''))
+        image = _image_of(info, dataset.data_root or '')
+        images.append(image)
         for instance in info['instances']:
             annotation_id = len(annotations) + 1
-            annotations.append(_annotation_of(instance, annotation_id, info['img_id'], min_side))
-    categories = [dict(id=i + 1, name=name) for i, name in enumerate(classes)]
+            annotation = _annotation_of(instance, annotation_id, image['id'], min_side)
+            annotations.append(annotation)
+    categories = []
+    for category_id, name in enumerate(classes, start=1):
+        categories.append(dict(id=category_id, name=name))
     return dict(images=images, annotations=annotations, categories=categories)
 
 
 def _image_of(info: dict[str, Any], root: str) -> PoolImage:
-    path = info['img_path']
+    file_name = info['img_path']
+    if root:
+        file_name = osp.relpath(file_name, root)
     return PoolImage(
         id=info['img_id'],
-        file_name=osp.relpath(path, root) if root else path,
+        file_name=file_name,
         width=info['width'],
         height=info['height'],
     )
@@ -59,7 +65,7 @@ def _image_of(info: dict[str, Any], root: str) -> PoolImage:
 def _annotation_of(
     instance: dict[str, Any], annotation_id: int, image_id: Any, min_side: float
 ) -> CocoAnnotation:
-    x1, y1, x2, y2 = (float(corner) for corner in instance['bbox'])
+    x1, y1, x2, y2 = map(float, instance['bbox'])
     width = x2 - x1
     height = y2 - y1
     return CocoAnnotation(

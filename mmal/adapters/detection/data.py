@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os.path as osp
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, cast
@@ -17,8 +17,10 @@ from mmal.adapters.base import Annotation, ImageId, PoolImage, Size
 from mmal.adapters.dataset_config import (
     leaf_dataset,
     leaves,
+    missing_files,
     pool_leaf,
     reference_cfg,
+    require_files,
     test_pipeline,
 )
 from mmal.annotation.records import CocoAnnotation
@@ -65,7 +67,8 @@ class DetectionDataAdapter:
         self.leaf = pool_leaf(cfg)
         self._pool = self._build_lazily()
         self._is_coco = isinstance(self._pool, CocoDataset)
-        self.classes: tuple[str, ...] = tuple(self._pool.metainfo['classes'])
+        classes = self._pool.metainfo['classes']
+        self.classes: tuple[str, ...] = tuple(classes)
         if self._is_coco:
             self.prefix: str = self._pool.data_prefix['img']
             content = read_coco(self._pool.ann_file, self.leaf.get('backend_args'))
@@ -80,7 +83,8 @@ class DetectionDataAdapter:
         self._by_id = {image['id']: image for image in self.images}
         self._truth: dict[ImageId, list[CocoAnnotation]] = {}
         for annotation in content['annotations']:
-            self._truth.setdefault(annotation['image_id'], []).append(annotation)
+            boxes = self._truth.setdefault(annotation['image_id'], [])
+            boxes.append(annotation)
 
     def _build_lazily(self) -> Any:
         """The pool's dataset, without loading any annotation."""
@@ -128,8 +132,7 @@ class DetectionDataAdapter:
         """Return the paths of local image files that do not exist."""
         if not self.is_local:
             return []
-        paths = [self.image_path(image['id']) for image in self.images]
-        return [path for path in paths if not osp.exists(path)]
+        return missing_files(self.image_path(image['id']) for image in self.images)
 
     def size_mismatches(
         self, sizes: Mapping[ImageId, tuple[Size, Size]]
@@ -164,7 +167,7 @@ class DetectionDataAdapter:
             return []
         paths = []
         for part in _parts(dataset):
-            paths += [part.get_data_info(row)['img_path'] for row in range(len(part))]
+            paths += [info['img_path'] for info in _infos(part)]
         return paths
 
     # --- annotations ------------------------------------------------------------------------------
@@ -182,15 +185,11 @@ class DetectionDataAdapter:
         """
         for part in _parts(dataset):
             if isinstance(part, CocoDataset):
-                check_fits_classes(read_coco(part.ann_file, part.backend_args), part)
+                content = read_coco(part.ann_file, part.backend_args)
+                check_fits_classes(content, part)
             paths = self.files(part)
-            missing = [path for path in paths if not osp.exists(path)]
-            if missing:
-                raise InputError(
-                    f'{len(missing)} of {len(paths)} image files of the {name} do not exist, e.g. '
-                    f'{missing[0]}.'
-                )
-        if not any(dataset.get_data_info(row)['instances'] for row in range(len(dataset))):
+            require_files(paths, len(paths), name)
+        if not any(info['instances'] for info in _infos(dataset)):
             raise InputError(
                 f'The {name} has no box at all. Check its annotation file, and that the classes of '
                 'its metainfo are those of the file.'
@@ -202,13 +201,17 @@ class DetectionDataAdapter:
         Args:
             dataset: A built dataset. Defaults to None: the pool.
         """
+        if dataset is None:
+            dataset = self._pool
         files = []
-        for part in _parts(self._pool if dataset is None else dataset):
+        for part in _parts(dataset):
             files.append(getattr(part, 'ann_file', ''))
             if not isinstance(part, CocoDataset):
                 files += _xml_files(part)
-        files = [file for file in files if osp.isfile(file)]
-        return digest_files(files) if files else ''
+        local_files = [file for file in files if osp.isfile(file)]
+        if not local_files:
+            return ''
+        return digest_files(local_files)
 
     def ground_truth(self, image_ids: Iterable[ImageId]) -> list[Annotation]:
         """Return the hidden boxes of some images, for a simulated oracle only.
@@ -225,7 +228,10 @@ class DetectionDataAdapter:
 
     def pool_contents(self) -> dict[str, Any]:
         """Return the pool without annotations, as a COCO file."""
-        images = [dict(id=image['id'], **self.file_info(image['id'])) for image in self.images]
+        images = []
+        for image in self.images:
+            image_id = image['id']
+            images.append(dict(id=image_id, **self.file_info(image_id)))
         return dict(images=images, annotations=[], categories=self.categories)
 
     def labeled_contents(
@@ -239,16 +245,8 @@ class DetectionDataAdapter:
                 others.
         """
         boxes = cast(Sequence[CocoAnnotation], annotations)
-        known_ids = [box['id'] for box in boxes if isinstance(box.get('id'), int)]
-        fresh_ids = count(1 + max(known_ids, default=0))
-        numbered = []
-        for box in boxes:
-            numbered.append(box if 'id' in box else dict(box, id=next(fresh_ids)))
-        return dict(
-            images=[self._by_id[image_id] for image_id in image_ids],
-            annotations=numbered,
-            categories=self.categories,
-        )
+        images = [self._by_id[image_id] for image_id in image_ids]
+        return dict(images=images, annotations=_numbered(boxes), categories=self.categories)
 
     @staticmethod
     def read_labeled(path: str | Path) -> tuple[list[ImageId], list[Annotation]]:
@@ -263,7 +261,8 @@ class DetectionDataAdapter:
         if not osp.exists(path):
             return [], []
         content = read_json(path)
-        return [image['id'] for image in content['images']], content['annotations']
+        ids = [image['id'] for image in content['images']]
+        return ids, content['annotations']
 
     # --- datasets ---------------------------------------------------------------------------------
 
@@ -274,7 +273,10 @@ class DetectionDataAdapter:
         Args:
             dataset: A dataset of :meth:`pool_dataset`.
         """
-        return {dataset.get_data_info(row)['img_id']: row for row in range(len(dataset))}
+        row_of_id = {}
+        for row, info in enumerate(_infos(dataset)):
+            row_of_id[info['img_id']] = row
+        return row_of_id
 
     def set_training_set(self, cfg: Config, path: str | Path) -> None:
         """Change a config in place so that its training reads only a labeled file.
@@ -297,7 +299,9 @@ class DetectionDataAdapter:
         Args:
             path: Path of a labeled file; None for the whole training set.
         """
-        changes = dict(filter_cfg=None) if path is None else self._coco_keys(path, None)
+        changes: dict[str, Any] = dict(filter_cfg=None)
+        if path is not None:
+            changes = self._coco_keys(path, None)
         return self._build_at_test_time(dict(self.leaf, **changes), annotated=True)
 
     def pool_dataset(self, path: str) -> Any:
@@ -327,7 +331,8 @@ class DetectionDataAdapter:
         """Keys of the pool's dataset config that make it read a COCO file of ours."""
         if self._is_coco:
             return dict(ann_file=osp.abspath(path))
-        kept_filters = {k: v for k, v in (filter_cfg or {}).items() if k != 'bbox_min_size'}
+        kept_filters = dict(filter_cfg or {})
+        kept_filters.pop('bbox_min_size', None)
         return dict(
             type='CocoDataset',
             metainfo=dict(classes=self.classes),
@@ -359,8 +364,29 @@ def _parts(dataset: Any) -> list[Any]:
 
 def _xml_files(dataset: Any) -> list[str]:
     """Annotation files of single images, of a VOC dataset."""
-    infos = [dataset.get_data_info(row) for row in range(len(dataset))]
-    return [info['xml_path'] for info in infos if info.get('xml_path')]
+    files = []
+    for info in _infos(dataset):
+        if info.get('xml_path'):
+            files.append(info['xml_path'])
+    return files
+
+
+def _infos(dataset: Any) -> Iterator[dict[str, Any]]:
+    """What a dataset knows of each image, one after the other."""
+    for row in range(len(dataset)):
+        yield dataset.get_data_info(row)
+
+
+def _numbered(boxes: Sequence[CocoAnnotation]) -> list[CocoAnnotation]:
+    """The annotations, each with an id. Fresh ids are above all others."""
+    known_ids = [box['id'] for box in boxes if isinstance(box.get('id'), int)]
+    fresh_ids = count(1 + max(known_ids, default=0))
+    numbered: list[CocoAnnotation] = []
+    for box in boxes:
+        if 'id' not in box:
+            box = CocoAnnotation(**box, id=next(fresh_ids))
+        numbered.append(box)
+    return numbered
 
 
 def _drop_voc_keys(dataset_cfg: dict[str, Any]) -> None:

@@ -68,22 +68,24 @@ class DenseHeadMethod:
         targets = self._targets(batch, feats, outputs)
         n = len(batch.samples)
         losses = []
+        counts = []
         for image_outputs, target in zip(unbatch(outputs, n), targets, strict=True):
             losses.append(head_loss(self._model, image_outputs, target))
+            counts.append(len(target.gt_instances))
         tangent = unflatten(batch.direction, batch.params)
-        values = tape.derivative(torch.stack(losses).sum(), tangent, n)
-        counts = [len(target.gt_instances) for target in targets]
+        sum_of_losses = torch.stack(losses).sum()
+        values = tape.derivative(sum_of_losses, tangent, n)
         return nan_where_loss_nonfinite(values, losses), counts
 
     def _targets(self, batch: DerivativeBatch, feats: Any, outputs: tuple[Any, ...]) -> list[Any]:
         """Samples whose ground truth is what the head predicts."""
+        metas = [sample.metainfo for sample in batch.samples]
         with torch.no_grad():
+            eval_outputs = self._prediction_outputs.convert(feats, outputs)
             predicted = self._model.bbox_head.predict_by_feat(
-                *self._prediction_outputs.convert(feats, outputs),
-                rescale=False,
-                batch_img_metas=[sample.metainfo for sample in batch.samples],
+                *eval_outputs, rescale=False, batch_img_metas=metas
             )
-        return [
-            pseudo_sample(sample, instances, batch.pseudo_labels)
-            for sample, instances in zip(batch.samples, predicted, strict=True)
-        ]
+        targets = []
+        for sample, instances in zip(batch.samples, predicted, strict=True):
+            targets.append(pseudo_sample(sample, instances, batch.pseudo_labels))
+        return targets

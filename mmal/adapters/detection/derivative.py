@@ -10,6 +10,7 @@ from torch import Tensor
 from mmal.adapters.derivatives import (
     MAX_CHECKED_BATCHES,
     DerivativeBatch,
+    DerivativeMethod,
     Derivatives,
     Log,
     selection_logger,
@@ -48,7 +49,7 @@ class DetectorDerivative:
 
     def __init__(self, model: Any, dense: bool, log: Log) -> None:
         self._model = model
-        self._methods: dict[str, Callable[[DerivativeBatch], Derivatives]] = {}
+        self._methods: dict[str, DerivativeMethod] = {}
         if dense:
             self._methods['dense'] = DenseHeadMethod(model)
         self._methods['shared'] = SharedFeaturesMethod(model)
@@ -94,7 +95,8 @@ class DetectorDerivative:
             image = batch.image(row)
             targets += pseudo_targets(self._model, image, [sample], batch.pseudo_labels)
         for row, target in enumerate(targets):
-            loss = image_loss(self._model, batch.image(row), target, batch.image_ids[row])
+            image_id = batch.image_ids[row]
+            loss = image_loss(self._model, batch.image(row), target, image_id)
             gradients[row] = gradient(loss, batch.params)
             if len(target.gt_instances) and is_informative(gradients[row]):
                 informative = True

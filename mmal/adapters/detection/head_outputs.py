@@ -10,7 +10,10 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from mmal.adapters.model_modes import eval_mode
 
-Conversion: TypeAlias = Callable[[Any, tuple[Any, ...]], tuple[Any, ...]]
+Outputs: TypeAlias = tuple[Any, ...]
+"""Outputs of a head."""
+
+Conversion: TypeAlias = Callable[[Any, Outputs], Outputs]
 """Makes outputs for prediction of features and the head's train-mode outputs."""
 
 
@@ -27,7 +30,7 @@ class PredictionOutputs:
         self._head = head
         self._conversion: Conversion | None = None
 
-    def convert(self, feats: Any, outputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    def convert(self, feats: Any, outputs: Outputs) -> Outputs:
         """Make the outputs for prediction, without a graph.
 
         Args:
@@ -39,27 +42,29 @@ class PredictionOutputs:
             self._conversion = self._find_conversion(feats, outputs)
         return self._conversion(feats, outputs)
 
-    def _find_conversion(self, feats: Any, outputs: tuple[Any, ...]) -> Conversion:
+    def _find_conversion(self, feats: Any, outputs: Outputs) -> Conversion:
         expected = self._run_head(feats, outputs)
         for conversion in (self._keep, self._undo_norm_on_bbox):
             if _all_close(conversion(feats, outputs), expected):
                 return conversion
         return self._run_head
 
-    def _keep(self, feats: Any, outputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _keep(self, feats: Any, outputs: Outputs) -> Outputs:
         return outputs
 
-    def _undo_norm_on_bbox(self, feats: Any, outputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _undo_norm_on_bbox(self, feats: Any, outputs: Outputs) -> Outputs:
         """FCOS and its kin divide boxes by the stride in train mode only."""
         if not getattr(self._head, 'norm_on_bbox', False) or len(outputs) < 2:
             return outputs
-        scores, boxes, *others = outputs
-        in_pixels = [box * s for box, s in zip(boxes, self._head.strides, strict=True)]
+        scores, boxes_by_level, *others = outputs
+        in_pixels = []
+        for boxes, stride in zip(boxes_by_level, self._head.strides, strict=True):
+            in_pixels.append(boxes * stride)
         return scores, in_pixels, *others
 
-    def _run_head(self, feats: Any, outputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _run_head(self, feats: Any, outputs: Outputs) -> Outputs:
         with eval_mode(self._head):
-            second_outputs: tuple[Any, ...] = self._head(feats)
+            second_outputs: Outputs = self._head(feats)
         return second_outputs
 
 
@@ -69,6 +74,8 @@ def _all_close(first: Any, second: Any) -> bool:
     if len(first_leaves) != len(second_leaves):
         return False
     for a, b in zip(first_leaves, second_leaves, strict=True):
-        if a.shape != b.shape or not torch.allclose(a, b):
+        if a.shape != b.shape:
+            return False
+        if not torch.allclose(a, b):
             return False
     return True

@@ -44,10 +44,10 @@ def pseudo_targets(
     """
     with torch.no_grad(), eval_mode(model):
         predicted = model.predict(inputs, copy.deepcopy(samples), rescale=False)
-    return [
-        pseudo_sample(sample, prediction.pred_instances, pseudo_labels)
-        for sample, prediction in zip(samples, predicted, strict=True)
-    ]
+    targets = []
+    for sample, prediction in zip(samples, predicted, strict=True):
+        targets.append(pseudo_sample(sample, prediction.pred_instances, pseudo_labels))
+    return targets
 
 
 def image_loss(model: Any, image: Tensor, sample: DetDataSample, image_id: ImageId) -> Tensor:
@@ -103,5 +103,5 @@ def nan_where_loss_nonfinite(values: Tensor, losses: list[Tensor]) -> Tensor:
         values: Derivative of each image, of shape (N,).
         losses: Loss of each image.
     """
-    finite = torch.stack([loss.detach() for loss in losses]).isfinite()
-    return torch.where(finite, values, torch.full_like(values, float('nan')))
+    finite = torch.stack(losses).detach().isfinite()
+    return values.masked_fill(~finite, float('nan'))

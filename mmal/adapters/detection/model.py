@@ -204,10 +204,11 @@ class DetectionAdapter:
             items: Dataset items.
             score_thr: Lowest score of a box. Defaults to 0.3.
         """
-        return [
-            boxes_in_image(instances, item['data_samples'])
-            for instances, item in zip(self.detect(items, score_thr), items, strict=True)
-        ]
+        instances_by_item = self.detect(items, score_thr)
+        predictions = []
+        for instances, item in zip(instances_by_item, items, strict=True):
+            predictions.append(boxes_in_image(instances, item['data_samples']))
+        return predictions
 
     def features(self, items: Sequence[Item], layers: list[str] | None = None) -> Tensor:
         """Compute one vector per item; see :meth:`~mmal.adapters.base.ModelAdapter.features`.
@@ -223,7 +224,8 @@ class DetectionAdapter:
         losses = []
         if self.dense:
             outputs = self.model.bbox_head(self.model.extract_feat(inputs))
-            for image_outputs, sample in zip(unbatch(outputs, len(samples)), samples, strict=True):
+            outputs_by_image = unbatch(outputs, len(samples))
+            for image_outputs, sample in zip(outputs_by_image, samples, strict=True):
                 losses.append(head_loss(self.model, image_outputs, sample))
         else:
             for row, sample in enumerate(samples):

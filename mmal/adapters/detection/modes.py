@@ -52,7 +52,9 @@ def _double_differentiable(model: nn.Module) -> Iterator[None]:
     def one_hot_target(module: nn.Module, args: Any, kwargs: Any) -> tuple[Any, Any]:
         pred, target, *rest = args
         if pred.dim() != target.dim():
-            target = F.one_hot(target, pred.size(1) + 1)[:, : pred.size(1)]
+            n_classes = pred.size(1)
+            one_hot = F.one_hot(target, n_classes + 1)
+            target = one_hot[:, :n_classes]
         return (pred, target, *rest), kwargs
 
     handles = []

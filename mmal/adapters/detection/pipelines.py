@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
+
+Step: TypeAlias = dict[str, Any]
+"""Config of one transform of a pipeline."""
 
 
-def find_annotation_step(steps: Iterable[dict[str, Any]] | None) -> dict[str, Any] | None:
+def find_annotation_step(steps: Iterable[Step] | None) -> Step | None:
     """Find the first LoadAnnotations of a pipeline, which may be nested.
 
     Args:
@@ -19,16 +22,17 @@ def find_annotation_step(steps: Iterable[dict[str, Any]] | None) -> dict[str, An
     for step in steps or []:
         if _is_annotation_step(step):
             return step
-        inner_steps = [t for t in step.get('transforms', []) if isinstance(t, dict)]
-        inner_step = find_annotation_step(inner_steps)
-        if inner_step:
-            return inner_step
+        inner_steps = []
+        for inner_step in step.get('transforms', []):
+            if isinstance(inner_step, dict):
+                inner_steps.append(inner_step)
+        annotation_step = find_annotation_step(inner_steps)
+        if annotation_step:
+            return annotation_step
     return None
 
 
-def influence_pipeline(
-    steps: list[dict[str, Any]], annotation_step: dict[str, Any] | None
-) -> list[dict[str, Any]]:
+def influence_pipeline(steps: list[Step], annotation_step: Step | None) -> list[Step]:
     """Make the test pipeline that loads annotations right behind the image, or not at all.
 
     mmdet's test pipelines load boxes *after* Resize, so that evaluation sees original coordinates;
@@ -39,13 +43,16 @@ def influence_pipeline(
         annotation_step: A LoadAnnotations config, or None for a pipeline that cannot see
             annotations.
     """
-    pipeline = [copy.deepcopy(step) for step in steps if not _is_annotation_step(step)]
+    pipeline = []
+    for step in steps:
+        if not _is_annotation_step(step):
+            pipeline.append(copy.deepcopy(step))
     if annotation_step is not None:
         pipeline.insert(1, copy.deepcopy(annotation_step))
     return pipeline
 
 
-def _is_annotation_step(step: dict[str, Any]) -> bool:
+def _is_annotation_step(step: Step) -> bool:
     # a name or, in new-style configs, a class
     transform = step['type']
     name = getattr(transform, '__name__', str(transform))

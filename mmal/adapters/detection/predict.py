@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from torchvision.ops import roi_align
 
 from mmal.adapters.base import Item
 from mmal.adapters.batching import batches_by_shape, in_row_order, to_channels_last_on_cpu
+from mmal.adapters.derivatives import Prepare
 from mmal.adapters.model_modes import stub_method
 
 from .modes import prediction_mode
@@ -23,7 +24,7 @@ CELLS_PER_SIDE = 8
 
 def detect(
     model: Any,
-    prepare: Callable[[list[Item]], tuple[Tensor, list[Any]]],
+    prepare: Prepare,
     items: Sequence[Item],
     score_thr: float,
     with_features: bool,
@@ -51,8 +52,9 @@ def detect(
                 predictions = predicted[position].pred_instances
                 confident = predictions[predictions.scores >= score_thr]
                 if with_features:
+                    width = inputs.shape[-1]
                     maps = [level[position : position + 1] for level in feats]
-                    confident.features = box_features(maps, confident.bboxes, inputs.shape[-1])
+                    confident.features = box_features(maps, confident.bboxes, width)
                 instances[row] = confident
     return in_row_order(instances)
 
@@ -72,10 +74,12 @@ def box_features(maps: Sequence[Tensor], boxes: Tensor, width: int) -> Tensor:
         Features of shape (n, C).
     """
     maps = sorted(maps, key=lambda level: -level.shape[-1])
-    if len({level.shape[1] for level in maps}) > 1:
-        maps = maps[:1]
-    features = boxes.new_zeros(len(boxes), maps[0].shape[1])
-    cells = _side_lengths(boxes) * maps[0].shape[-1] / width
+    finest = maps[0]
+    channels = finest.shape[1]
+    if any(level.shape[1] != channels for level in maps):
+        maps = [finest]
+    features = boxes.new_zeros(len(boxes), channels)
+    cells = _side_lengths(boxes) * finest.shape[-1] / width
     level_of_box = _level_of_each_box(cells, len(maps))
     for number, level in enumerate(maps):
         rows = (level_of_box == number).nonzero()[:, 0]
@@ -88,7 +92,8 @@ def box_features(maps: Sequence[Tensor], boxes: Tensor, width: int) -> Tensor:
 
 def _side_lengths(boxes: Tensor) -> Tensor:
     """Side of a square of each box's area, at least 1."""
-    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    x1, y1, x2, y2 = boxes.unbind(1)
+    areas = (x2 - x1) * (y2 - y1)
     return areas.clamp(min=1).sqrt()
 
 

@@ -32,13 +32,13 @@ def pseudo_sample(
     Returns:
         A sample with ``gt_instances``, in the order of ``instances``.
     """
-    boxes = (instances.bboxes.detach() / GRID).round() * GRID
-    confident = instances.scores >= pseudo_labels.score_thr
+    cells = instances.bboxes.detach() / GRID
+    boxes = cells.round() * GRID
+    counted = instances.scores >= pseudo_labels.score_thr
     if len(boxes):
-        confident &= (boxes[:, 2:] - boxes[:, :2]).amin(1) >= MIN_SIDE
-    rows = confident.nonzero()[:, 0]
-    by_score = instances.scores[rows].argsort(descending=True, stable=True)
-    rows = rows[by_score][: pseudo_labels.max_boxes].sort()[0]
+        sides = boxes[:, 2:] - boxes[:, :2]
+        counted &= sides.amin(1) >= MIN_SIDE
+    rows = counted.nonzero()[:, 0]
     target = DetDataSample(metainfo=sample.metainfo)
     target.gt_instances = InstanceData(bboxes=boxes[rows], labels=instances.labels[rows])
     return target

@@ -60,10 +60,9 @@ class SharedFeaturesMethod:
         image = batch.image(0)
         values = []
         counts = []
-        per_image = zip(
-            unbatch(feats, len(batch.samples)), batch.samples, batch.image_ids, strict=True
-        )
-        for image_feats, sample, image_id in per_image:
+        feats_by_image = unbatch(feats, len(batch.samples))
+        images = zip(feats_by_image, batch.samples, batch.image_ids, strict=True)
+        for image_feats, sample, image_id in images:
             with (
                 AffineTape(self._model, batch.params) as tape,
                 shared_features(self._model, image_feats),

@@ -10,7 +10,8 @@ from mmengine.runner import Runner
 
 
 class CollectDirHook(Hook):  # type: ignore[misc]  # the host is untyped
-    """Makes metrics that gather by files do so in the Runner's work_dir, which all processes see and may write into.
+    """Makes metrics that gather by files do so in the Runner's work_dir, which all processes see
+    and may write into.
 
     By themselves they gather in ``.dist_test`` of the current folder.
     """
@@ -33,7 +34,8 @@ class CollectDirHook(Hook):  # type: ignore[misc]  # the host is untyped
 
 
 def set_collect_dir(evaluator: Evaluator, folder: str) -> None:
-    """Set the folder in which the metrics of an evaluator gather, unless they gather in another way.
+    """Set the folder in which the metrics of an evaluator gather, unless they gather in another
+    way.
 
     Args:
         evaluator: The evaluator.

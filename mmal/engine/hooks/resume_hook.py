@@ -24,11 +24,13 @@ from mmal.utils.seeding import derive_seed
 class MidTrainingCheckpointHook(Hook):  # type: ignore[misc]  # the host is untyped
     """Lets an interrupted training continue to the weights it would have had.
 
-    It writes a checkpoint of model, optimizer and schedulers into the work_dir, at the end of an epoch or, in a
-    training by iterations, of an iteration, but not more often than ``interval_seconds``. It also starts the random
-    generators anew from the seed and the number of each iteration, so that none of their states needs to be kept. With
-    :func:`~mmal.datasets.seeded.seeded_loader` the data, too, depend on nothing else. State that hooks keep to
-    themselves (EarlyStoppingHook) is not in a checkpoint of mmengine's and starts anew.
+    It writes a checkpoint of model, optimizer and schedulers into the work_dir, at the end of an
+    epoch or, in a training by iterations, of an iteration, but not more often than
+    ``interval_seconds``. It also starts the random generators anew from the seed and the number of
+    each iteration, so that none of their states needs to be kept. With
+    :func:`~mmal.datasets.seeded.seeded_loader` the data, too, depend on nothing else. State that
+    hooks keep to themselves (EarlyStoppingHook) is not in a checkpoint of mmengine's and starts
+    anew.
 
     Args:
         interval_seconds: Least number of seconds between two checkpoints. Defaults to 60.
@@ -75,7 +77,8 @@ class MidTrainingCheckpointHook(Hook):  # type: ignore[misc]  # the host is unty
             self._write_if_due(runner, by_epoch=False)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Make a checkpoint of tensors and plain values alone, which torch reads without being told to trust it.
+        """Make a checkpoint of tensors and plain values alone, which torch reads without being told
+        to trust it.
 
         Args:
             runner: Runner of the training.

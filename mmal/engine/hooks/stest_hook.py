@@ -26,35 +26,37 @@ from ..stest import (
 class StestHook(Hook):  # type: ignore[misc]  # the host is untyped
     """Computes s_test = (H + lambda I)^-1 v after training and writes it (paper, Algorithm 3).
 
-    v is the *mean* over the reference set of the gradients of the per-sample losses. H is the mean curvature over
-    labeled samples. Both are taken on ``params`` only, by running statistics, without augmentation, in float32.
-    ``s_test.pth`` holds one tensor per parameter. ``s_test.json`` beside it holds the settings, the convergence trace,
-    and cos(s_test, v): near 1, influence is mere gradient similarity.
+    v is the *mean* over the reference set of the gradients of the per-sample losses. H is the mean
+    curvature over labeled samples. Both are taken on ``params`` only, by running statistics,
+    without augmentation, in float32. ``s_test.pth`` holds one tensor per parameter. ``s_test.json``
+    beside it holds the settings, the convergence trace, and cos(s_test, v): near 1, influence is
+    mere gradient similarity.
 
-    In an :class:`~mmal.engine.active_loop.ActiveLoop` a phase of its own computes s_test with these settings. In any
-    other training the hook computes it after the last iteration, with H of the whole training set, and writes to the
-    work_dir.
+    In an :class:`~mmal.engine.active_loop.ActiveLoop` a phase of its own computes s_test with these
+    settings. In any other training the hook computes it after the last iteration, with H of the
+    whole training set, and writes to the work_dir.
 
     Reference sets:
 
     * 'val': the dataset of val_dataloader, with its annotations (the paper's ISAL);
     * 'initial': the initial labeled set (ISAL_v2);
     * 'labeled': all that is labeled (ISAL_v3);
-    * 'holdout': a part of the initial labeled set that is never trained on, see ActiveLoop's ``holdout``. It is the
-      honest choice where there is no set to spare.
+    * 'holdout': a part of the initial labeled set that is never trained on, see ActiveLoop's
+      ``holdout``. It is the honest choice where there is no set to spare.
 
     Args:
-        params: Patterns of parameter names: a full name, a module's name, or a shell wildcard. Defaults to None: the
-            last layers, found from the loss.
+        params: Patterns of parameter names: a full name, a module's name, or a shell wildcard.
+            Defaults to None: the last layers, found from the loss.
         reference: One of the names above, or a dataset config. Defaults to 'val'.
         solver: Config of a solver. Defaults to ``dict(type='mmal.CG')``.
         batch_size: Batch size of the reference gradient. Defaults to None: that of val_dataloader.
         biases: Whether biases and other one-dimensional parameters count. Defaults to True.
-        hessian_images: Largest number of labeled images that H is taken from, drawn at random. Defaults to 1000.
-        memory_gb: Largest memory for their cached layer inputs, in GiB. Fewer images are taken if it is full. Defaults
-            to 4.
-        max_nonfinite: Share of images whose loss or gradient may be not finite. They are named and left out; more of
-            them stop the run. Defaults to 0.1.
+        hessian_images: Largest number of labeled images that H is taken from, drawn at random.
+            Defaults to 1000.
+        memory_gb: Largest memory for their cached layer inputs, in GiB. Fewer images are taken if
+            it is full. Defaults to 4.
+        max_nonfinite: Share of images whose loss or gradient may be not finite. They are named and
+            left out; more of them stop the run. Defaults to 0.1.
 
     Attributes:
         settings: The arguments, with the solver built.
@@ -82,8 +84,8 @@ class StestHook(Hook):  # type: ignore[misc]  # the host is untyped
             )
         if hessian_images < 1 or memory_gb <= 0 or not 0 <= max_nonfinite < 1:
             raise InputError(
-                'StestHook: expected hessian_images >= 1, memory_gb > 0 and 0 <= max_nonfinite < 1, got '
-                f'{hessian_images}, {memory_gb}, {max_nonfinite}.'
+                'StestHook: expected hessian_images >= 1, memory_gb > 0 and 0 <= max_nonfinite < '
+                f'1, got {hessian_images}, {memory_gb}, {max_nonfinite}.'
             )
         if isinstance(params, str):
             params = [params]
@@ -115,13 +117,15 @@ class StestHook(Hook):  # type: ignore[misc]  # the host is untyped
         return None
 
     def before_train(self, runner: Runner) -> None:
-        """Outside of an active loop: refuse, before anything is trained, what could not be computed after it.
+        """Outside of an active loop: refuse, before anything is trained, what could not be computed
+        after it.
 
         Args:
             runner: The Runner.
 
         Raises:
-            InputError: If the reference set cannot be opened, or a pattern of ``params`` does not fit.
+            InputError: If the reference set cannot be opened, or a pattern of ``params`` does not
+                fit.
         """
         if _is_active_round(runner):
             return

@@ -10,7 +10,8 @@ from ..context import Round, RunContext
 
 
 class Phase(ABC):
-    """A resumable step of a round: it reads the artifacts of earlier phases, writes one, and keeps no state.
+    """A resumable step of a round: it reads the artifacts of earlier phases, writes one, and keeps
+    no state.
 
     Attributes:
         name: Key of :data:`~mmal.run.layout.PHASES`, which names the artifact.

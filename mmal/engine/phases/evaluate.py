@@ -14,7 +14,9 @@ from .base import Phase
 
 
 class Evaluate(Phase):
-    """Writes ``metrics.json``: the metrics, and the number of images and boxes that were labeled for the model."""
+    """Writes ``metrics.json``: the metrics, and the number of images and boxes that were labeled
+    for the model.
+    """
 
     name = 'evaluate'
     needs = ('train',)

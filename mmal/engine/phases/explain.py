@@ -13,7 +13,9 @@ from .base import Phase
 
 
 class Explain(Phase):
-    """Writes ``chosen.json``: predictions, parts of the score and the nearest labeled image of every selected image."""
+    """Writes ``chosen.json``: predictions, parts of the score and the nearest labeled image of
+    every selected image.
+    """
 
     name = 'describe'
     needs = ('train', 'score', 'select')

@@ -19,7 +19,9 @@ from .base import Phase
 
 
 class Label(Phase):
-    """Writes ``labeled.json``: all that is labeled then, for the next round. It completes the round."""
+    """Writes ``labeled.json``: all that is labeled then, for the next round. It completes the
+    round.
+    """
 
     name = 'label'
     needs = ('score', 'select', 'describe')
@@ -64,7 +66,8 @@ def _ask_oracle(run: RunContext, round_: Round, selected: list[Hashable]) -> Ora
         if round_.number < run.settings.rounds - 1:
             raise
         raise LabelsPending(
-            f'{e} This is the last of {run.settings.rounds} rounds: nothing is trained on these labels '
+            f'{e} This is the last of {run.settings.rounds} rounds: nothing is trained on these '
+            'labels '
             'unless train_cfg.rounds is raised, so that they may as well stay undone.'
         ) from None
 

@@ -16,7 +16,9 @@ from .base import Phase
 
 
 class Score(Phase):
-    """Writes ``scores.csv``: every unlabeled image in rank order, with its score and its number of pseudo-boxes."""
+    """Writes ``scores.csv``: every unlabeled image in rank order, with its score and its number of
+    pseudo-boxes.
+    """
 
     name = 'score'
     needs = ('train', 'evaluate')
@@ -35,7 +37,8 @@ class Score(Phase):
 
 
 def write_scores(run: RunContext, round_: Round, scores: Scores, file: Path) -> None:
-    """Write ``scores.csv``, and count images without a score among the round's metrics. Only rank 0 calls it.
+    """Write ``scores.csv``, and count images without a score among the round's metrics. Only rank 0
+    calls it.
 
     Args:
         run: The run.

@@ -30,6 +30,8 @@ def count_sketch(gradients: Tensor, dim: int, seed: int) -> Tensor:
         return gradients
     generator = torch.Generator().manual_seed(seed)
     bucket = torch.randint(dim, (size,), generator=generator)
-    sign = torch.randint(2, (size,), generator=generator) * 2.0 - 1
+    coin = torch.randint(2, (size,), generator=generator)
+    sign = coin * 2.0 - 1
+    signed = gradients * sign.to(gradients)
     sketch = gradients.new_zeros(len(gradients), dim)
-    return sketch.index_add_(1, bucket, gradients * sign.to(gradients))
+    return sketch.index_add_(1, bucket, signed)

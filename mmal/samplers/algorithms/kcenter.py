@@ -29,9 +29,9 @@ def nearest_distance(points: Tensor, centers: Tensor) -> Tensor:
     for first_center in range(0, len(centers), BLOCK):
         some_centers = centers[first_center : first_center + BLOCK]
         for start in range(0, len(points), BLOCK):
-            part = slice(start, start + BLOCK)
-            distance = torch.cdist(points[part], some_centers).amin(1)
-            nearest[part] = torch.minimum(nearest[part], distance)
+            rows = slice(start, start + BLOCK)
+            distance = torch.cdist(points[rows], some_centers)
+            nearest[rows] = torch.minimum(nearest[rows], distance.amin(1))
     return nearest
 
 
@@ -70,12 +70,13 @@ def kcenter_greedy(
     n_points = sum(group.all_gather(len(points)))
     for _ in range(min(k, n_points)):
         if chosen or len(centers):
-            farthest = _farthest(nearest.masked_fill(~free, -torch.inf), group)
+            candidates = nearest.masked_fill(~free, -torch.inf)
+            farthest = _farthest(candidates, group)
         else:
             farthest = first
         chosen.append(farthest)
-        row = farthest // group.world
-        if farthest % group.world == group.rank:
+        row, owner = divmod(farthest, group.world)
+        if owner == group.rank:
             free[row] = False
             distance[row] = nearest[row]
             center = points[row].clone()
@@ -83,14 +84,16 @@ def kcenter_greedy(
             center = points.new_zeros(points.shape[1])
         # The other processes contribute zeros: the sum is the point itself.
         center = group.all_reduce(center)
-        nearest = torch.minimum(nearest, _exact_distance(points, center))
+        distance_to_center = _exact_distance(points, center)
+        nearest = torch.minimum(nearest, distance_to_center)
     distance[free] = nearest[free]
     distance = _interleaved(group.all_gather(distance))
     if chosen and not len(centers):
         if len(chosen) > 1:
             distance[chosen[0]] = distance[chosen[1]]
         else:
-            distance[chosen[0]] = _interleaved(group.all_gather(nearest)).max()
+            all_nearest = _interleaved(group.all_gather(nearest))
+            distance[chosen[0]] = all_nearest.max()
     return chosen, distance
 
 
@@ -99,23 +102,27 @@ def _exact_distance(points: Tensor, center: Tensor) -> Tensor:
 
     Not by |a|^2 - 2ab + |b|^2, so that copies of the center are at distance 0.
     """
-    return torch.cdist(points, center[None], compute_mode='donot_use_mm_for_euclid_dist')[:, 0]
+    distance = torch.cdist(points, center[None], compute_mode='donot_use_mm_for_euclid_dist')
+    return distance[:, 0]
 
 
 def _farthest(nearest: Tensor, group: Group) -> int:
     """Row, among those of all processes, of the largest distance."""
     own_best = (-1.0, 0)
     if len(nearest):
-        row = int(nearest.argmax()) * group.world + group.rank
+        own_row = int(nearest.argmax())
+        row = own_row * group.world + group.rank
         # The row is negated, so that of equal distances the lowest row is the maximum.
         own_best = (float(nearest.max()), -row)
-    best: tuple[float, int] = max(group.all_gather(own_best))
-    return -best[1]
+    _, negated_row = max(group.all_gather(own_best))
+    return -int(negated_row)
 
 
 def _interleaved(parts: list[Tensor]) -> Tensor:
     """Values by row, from those of each process's share."""
-    whole = torch.empty(sum(map(len, parts)), dtype=parts[0].dtype)
+    world = len(parts)
+    n_points = sum(len(part) for part in parts)
+    whole = torch.empty(n_points, dtype=parts[0].dtype)
     for rank, part in enumerate(parts):
-        whole[rank :: len(parts)] = part
+        whole[rank::world] = part
     return whole

@@ -36,15 +36,17 @@ def kmeans_pp(points: Tensor, k: int, seed: int) -> tuple[list[int], Tensor]:
         weight = nearest.double() * free
         if not bool(weight.any()):
             weight = free.double()
-        row = int(torch.multinomial(weight, 1, generator=generator))
+        draw = torch.multinomial(weight, 1, generator=generator)
+        row = int(draw)
         chosen.append(row)
         free[row] = False
-        nearest = torch.minimum(nearest, _squared_distance(points, row))
+        squared_distance = _squared_distance(points, row)
+        nearest = torch.minimum(nearest, squared_distance)
     return chosen, nearest
 
 
 def _squared_distance(points: Tensor, row: int) -> Tensor:
     """Squared distance of each point to that of a row, shape (N,); exactly 0 for copies of it."""
     center = points[row : row + 1]
-    distance = torch.cdist(points, center, compute_mode='donot_use_mm_for_euclid_dist')[:, 0]
-    return distance.square()
+    distance = torch.cdist(points, center, compute_mode='donot_use_mm_for_euclid_dist')
+    return distance[:, 0].square()

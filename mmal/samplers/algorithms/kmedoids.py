@@ -41,8 +41,9 @@ def kmedoids(distance: Tensor, k: int, first: int = 0, max_iter: int = 100) -> l
         new_medoids = []
         for i in range(k):
             members = (cluster == i).nonzero()[:, 0]
-            middle = _distance_sums(distance, members).argmin()
-            new_medoids.append(int(members[middle]))
+            distance_sums = _distance_sums(distance, members)
+            middle = members[distance_sums.argmin()]
+            new_medoids.append(int(middle))
         if new_medoids == medoids:
             break
         medoids = new_medoids
@@ -53,10 +54,12 @@ def _kcenter_start(distance: Tensor, k: int, first: int) -> list[int]:
     """Rows to start from, each the farthest from those before it."""
     medoids = [first]
     nearest = distance[first].clone()
+    medoid = first
     while len(medoids) < k:
-        nearest[medoids[-1]] = -torch.inf
-        medoids.append(int(nearest.argmax()))
-        nearest = torch.minimum(nearest, distance[medoids[-1]])
+        nearest[medoid] = -torch.inf
+        medoid = int(nearest.argmax())
+        medoids.append(medoid)
+        nearest = torch.minimum(nearest, distance[medoid])
     return medoids
 
 
@@ -66,8 +69,9 @@ def _nearest_medoid(distance: Tensor, medoids: list[int]) -> Tensor:
     rows_at_once = max(CELLS // k, 1)
     parts = []
     for start in range(0, len(distance), rows_at_once):
-        part = distance[start : start + rows_at_once]
-        parts.append(part[:, medoids].argmin(1))
+        rows = distance[start : start + rows_at_once]
+        to_medoids = rows[:, medoids]
+        parts.append(to_medoids.argmin(1))
     cluster = torch.cat(parts)
     # Where two medoids are copies of each other, each keeps its own cluster.
     cluster[medoids] = torch.arange(k)
@@ -79,6 +83,7 @@ def _distance_sums(distance: Tensor, members: Tensor) -> Tensor:
     rows_at_once = max(CELLS // len(members), 1)
     sums = []
     for start in range(0, len(members), rows_at_once):
-        part = members[start : start + rows_at_once]
-        sums.append(distance[part[:, None], members].sum(1))
+        rows = members[start : start + rows_at_once]
+        to_members = distance[rows[:, None], members]
+        sums.append(to_members.sum(1))
     return torch.cat(sums)

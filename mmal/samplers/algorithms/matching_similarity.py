@@ -39,30 +39,37 @@ def matching_similarity(
         no difference between images that have nothing in common.
     """
     n_images = len(features)
-    image_of_object = torch.cat([torch.full((len(t),), i) for i, t in enumerate(scores)])
-    f = torch.nn.functional.normalize(torch.cat(list(features)), dim=1)
+    counts = torch.tensor([len(image_scores) for image_scores in scores])
+    image_of_object = torch.arange(n_images).repeat_interleave(counts)
+    all_features = torch.cat(list(features))
+    f = torch.nn.functional.normalize(all_features, dim=1)
     t = torch.cat(list(scores))
     c = torch.cat(list(labels))
     total = f.new_zeros(n_images, n_images)
     for label in torch.unique(c):
         of_class = (c == label).nonzero()[:, 0]
-        rows_at_once = max(CELLS // max(len(of_class), n_images), 1)
+        longest_row = max(len(of_class), n_images)
+        rows_at_once = max(CELLS // longest_row, 1)
         for start in range(0, len(of_class), rows_at_once):
             rows = of_class[start : start + rows_at_once]
             cosine = f[rows] @ f[of_class].T
             best = _best_by_image(cosine, image_of_object[of_class], n_images)
-            total.index_add_(0, image_of_object[rows], best.mul_(t[rows, None]))
+            best.mul_(t[rows, None])
+            total.index_add_(0, image_of_object[rows], best)
     weight = f.new_zeros(n_images).index_add_(0, image_of_object, t)
     total /= weight.clamp(min=1e-12)[:, None]
     is_empty = weight == 0
-    total[is_empty] = torch.where(is_empty, 1.0, -1.0).to(total)
+    similarity_to_empty = torch.where(is_empty, 1.0, -1.0)
+    total[is_empty] = similarity_to_empty.to(total)
     return _symmetrized(total)
 
 
 def _best_by_image(cosine: Tensor, image_of_column: Tensor, n_images: int) -> Tensor:
     """Largest cosine of each row within each image, shape (rows, N); -1 where it has no column."""
-    best = cosine.new_full((len(cosine), n_images), -torch.inf)
-    best.scatter_reduce_(1, image_of_column.expand(len(cosine), -1), cosine, 'amax')
+    n_rows = len(cosine)
+    best = cosine.new_full((n_rows, n_images), -torch.inf)
+    image_of_cell = image_of_column.expand(n_rows, -1)
+    best.scatter_reduce_(1, image_of_cell, cosine, 'amax')
     return best.masked_fill_(best.isinf(), -1)
 
 
@@ -71,9 +78,12 @@ def _symmetrized(matrix: Tensor) -> Tensor:
     side = max(int(CELLS**0.5), 1)
     for i in range(0, len(matrix), side):
         for j in range(i, len(matrix), side):
-            above = matrix[i : i + side, j : j + side]
-            below = matrix[j : j + side, i : i + side]
-            mean = ((above + below.T) / 2).round(decimals=5)
+            rows = slice(i, i + side)
+            columns = slice(j, j + side)
+            above = matrix[rows, columns]
+            below = matrix[columns, rows]
+            mean = (above + below.T) / 2
+            mean = mean.round(decimals=5)
             above.copy_(mean)
             below.copy_(mean.T)
     return matrix

@@ -2,14 +2,14 @@ import json
 
 import numpy as np
 import pytest
-from mmal.adapters import build_data_adapter
-from mmal.datasets.pool_subset import image_ids
-from mmal.errors import InputError
-from mmal.fileio.text import read_json
 from mmengine.config import Config
 from mmpretrain.utils import register_all_modules
 from PIL import Image
 
+from mmal.adapters import build_data_adapter
+from mmal.datasets.pool_subset import image_ids
+from mmal.errors import InputError
+from mmal.fileio.text import read_json
 from tests.zoo_configs import ROOT
 
 PACK = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]

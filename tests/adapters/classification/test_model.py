@@ -4,6 +4,8 @@ import copy
 
 import pytest
 import torch
+from mmpretrain.structures import DataSample
+
 from mmal.adapters.base import PseudoLabels
 from mmal.adapters.classification.model import ClassificationAdapter
 from mmal.adapters.model_modes import eval_mode
@@ -13,8 +15,6 @@ from mmal.influence.parameters import gradient, restrict_grad, select_parameters
 from mmal.influence.solvers.base import cosine
 from mmal.influence.solvers.cg import CG
 from mmal.influence.solvers.lissa import LiSSA
-from mmpretrain.structures import DataSample
-
 from tests.adapters.models_under_test import CLASSIFIERS, build_classifier, classifier_cfg
 
 

@@ -2,12 +2,12 @@ import json
 
 import pytest
 import torch
+from mmdet.utils import register_all_modules
+
 from mmal.adapters.dataset_config import leaf_dataset
 from mmal.adapters.detection.data import DetectionDataAdapter
 from mmal.adapters.detection.pipelines import influence_pipeline
 from mmal.errors import InputError
-from mmdet.utils import register_all_modules
-
 from tests.conftest import make_voc
 from tests.zoo_configs import ROOT
 

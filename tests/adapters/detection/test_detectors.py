@@ -4,6 +4,9 @@ import copy
 
 import pytest
 import torch
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
+
 from mmal.adapters.base import PseudoLabels
 from mmal.adapters.detection.model import DetectionAdapter
 from mmal.adapters.detection.pseudo_labels import pseudo_sample
@@ -13,9 +16,6 @@ from mmal.influence.parameters import gradient, restrict_grad, select_parameters
 from mmal.influence.solvers.base import cosine
 from mmal.influence.solvers.cg import CG
 from mmal.utils.rng import keyed_rng
-from mmdet.structures import DetDataSample
-from mmengine.structures import InstanceData
-
 from tests.adapters.models_under_test import DETECTORS, LAST, build_detector
 
 DENSE = ('fcos', 'retinanet', 'atss', 'yolox')
@@ -54,7 +54,7 @@ def with_predictions(model, it, rule):
 def test_detector_from_its_own_config(name):
     model = build_detector(name)
     log: list[str] = []
-    task, rule = DetectionAdapter(model, log.append), PseudoLabels(score_thr=0.05, max_boxes=5)
+    task, rule = DetectionAdapter(model, log.append), PseudoLabels(score_thr=0.05)
     labeled, unlabeled = [item(0), item(1)], [item(2, boxes=False), item(3, boxes=False)]
 
     found = task.last_layers(labeled)

@@ -4,16 +4,16 @@ import copy
 
 import pytest
 import torch
+from mmdet.structures import DetDataSample
+from mmengine.config import Config
+from mmengine.structures import InstanceData
+
 from mmal.adapters.base import PseudoLabels
 from mmal.adapters.detection.model import DetectionAdapter
 from mmal.adapters.detection.modes import loss_mode
 from mmal.adapters.detection.pseudo_labels import pseudo_sample
 from mmal.errors import InputError
 from mmal.influence.parameters import gradient, restrict_grad, select_parameters
-from mmdet.structures import DetDataSample
-from mmengine.config import Config
-from mmengine.structures import InstanceData
-
 from tests.adapters.detection.test_detectors import item, public, public_loss, with_predictions
 from tests.adapters.models_under_test import build_detector
 from tests.zoo_configs import ROOT
@@ -256,7 +256,6 @@ FOUND = InstanceData(
 @pytest.mark.parametrize(('rule', 'expected'), [
     (PseudoLabels(0.25), [0, 1, 2]),
     (PseudoLabels(0.1), [0, 1, 2, 4]),
-    (PseudoLabels(0.25, max_boxes=2), [1, 2]),
     (PseudoLabels(1.0), []),
 ])
 def test_which_predictions_become_pseudo_boxes(rule, expected):

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from mmal.annotation.batch import Batch, batch_folders
 from mmal.annotation.export import exported_files, write_batch
 from mmal.annotation.formats import coco, label_studio
@@ -10,7 +11,6 @@ from mmal.annotation.importer import import_file
 from mmal.annotation.label_store import LabelStore
 from mmal.errors import InputError
 from mmal.fileio.checksummed import CorruptStateError
-
 from tests.annotation.annotation_fixtures import boxes_batch, classes_batch, rectangle, studio_export, write
 
 

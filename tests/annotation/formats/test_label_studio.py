@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import pytest
+
 from mmal.annotation.batch import Batch, BatchImage
 from mmal.annotation.export import write_batch
 from mmal.annotation.formats import label_studio
 from mmal.annotation.importer import import_file
 from mmal.annotation.label_store import LabelStore
 from mmal.errors import InputError
-
 from tests.annotation.annotation_fixtures import boxes_batch, classes_batch, rectangle, studio_export, write
 
 

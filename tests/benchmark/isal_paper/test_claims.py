@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from mmal.benchmark.isal_paper.claims import CLAIMS, check, line, report
 
 ROOT = Path(__file__).parents[3]

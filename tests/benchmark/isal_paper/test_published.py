@@ -1,6 +1,7 @@
 from decimal import Decimal
 
 import pytest
+
 from mmal.benchmark.isal_paper.published import published_curve, published_methods, tables
 
 MISPRINTS = {(11, 'Localization stability', 1)}

@@ -3,6 +3,7 @@ import json
 import shutil
 
 import pytest
+
 from mmal.benchmark.report.build import FILES, write_comparison
 from mmal.benchmark.report.selection_section import CLASSES_A_ROUND, MAX_CLASSES
 from mmal.errors import InputError

@@ -4,6 +4,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 import pytest
+from mmengine.config import Config
+from PIL import Image
+
 from mmal.benchmark.isal_paper.published import published_curve
 from mmal.benchmark.report import build
 from mmal.benchmark.report import curves as curves_module
@@ -13,9 +16,6 @@ from mmal.benchmark.stats.tables import points_table, round_means
 from mmal.pool.budget import BudgetUnit
 from mmal.reporting.charts import draw_box_sizes, draw_seconds, draw_shares
 from mmal.reporting.style import INK, SERIES
-from mmengine.config import Config
-from PIL import Image
-
 from tests.zoo_configs import ROOT
 
 

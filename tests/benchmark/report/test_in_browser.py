@@ -1,8 +1,8 @@
 """The page of a comparison in a real headless Chromium."""
 
 import pytest
-from mmal.benchmark.report.build import write_comparison
 
+from mmal.benchmark.report.build import write_comparison
 from tests.browser import faults, needs_chromium, opened, walk
 
 pytestmark = needs_chromium

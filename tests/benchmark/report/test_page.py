@@ -2,6 +2,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+
 from mmal.benchmark.report.build import write_comparison
 
 VOID = {'meta', 'br', 'link'}

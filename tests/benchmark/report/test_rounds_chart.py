@@ -3,6 +3,7 @@ from xml.etree import ElementTree
 import matplotlib.axes
 import numpy as np
 import pandas as pd
+
 from mmal.benchmark.report.rounds_chart import draw_by_round, shown_rounds
 from mmal.reporting.style import SERIES
 

@@ -1,4 +1,5 @@
 import pytest
+
 from mmal.benchmark.report import sections as s
 from mmal.benchmark.report.selection_section import selection_tables
 from mmal.benchmark.results import read_comparison

@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+
 from mmal.benchmark.report import selection_section
 from mmal.benchmark.results import read_comparison
 from mmal.benchmark.stats.selection import box_size_table, class_table, selection_table, selections_of

@@ -1,4 +1,5 @@
 import pytest
+
 from mmal.benchmark.results import read_comparison
 from mmal.benchmark.stats.against_baseline import areas, at_target, mean_curve, targets
 from mmal.benchmark.stats.tables import round_means

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from mmal.benchmark.stats.budget_curve import area, budget_points, common_range, cost_at
 from mmal.pool.budget import BudgetUnit
 

@@ -3,7 +3,6 @@ import subprocess
 import sys
 
 from mmal.benchmark import stats
-
 from tests.zoo_configs import ROOT
 
 HOSTS = {'torch', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain'}

@@ -1,6 +1,7 @@
 import math
 
 import pytest
+
 from mmal.benchmark.stats.overlap import jaccard, overlap_table
 from mmal.benchmark.stats.selection import QuerySelection
 

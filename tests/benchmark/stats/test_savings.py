@@ -1,4 +1,5 @@
 import pytest
+
 from mmal.benchmark.stats.savings import bootstrap_interval, paired_effect, paired_savings, percent_saved
 
 

@@ -2,6 +2,7 @@ import math
 import shutil
 
 import pytest
+
 from mmal.benchmark.results import read_comparison
 from mmal.benchmark.stats.selection import (
     balance,

@@ -1,4 +1,5 @@
 import pytest
+
 from mmal.benchmark.results import read_comparison
 from mmal.benchmark.stats.tables import (
     paper_form,

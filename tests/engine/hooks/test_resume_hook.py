@@ -29,7 +29,8 @@ def go(request, make_cfg, dataset, tmp_path):
         loader.update(num_workers=num_workers, persistent_workers=bool(num_workers), batch_size=4)
         loader.dataset.pipeline.insert(2, dict(type='RandomFlip', prob=0.5))
         loader.dataset.pipeline.insert(3, dict(type='PhotoMetricDistortion'))
-        cfg.custom_hooks = [dict(type='mmal.MidTrainingCheckpointHook', interval_seconds=0), dict(type='EMAHook', momentum=0.3)]
+        cfg.custom_hooks = [dict(type='mmal.MidTrainingCheckpointHook', interval_seconds=0),
+                            dict(type='EMAHook', momentum=0.3)]
         inner = dict(type='EpochBasedTrainLoop', max_epochs=4, val_interval=99)
         if request.param == 'iterations':
             inner = dict(type='IterBasedTrainLoop', max_iters=8, val_interval=99)
@@ -87,8 +88,9 @@ def test_a_point_that_finds_no_space_leaves_nothing_behind(tmp_path, monkeypatch
             (tmp_path / name).write_bytes(b'half')
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    hook = MidTrainingCheckpointHook(interval_seconds=0)
     with pytest.raises(OSError, match='No space left on device: .*resume_3.pth'):
-        MidTrainingCheckpointHook(interval_seconds=0).after_train_epoch(type('Runner', (Full, ), dict(train_loop=None))())
+        hook.after_train_epoch(type('Runner', (Full, ), dict(train_loop=None))())
     assert not list(tmp_path.iterdir())
 
 

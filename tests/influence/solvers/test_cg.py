@@ -1,7 +1,7 @@
 import pytest
 import torch
-from mmal.influence.solvers.cg import CG
 
+from mmal.influence.solvers.cg import CG
 from tests.influence.matrices import Matrices, exact, problem
 
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
-from mmal.influence.solvers.dense import Dense
 
+from mmal.influence.solvers.dense import Dense
 from tests.influence.matrices import exact, problem
 
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
+
 from mmal.influence.solvers.base import cosine
 from mmal.influence.solvers.lissa import LiSSA
-
 from tests.influence.matrices import Matrices, exact, problem
 
 

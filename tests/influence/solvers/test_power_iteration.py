@@ -1,6 +1,6 @@
 import pytest
-from mmal.influence.solvers.power_iteration import largest_eigenvalue
 
+from mmal.influence.solvers.power_iteration import largest_eigenvalue
 from tests.influence.matrices import problem
 
 

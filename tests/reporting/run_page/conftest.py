@@ -1,11 +1,12 @@
 """A small run on disk, made of files alone; and a real browser."""
 
 import pytest
+from PIL import Image
+
 from mmal.adapters.detection.data import DetectionDataAdapter
 from mmal.fileio.checksummed import write_checksummed
 from mmal.fileio.text import write_csv, write_json
 from mmal.run.layout import PHASES, RunPaths
-from PIL import Image
 
 
 class Data:

@@ -2,6 +2,7 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
+
 from mmal.pool.cost_model import CostModel, write_costs
 from mmal.reporting.run_page.cost_section import cost_section
 from mmal.run.layout import RunPaths

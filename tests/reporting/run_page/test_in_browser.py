@@ -3,9 +3,9 @@
 import io
 
 import pytest
-from mmal.reporting.run_page.page import write_report
 from PIL import Image
 
+from mmal.reporting.run_page.page import write_report
 from tests.browser import faults, needs_chromium, opened, walk
 
 pytestmark = needs_chromium

@@ -4,11 +4,11 @@ import re
 import shutil
 
 import pytest
+
 from mmal.fileio.checksummed import write_checksummed
 from mmal.fileio.text import write_json
 from mmal.reporting.run_page.page import EARLIER, LATEST, renew_report, write_report
 from mmal.run.layout import RunPaths
-
 from tests.benchmark.report.test_page import Page
 
 LOG = logging.getLogger()

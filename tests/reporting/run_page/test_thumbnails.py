@@ -2,8 +2,9 @@ import base64
 import io
 
 import numpy as np
-from mmal.reporting.run_page.thumbnails import Thumbnails, data_uri
 from PIL import Image
+
+from mmal.reporting.run_page.thumbnails import Thumbnails, data_uri
 
 
 def decoded(uri):

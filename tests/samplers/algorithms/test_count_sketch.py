@@ -1,4 +1,5 @@
 import torch
+
 from mmal.samplers.algorithms.count_sketch import count_sketch
 
 

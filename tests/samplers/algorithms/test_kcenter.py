@@ -1,8 +1,8 @@
 import pytest
 import torch
+
 from mmal.distributed.group import Group
 from mmal.samplers.algorithms.kcenter import kcenter_greedy, nearest_distance
-
 from tests.processes import together
 
 

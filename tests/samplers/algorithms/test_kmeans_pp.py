@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from mmal.samplers.algorithms.kmeans_pp import kmeans_pp
 
 

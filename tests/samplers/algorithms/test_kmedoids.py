@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from mmal.samplers.algorithms.kmedoids import kmedoids
 
 
