@@ -1,5 +1,5 @@
-# make demo | demo-classification | test [JOBS=2] | test-faults | test-soak | test-slurm | test-label-studio | soak [MINUTES=30] | bench | paper-claims | docs | lint | setup. PYTHON=/path/to/python uses that environment as it is, instead of making .venv.
-.PHONY: demo demo-classification test test-faults test-soak test-slurm test-label-studio soak bench paper-claims docs lint setup check
+# make demo | demo-classification | test [JOBS=2] | test-slow | test-faults | test-soak | test-slurm | test-label-studio | soak [MINUTES=30] | bench | paper-claims | docs | lint | setup. PYTHON=/path/to/python uses that environment as it is, instead of making .venv.
+.PHONY: demo demo-classification test test-slow test-faults test-soak test-slurm test-label-studio soak bench paper-claims docs lint setup check
 
 ifdef PYTHON
 PY := PYTHONPATH=$(CURDIR):$$PYTHONPATH $(PYTHON)
@@ -26,8 +26,13 @@ bench: setup
 paper-claims: setup
 	$(PY) tools/paper_claims.py
 
+IN_PROCESSES = $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadfile)
+
 test: setup  # in so many processes; files stay together, for they share what they made
-	$(PY) -m pytest $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadfile)
+	$(PY) -m pytest $(IN_PROCESSES)
+
+test-slow: setup  # whole programs in several processes, and whatever else takes long
+	$(PY) -m pytest -m slow $(IN_PROCESSES)
 
 test-slurm: setup  # needs slurm and munge, and says so
 	$(PY) -m pytest -m slurm tests/slurm

@@ -1,10 +1,13 @@
 """Benchmarks are run by hand; that they still run is worth a moment."""
 
+import pytest
+
 from benchmarks import coreset
 from benchmarks.run import table, verdict
 from benchmarks.scoring_pass import passes
 
 
+@pytest.mark.slow
 def test_seconds_and_memory_of_scoring_are_measured_in_each_process():
     found = passes(2, 8)
     assert len(found) == 2

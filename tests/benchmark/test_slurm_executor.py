@@ -102,6 +102,7 @@ def children(process: int) -> list[int]:
             for n in (thread / 'children').read_text().split()]
 
 
+@pytest.mark.slow
 def test_an_interrupted_job_is_started_again_and_ends_with_the_very_result(tmp_path, monkeypatch):
     monkeypatch.setenv('OMP_NUM_THREADS', '1')
     path = plan(tmp_path, "dict(isal={})")

@@ -91,6 +91,7 @@ def test_a_project_from_a_folder_of_images(mmal, installed, tmp_path):
     assert "classes = ('cat', 'dog')" in (tmp_path / 'al_project/config.py').read_text()
 
 
+@pytest.mark.slow
 def test_a_comparison_of_two_runs(mmal, installed, tmp_path):
     options = {k: int(v) for k, v in (o.split('=') for o in OPTIONS)} | {'train_cfg.rounds': 1}
     config = f'{installed}/mmal/.mim/configs/resnet_digits_isal.py'

@@ -22,6 +22,10 @@ def test_configs_are_short(path):
     assert len(path.read_text().splitlines()) < 40
 
 
+SMALL = {f'{name}_dataloader.dataset.pipeline.1.scale': (333, 200) for name in ('val', 'test')}
+"""Images of a quarter of the width: on a processor the one image of a plan takes seconds at its full size."""
+
+
 def planned(name, monkeypatch, folder, **options):
     monkeypatch.chdir(folder)
     cfg = Config.fromfile(ROOT / 'configs' / name)
@@ -60,6 +64,7 @@ def test_a_plan_lists_every_problem(coco_standin, monkeypatch):
     os.remove(next((coco_standin / 'data' / 'coco' / 'train2017').iterdir()))
     (coco_standin / 'data' / 'coco' / 'annotations' / 'instances_val2017.json').unlink()
     text, problems = planned('fcos_coco_isal.py', monkeypatch, coco_standin,
+                             **SMALL,
                              **{'train_cfg.initial': 5, 'train_cfg.query': 1})
     assert any('1 of 7 image files of the pool do not exist' in p for p in problems)
     assert any('instances_val2017.json' in p for p in problems)
@@ -72,7 +77,8 @@ def test_a_plan_lists_every_problem(coco_standin, monkeypatch):
 def test_voc_plan(tmp_path, monkeypatch, name, reference):
     (tmp_path / 'data').mkdir()
     make_voc(tmp_path / 'data' / 'VOCdevkit')
-    text, problems = planned(name, monkeypatch, tmp_path, **{'train_cfg.initial': 2, 'train_cfg.query': 1})
+    text, problems = planned(name, monkeypatch, tmp_path, **SMALL,
+                             **{'train_cfg.initial': 2, 'train_cfg.query': 1})
     assert not problems
     assert 'pool:            4 images, 20 classes' in text
     assert f'reference set:   {reference}' in text
@@ -80,7 +86,7 @@ def test_voc_plan(tmp_path, monkeypatch, name, reference):
 
 def test_custom_plan_reads_classes_from_the_data(dataset, tmp_path, monkeypatch):
     monkeypatch.setenv('MMAL_DATA_ROOT', str(dataset))
-    text, problems = planned('fcos_custom_isal.py', monkeypatch, tmp_path,
+    text, problems = planned('fcos_custom_isal.py', monkeypatch, tmp_path, **SMALL,
                              **{'train_cfg.initial': 5, 'train_cfg.query': 2})
     assert not problems
     assert 'pool:            14 images, 2 classes' in text
@@ -167,7 +173,8 @@ COCO = {'fcos_coco_isal_large.py': '10: 5 images', 'fcos_coco_learning_loss.py':
 
 @pytest.mark.parametrize('name', COCO)
 def test_plans_on_coco(name, coco_standin, monkeypatch):
-    text, problems = planned(name, monkeypatch, coco_standin, **{'train_cfg.initial': 5, 'train_cfg.query': 1})
+    text, problems = planned(name, monkeypatch, coco_standin, **SMALL,
+                             **{'train_cfg.initial': 5, 'train_cfg.query': 1})
     assert not problems
     assert COCO[name] in text
 

@@ -33,8 +33,8 @@ CUSTOM_SMALL = ['train_cfg.initial=6', 'train_cfg.query=4', 'val_dataloader.data
 # run. ('there', file, pattern): CI, the set-up or another test runs it, as this pattern in the file says.
 TABLE = {
     'make demo': ('there', 'tests/configs/test_configs.py', r"planned\('fcos_digits_isal\.py'"),
-    'make test': ('there', '.ci/run', '^make test$'),
-    'make docs': ('there', '.ci/run', '^make docs$'),
+    'make test': ('there', '.ci/run', '^timed tests make test$'),
+    'make docs': ('there', '.ci/run', '^timed docs make docs$'),
     'make paper-claims': ('run', [], 0, '13 %'),
     'pip install -e .': ('there', 'tools/setup_env.sh', r'^pip install .* -e \.$'),
     'python tools/check_env.py': ('run', [], 0, 'torch'),

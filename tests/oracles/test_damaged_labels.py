@@ -8,12 +8,14 @@ from mmal.fileio.checksummed import CorruptStateError
 from mmal.fileio.text import read_json
 from tests.oracles.test_human import label, of_people, said
 
+pytestmark = pytest.mark.usefixtures('no_drawing')
+
 
 def test_they_are_named_and_brought_in_again(make_cfg, run, dataset, tmp_path):
     work_dir = tmp_path / 'people'
 
     def go(**more):
-        run(of_people(make_cfg, dataset, work_dir, rounds=1, max_epochs=1, sampler=dict(type='mmal.RandomSampler'),
+        run(of_people(make_cfg, dataset, work_dir, rounds=1, sampler=dict(type='mmal.RandomSampler'),
                       **more))
 
     for batch in ('initial', 'round_00'):

@@ -11,6 +11,8 @@ from mmal.pool.order import shuffled
 from tests.annotation.annotation_fixtures import write
 from tests.oracles.test_human import label, of_people, said
 
+pytestmark = pytest.mark.usefixtures('no_drawing')
+
 
 def label_empty(folder, dataset, but=()):
     """Label a batch as if it showed nothing, but some of its images."""

@@ -15,12 +15,14 @@ from mmal.oracles.base import LabelsPending, Request
 from mmal.oracles.human import HumanOracle
 from tests.annotation.annotation_fixtures import boxes_batch, coco_file, write
 
+pytestmark = pytest.mark.usefixtures('no_drawing')
+
 
 def of_people(make_cfg, dataset, work_dir=None, **train_cfg):
     """The tiny run, whose pool nobody has labeled."""
     truth = read_json(dataset / 'train.json')
     write_json(dataset / 'pool.json', dict(truth, annotations=[]))
-    cfg = make_cfg(work_dir, oracle=dict(type='mmal.HumanOracle'), **train_cfg)
+    cfg = make_cfg(work_dir, oracle=dict(type='mmal.HumanOracle'), **(dict(max_epochs=1) | train_cfg))
     cfg.train_dataloader.dataset.ann_file = 'pool.json'
     cfg.resume = True
     return cfg
@@ -54,7 +56,7 @@ def boxes_in(work_dir, name):
 
 
 def test_people_come_to_the_same_as_the_truth(make_cfg, run, dataset, tmp_path):
-    straight = run(make_cfg(tmp_path / 'straight'))
+    straight = run(make_cfg(tmp_path / 'straight', max_epochs=1))
     work_dir = tmp_path / 'people'
     for batch, shown in (('initial', '0 of 14 images are labeled.'),
                          ('round_00', '6 of 14 images are labeled. Round 0 has chosen 3 images'),
@@ -143,7 +145,7 @@ def beside(make_cfg, run, dataset, tmp_path):
         write_batch(Batch(name, ['disc', 'square'], content['categories'], str(dataset), images), dataset / name)
 
     def call(do=run, **oracle):
-        cfg = of_people(make_cfg, dataset, tmp_path / 'people', rounds=1, max_epochs=1)
+        cfg = of_people(make_cfg, dataset, tmp_path / 'people', rounds=1)
         cfg.train_cfg.oracle.update(oracle)
         cfg.test_dataloader.dataset.ann_file = 'evaluation/annotations.json'
         cfg.test_evaluator.ann_file = str(dataset / 'evaluation' / 'annotations.json')

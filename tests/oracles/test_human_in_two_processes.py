@@ -6,11 +6,15 @@ import shutil
 import socket
 import sys
 
+import pytest
+
 from mmal.fileio.checksummed import read_checksummed, write_checksummed
 from mmal.fileio.text import read_json
 from tests.oracles.test_human import boxes_in, label, of_people, said
 from tests.processes import apart
 from tests.zoo_configs import ROOT
+
+pytestmark = pytest.mark.usefixtures('no_drawing')
 
 
 def al_train(config, work_dir, folder):
@@ -37,7 +41,7 @@ def forget_the_query(work_dir):
 
 def test_two_processes_wait_and_go_on_to_the_labeled_sets_of_one(make_cfg, run, dataset, tmp_path):
     """One process goes on from the model of the two: a batch of two processes is larger, and its model another."""
-    cfg, two, one = of_people(make_cfg, dataset, rounds=1, max_epochs=1), tmp_path / 'two', tmp_path / 'one'
+    cfg, two, one = of_people(make_cfg, dataset, rounds=1), tmp_path / 'two', tmp_path / 'one'
     cfg.dump(tmp_path / 'people.py')
     for batch in ('initial', 'round_00'):
         al_train(tmp_path / 'people.py', two, tmp_path / f'to_{batch}')
@@ -49,7 +53,7 @@ def test_two_processes_wait_and_go_on_to_the_labeled_sets_of_one(make_cfg, run, 
     al_train(tmp_path / 'people.py', two, tmp_path / 'to_the_end')
     forget_the_query(one)
     for _ in range(2):
-        run(of_people(make_cfg, dataset, one, rounds=1, max_epochs=1))
+        run(of_people(make_cfg, dataset, one, rounds=1))
         if not (one / 'round_00' / 'labeled.json').exists():
             label(one / 'round_00', dataset)
     assert len(read_json(two / 'round_00' / 'labeled.json')['images']) == 9

@@ -21,6 +21,8 @@ from mmal.run.round_state import RoundState
 from mmal.samplers import pool_pass
 from tests.fault_injection import cut, flip
 
+pytestmark = pytest.mark.usefixtures('no_drawing')
+
 LOG = logging.getLogger()
 
 

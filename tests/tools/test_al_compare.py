@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 from mmal.fileio.text import read_json
+from tests.processes import program
 from tests.zoo_configs import ROOT
 
 PLAN = f"""
@@ -24,6 +25,10 @@ def compare(tmp_path, *args):
     return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
 
+def compare_again(tmp_path, *args):
+    return program(ROOT / 'tools' / 'al_compare.py', 'plan.py', '--work-dir', 'work', *args, cwd=tmp_path)
+
+
 def test_a_failed_run_is_shown_and_only_what_changed_is_run_again(tmp_path):
     (tmp_path / 'plan.py').write_text(PLAN)
     first = compare(tmp_path)
@@ -38,7 +43,7 @@ def test_a_failed_run_is_shown_and_only_what_changed_is_run_again(tmp_path):
     assert 'loss-prediction module' in page
     before = (tmp_path / 'work/random/seed_1/run.json').stat().st_mtime_ns
     (tmp_path / 'plan.py').write_text(PLAN.replace('LearningLoss', 'Entropy'))
-    second = compare(tmp_path)
+    second = compare_again(tmp_path)
     assert second.returncode == 0, second.stdout + second.stderr
     assert '2 runs, 1 of them done' in second.stdout
     assert (tmp_path / 'work/random/seed_1/run.json').stat().st_mtime_ns == before
@@ -47,15 +52,15 @@ def test_a_failed_run_is_shown_and_only_what_changed_is_run_again(tmp_path):
     assert {r['state'] for r in comparison['runs']} == {'done'}
     a, b = (read_json(tmp_path / 'work' / m / 'seed_1' / 'curve.json')[0] for m in ('random', 'other'))
     assert a['metrics'] == b['metrics'] | {k: v for k, v in a['metrics'].items() if k not in b['metrics']}
-    listing = compare(tmp_path, '--dry-run')
+    listing = compare_again(tmp_path, '--dry-run')
     assert listing.stdout.count('done') == 2
-    assert compare(tmp_path, '--report-only').returncode == 0
+    assert compare_again(tmp_path, '--report-only').returncode == 0
 
 
 def test_a_file_that_cannot_be_written_is_one_message(tmp_path):
     (tmp_path / 'plan.py').write_text(PLAN)
     (tmp_path / 'work').write_text('in the way')
-    found = compare(tmp_path)
+    found = compare_again(tmp_path)
     assert found.returncode == 1
     assert found.stderr.strip().splitlines()[-1].startswith('al_compare.py: cannot write or read ')
     assert 'work' in found.stderr.splitlines()[-1]

@@ -62,6 +62,7 @@ def choose(batch):
     return batch, batch / 'done.csv'
 
 
+@pytest.mark.usefixtures('no_drawing')
 def test_people_choose_classes_from_the_folder_to_the_second_round(call, pictures, tmp_path):  # noqa: F811
     (tmp_path / 'tiny.py').write_text(f'_base_ = {str(ROOT / "configs/resnet_digits_isal.py")!r}\n{TINY}')
     assert call(pictures, '--config', 'tiny.py', '--classes', 'cat', 'dog', '--evaluation', '4', '--initial', '6',

@@ -10,6 +10,7 @@ import pytest
 
 from mmal.fileio.checksummed import read_checksummed, write_checksummed
 from mmal.fileio.text import read_csv, read_json
+from tests.processes import program
 from tests.zoo_configs import ROOT
 
 
@@ -19,12 +20,12 @@ def call(script, *args, cwd, **env):
 
 
 def test_dry_run_prints_the_plan_and_its_exit_status_counts(config_file, dataset, tmp_path):
-    done = call(ROOT / 'tools/al_train.py', config_file, '--dry-run', cwd=tmp_path)
+    done = program(ROOT / 'tools/al_train.py', config_file, '--dry-run', cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     assert 'pool:            14 images' in done.stdout
     assert not (tmp_path / 'work_dirs').exists()
     (dataset / 'set_003.png').unlink()
-    done = call(ROOT / 'tools/al_train.py', config_file, '--dry-run', cwd=tmp_path)
+    done = program(ROOT / 'tools/al_train.py', config_file, '--dry-run', cwd=tmp_path)
     assert done.returncode == 2
     assert 'PROBLEM: 1 of 14 image files' in done.stdout
 
@@ -36,11 +37,11 @@ def test_a_run_with_mmdets_arguments_then_resume_and_refusal(config_file, tmp_pa
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(read_json(tmp_path / 'w' / 'round_00' / 'selected.json')) == 2
     assert read_json(tmp_path / 'w' / 'run.json')['seed'] == 3
-    refused = call(ROOT / 'tools/al_train.py', *args, cwd=tmp_path)
+    refused = program(ROOT / 'tools/al_train.py', *args, cwd=tmp_path)
     assert refused.returncode == 1
     assert 'holds a run already' in refused.stderr
     assert 'Traceback' not in refused.stderr
-    again = call(ROOT / 'tools/al_train.py', *args, '--resume', cwd=tmp_path)
+    again = program(ROOT / 'tools/al_train.py', *args, '--resume', cwd=tmp_path)
     assert again.returncode == 0, again.stderr[-2000:]
     assert 'The learning curve' in again.stdout + again.stderr
 
@@ -49,7 +50,7 @@ def test_errors_are_one_message_without_a_traceback(config_file, dataset, tmp_pa
     (dataset / 'val.json').unlink()
     for args, message in (((config_file, ), 'val.json'), (('nowhere.py', ), 'nowhere.py'),
                           ((config_file, '--cfg-options', 'train_cfg.type=EpochBasedTrainLoop'), 'mmal.ActiveLoop')):
-        done = call(ROOT / 'tools/al_train.py', *args, cwd=tmp_path)
+        done = program(ROOT / 'tools/al_train.py', *args, cwd=tmp_path)
         assert done.returncode == 1
         assert 'al_train.py: ' in done.stderr
         assert message in done.stderr
@@ -62,7 +63,7 @@ def test_the_config_runs_under_mmdets_own_train(config_file, tmp_path):
     done = call(train, config_file, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(read_json(tmp_path / 'work_dirs' / 'tiny' / 'curve.json')) == 1
-    done = call(train, config_file, '--resume', '--cfg-options', 'train_cfg.rounds=2', cwd=tmp_path)
+    done = program(train, config_file, '--resume', '--cfg-options', 'train_cfg.rounds=2', cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     assert [p['round'] for p in read_json(tmp_path / 'work_dirs' / 'tiny' / 'curve.json')] == [0, 1]
 
@@ -74,6 +75,7 @@ def test_check_env_needs_nothing_installed(tmp_path):
     assert all(line.startswith(('ok', 'note')) for line in done.stdout.splitlines())
 
 
+@pytest.mark.slow
 def test_two_processes_choose_as_one(config_file, tmp_path):
     """Same checkpoint, scored by one process and by two (gloo): the same influences and the same choice.
 

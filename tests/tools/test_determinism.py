@@ -49,6 +49,7 @@ def outcome(work_dir):
                 scores=[read_csv(f / 'scores.csv') for f in folders])
 
 
+@pytest.mark.slow
 def test_hashing_workers_and_listing_order_change_nothing(tiny, tmp_path):
     ways = dict(one=('1', ['train_dataloader.num_workers=0']),
                 other=('2', ['train_dataloader.num_workers=2', 'val_dataloader.num_workers=1',

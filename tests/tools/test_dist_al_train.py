@@ -29,6 +29,7 @@ def test_two_machines_find_each_other_by_what_they_were_called_with(tmp_path):
     assert len(selections(tmp_path / 'run')) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(('how', 'message'), [('raise', 'rank 1 was told to fail'), ('hang', 'imed out')])
 def test_a_rank_that_fails_ends_all_with_its_message(tmp_path, how, message):
     process = start(tmp_path, failing_config(tmp_path, how), 2, '--work-dir', 'run', '--cfg-options', *OPTIONS)
@@ -41,6 +42,7 @@ def test_a_rank_that_fails_ends_all_with_its_message(tmp_path, how, message):
     assert time.monotonic() - failed_at < 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('lost', [0, 1])
 def test_a_machine_that_is_lost_ends_the_others(tmp_path, lost):
     """Rank 0's holds the meeting point of all as well."""
