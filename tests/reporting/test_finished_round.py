@@ -11,7 +11,7 @@ from PIL import Image
 from mmal.errors import InputError
 from mmal.fileio.text import read_json
 from mmal.reporting.finished_round import SavedRound
-from mmal.run.saved_run import _folder_of_moved
+from mmal.run.saved_run import _moved_folder
 from tests.zoo_configs import ROOT, config
 
 
@@ -45,12 +45,12 @@ def test_a_round_of_detection(detection, dataset):
     ('/gone/p/run', '/b/q/run', '/b/q'), ('/gone/p', '/b/q', '/b/q'), ('/gone/p/runs/a', '/b/runs/a', '/b'),
     ('/gone/p/run', '/b/q/renamed', None), ('/elsewhere/run', '/b/q/run', None), ('', '/b/q/run', None)])
 def test_where_a_project_was_moved_to(then, now, folder):
-    assert _folder_of_moved(Path(then), Path('/gone/p'), Path(now)) == (folder and Path(folder))
+    assert _moved_folder(Path(then), Path('/gone/p'), Path(now)) == (folder and Path(folder))
 
 
 def test_a_project_that_is_still_there_was_not_moved(tmp_path):
     (tmp_path / 'run').mkdir()
-    assert _folder_of_moved(tmp_path / 'run', tmp_path, Path('/b/q/run')) is None
+    assert _moved_folder(tmp_path / 'run', tmp_path, Path('/b/q/run')) is None
 
 
 def test_the_tools_draw(run, tmp_path):
