@@ -1,7 +1,6 @@
 import json
 import os
 import re
-import runpy
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import mmal
 from mmal.benchmark import local_executor
 from mmal.benchmark.local_executor import LocalExecutor, _commit, _locked, with_this_package
 from mmal.benchmark.plan import PlannedRun
+from mmal.cli.compare import visible_gpus
 from mmal.errors import InputError
 from mmal.fileio.text import read_json
 from tests.slurm.cluster import wait_for
@@ -170,7 +170,7 @@ def test_the_gpus_are_those_this_process_may_use(monkeypatch, named, count, foun
     if named is not None:
         monkeypatch.setenv('CUDA_VISIBLE_DEVICES', named)
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: count)
-    assert runpy.run_path(TOOL)['visible_gpus']() == found
+    assert visible_gpus() == found
 
 
 @pytest.fixture
