@@ -120,11 +120,6 @@ class RunContext:
         """Ids of all images of the pool."""
         return [image['id'] for image in self.data.images]
 
-    @property
-    def pool_is_annotated(self) -> bool:
-        """Whether the pool has annotations, which only a simulated oracle may reveal."""
-        return not self.oracle.is_human
-
     def labeled_ids(self, labeled_file: Path) -> list[Hashable]:
         """Ids of the labeled images, those held out first.
 

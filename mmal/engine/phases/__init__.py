@@ -19,6 +19,3 @@ PHASES: tuple[Phase, ...] = (
     Label(),
 )
 """The phases of a round in their order."""
-
-QUERY_PHASES = PHASES[2:]
-"""The phases that follow a model: they choose images and have them labeled."""

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from mmal.annotation.records import by_image
+from mmal.annotation.records import by_image, is_box
 from mmal.fileio.checksummed import read_checksummed
 from mmal.fileio.text import read_json
 from mmal.pool.score_table import selected_scores
@@ -170,7 +170,7 @@ class RunFiles:
         """Annotations of one image with the names of their classes."""
         labels = []
         for annotation in annotations:
-            if 'bbox' in annotation:
+            if is_box(annotation):
                 name = self._category_names[annotation['category_id']]
                 labels.append(NamedLabel(label=name, bbox=annotation['bbox']))
                 continue
