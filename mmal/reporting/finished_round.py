@@ -13,7 +13,7 @@ from mmengine.registry import init_default_scope
 from PIL import Image, ImageOps
 
 from mmal.adapters import build_data_adapter
-from mmal.annotation.records import by_image
+from mmal.annotation.records import by_image, is_box
 from mmal.errors import InputError
 from mmal.fileio.text import read_json
 from mmal.run.layout import RunPaths
@@ -148,7 +148,7 @@ class SavedRound:
         names = {category['id']: category['name'] for category in self.data.categories}
         boxes = []
         for annotation in self.ground_truth(image_id):
-            if 'bbox' in annotation:
+            if is_box(annotation):
                 x, y, width, height = annotation['bbox']
                 boxes.append((x, y, width, height, names[annotation['category_id']]))
         return boxes

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mmal.annotation.records import is_box
+
 from .rationale import format_3_digits, selection_rationale
 from .run_files import NamedLabel, RunFiles, RunRound, SelectionEntry
 from .thumbnails import BoxOverlay, Thumbnail, Thumbnails
@@ -161,7 +163,7 @@ def _guessed_boxes(guesses: Iterable[dict[str, Any]]) -> list[BoxOverlay]:
     """Predicted boxes; the labels of those that begin at one place stand below each other."""
     boxes: list[BoxOverlay] = []
     for guess in guesses:
-        if 'bbox' not in guess:
+        if not is_box(guess):
             continue
         x, y, width, height = guess['bbox']
         line = 0
@@ -177,7 +179,7 @@ def _revealed_boxes(labels: Iterable[NamedLabel]) -> list[BoxOverlay]:
     """Boxes that labeling revealed."""
     boxes = []
     for label in labels:
-        if 'bbox' in label:
+        if is_box(label):
             x, y, width, height = label['bbox']
             boxes.append(BoxOverlay(x, y, width, height, label['label'], False))
     return boxes
@@ -185,7 +187,7 @@ def _revealed_boxes(labels: Iterable[NamedLabel]) -> list[BoxOverlay]:
 
 def _guessed(guesses: Sequence[dict[str, Any]]) -> str:
     """Classes and their scores; classes of boxes are counted."""
-    if guesses and 'bbox' in guesses[0]:
+    if guesses and is_box(guesses[0]):
         return _counted(guess['label'] for guess in guesses)
     if not guesses:
         return 'nothing'

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from mmal.annotation.records import is_box
 from mmal.reporting.charts import SIDES, draw_box_sizes, draw_seconds, draw_shares
 from mmal.reporting.components import (
     DASH,
@@ -172,7 +173,7 @@ def contents_section(run: RunFiles) -> Section | None:
         return Section('classes', 'Classes and sizes', [nothing])
     total = counts[name] + counts[BEFORE]
     classes = [class_name for class_name, _ in total.most_common()]
-    has_boxes = any('bbox' in label for label in labels[name] + labels[BEFORE])
+    has_boxes = any(is_box(label) for label in labels[name] + labels[BEFORE])
     what = 'boxes' if has_boxes else 'labels'
     title = 'Classes'
     figures = [_classes_figure(counts, classes, name, what)]
@@ -202,7 +203,7 @@ def _query_labels(run: RunFiles, query: RunRound) -> list[NamedLabel]:
             predictions = predictions[:1]
         for prediction in predictions:
             label = NamedLabel(label=run.class_name(prediction['label']))
-            if 'bbox' in prediction:
+            if is_box(prediction):
                 label['bbox'] = prediction['bbox']
             labels.append(label)
     return labels
