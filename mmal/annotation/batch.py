@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mmal.errors import InputError
-from mmal.fileio.checksummed import read_checksummed
+from mmal.fileio.checksummed import CorruptStateError, read_checksummed
 
 from .records import Prediction
 
@@ -118,15 +118,20 @@ class Batch:
 
         Raises:
             InputError: If the folder holds no batch.
-            CorruptStateError: If the file is not what was written.
+            CorruptStateError: If the file is not what was written, or of another shape.
         """
         path = batch_file(folder)
         if not path.exists():
             raise InputError(f'{folder} holds no batch to label: expected {path}.')
         content = read_checksummed(path)
-        several_labels = content.pop('several')
-        images = [BatchImage(**image) for image in content.pop('images')]
-        return cls(**content, images=images, several_labels=several_labels)
+        try:
+            several_labels = content.pop('several')
+            images = [BatchImage(**image) for image in content.pop('images')]
+            return cls(**content, images=images, several_labels=several_labels)
+        except (KeyError, TypeError) as e:
+            raise CorruptStateError(
+                f'{path} is whole, but is no batch as this version writes it: {e}.'
+            ) from None
 
 
 def batch_folders(work_dir: str | Path) -> list[Path]:

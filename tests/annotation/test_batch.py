@@ -2,9 +2,9 @@
 
 import pytest
 
-from mmal.annotation.batch import BatchImage, nearby_batches
+from mmal.annotation.batch import Batch, BatchImage, nearby_batches
 from mmal.annotation.export import write_batch
-from mmal.fileio.checksummed import read_checksummed
+from mmal.fileio.checksummed import CorruptStateError, read_checksummed, write_checksummed
 from tests.annotation.annotation_fixtures import boxes_batch, classes_batch
 
 
@@ -18,6 +18,15 @@ def test_the_file_has_the_keys_it_always_had(tmp_path):
     content = read_checksummed(write_batch(classes_batch(), tmp_path) / 'batch.json')
     assert list(content) == ['name', 'classes', 'categories', 'root', 'images', 'several']
     assert list(content['images'][0]) == ['id', 'file_name', 'rank', 'width', 'height', 'score', 'predictions']
+
+
+def test_a_file_of_another_shape_is_no_batch(tmp_path):
+    folder = tmp_path / 'run' / 'round_01'
+    file = write_batch(boxes_batch(), folder) / 'batch.json'
+    write_checksummed(file, dict(name='x'))
+    with pytest.raises(CorruptStateError, match=f"{file} is whole, but is no batch .*: 'several'"):
+        Batch.read(folder)
+    assert list(nearby_batches(tmp_path / 'run' / 'round_00')) == []
 
 
 def test_batches_of_the_run_and_the_project_are_near_but_not_the_folder_itself(tmp_path):
