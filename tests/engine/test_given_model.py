@@ -76,7 +76,7 @@ def test_the_given_model_may_go_unmeasured(make_cfg, run, theirs):
 def test_a_model_that_does_not_fit_is_refused_before_anything_is_written(make_cfg, run, tmp_path, theirs):
     cfg = make_cfg(checkpoint=str(theirs), **RANDOM)
     cfg.model.bbox_head.stacked_convs = 2
-    with pytest.raises(InputError, match='does not fit the model of the config: 6 parameters missing in it'):
+    with pytest.raises(InputError, match='does not fit the model of the config: 8 parameters missing in it'):
         run(cfg)
     assert not (tmp_path / 'run' / 'run.json').exists()
     other = make_cfg(checkpoint=str(tmp_path / 'none.pth'), **RANDOM)
