@@ -34,6 +34,7 @@ from mmal.utils.rng import seeded_rng
 from mmal.utils.seeding import derive_seed
 
 from .hooks.collect_dir_hook import CollectDirHook
+from .training_checkpoints import keep_newest_alone, keeps_by_default, remove_superseded
 
 if TYPE_CHECKING:
     from mmal.adapters.base import DataAdapter, ModelAdapter
@@ -256,6 +257,8 @@ class RunnerModel:
         _require_finite(content['state_dict'])
         if is_main_process():
             save_tensors(checkpoint, content)
+            if keeps_by_default(self._cfg):
+                remove_superseded(runner)
         close_global_state(runner)
         del runner, model, content
         free_memory()
@@ -340,6 +343,7 @@ def _build_runner(cfg: Config) -> Runner:
 def _resumable(cfg: Config) -> Config:
     """A config whose training can be interrupted, and that continues if it was."""
     cfg = copy.deepcopy(cfg)
+    keep_newest_alone(cfg)
     log = MMLogger.get_current_instance()
     cfg.train_dataloader = seeded_loader(cfg.train_dataloader, cfg.randomness.seed)
     hooks = list(cfg.get('custom_hooks') or [])
