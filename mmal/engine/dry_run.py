@@ -19,6 +19,7 @@ from mmal.pool.order import shuffled
 from mmal.pool.pool import Pool
 from mmal.run.history import read_points
 from mmal.run.manifest import check
+from mmal.run.overlap import overlap_caution
 from mmal.utils.config import warmup_iters
 
 from .auxiliary_sets import EVALUATION, REFERENCE, available_auxiliary_sets, unlabeled_batches
@@ -26,6 +27,7 @@ from .context import RunContext
 from .disk import describe_need, disk_need
 from .preflight import influence_parameters
 from .round_runner import folder_backends, round_cfg
+from .set_overlap import find_overlap
 from .setup import current_annotations, current_manifest
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ def dry_run(cfg: Config) -> tuple[str, list[str]]:
         plan.describe('pool', _pool)
         plan.describe('reference set', _reference)
         plan.describe('evaluation', _evaluation)
+        plan.describe('overlap', _overlap)
         plan.tell('sampler', _components(loop))
         plan.tell('rounds', _rounds(loop))
         plan.describe('labeled at last', _labeled_at_last)
@@ -158,6 +161,17 @@ def _evaluation(run: RunContext) -> str:
         return 'none: the config has neither test_dataloader nor val_dataloader'
     evaluation = available_auxiliary_sets(run).get(EVALUATION)
     return TO_COME if evaluation is None else f'{len(evaluation)} images'
+
+
+def _overlap(run: RunContext) -> str:
+    """Whether the metric is measured on images that the choice is made for."""
+    overlap = find_overlap(run, available_auxiliary_sets(run))
+    if overlap is None:
+        return 'nothing to compare: no reference set beside the pool, or no evaluation'
+    caution = overlap_caution(overlap)
+    if caution is None:
+        return f'no evaluation image is in the reference set (compared by {overlap["by"]})'
+    return f'NOTE: {caution}'
 
 
 def _labeled_at_last(run: RunContext) -> str:
