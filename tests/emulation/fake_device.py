@@ -93,11 +93,10 @@ def means_device(device):
 
 
 def on_device(value):
-    """The same memory as a tensor of the device, still part of its graph."""
-    if not isinstance(value, torch.Tensor) or is_on_device(value):
-        return value
-    with torch._C.DisableTorchFunctionSubclass():
-        return value.as_subclass(DeviceTensor)
+    """Mark a tensor that was just made as one of the device: no view of it, which would change its graph."""
+    if isinstance(value, torch.Tensor):
+        value.__class__ = DeviceTensor
+    return value
 
 
 def on_cpu(value):
@@ -244,7 +243,7 @@ def _deepcopy(func, args, kwargs):
         return _plain(func, args, kwargs)
     if id(tensor) not in memo:
         with torch._C.DisableTorchFunctionSubclass():
-            copy = tensor.detach().clone().as_subclass(DeviceTensor)
+            copy = on_device(tensor.detach().clone())
         if isinstance(tensor, torch.nn.Parameter):
             copy = torch.nn.Parameter(copy, tensor.requires_grad)
         elif tensor.requires_grad:
@@ -272,7 +271,8 @@ def _made_of_data(func, args, kwargs):
     kwargs = {key: value for key, value in kwargs.items() if key not in ('device', 'requires_grad', 'pin_memory')}
     result = _plain(func, (tree_map(on_cpu, data), *rest), kwargs)
     if to_device:
-        record_transfer('tensor', (on_device(result), ), upload=True)
+        record_transfer('tensor', args, upload=True)
+        result = result.clone() if result is data else result
     result = on_device(result) if to_device else on_cpu(result)
     return result.requires_grad_() if needs_grad else result
 
