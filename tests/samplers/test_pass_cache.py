@@ -75,5 +75,5 @@ def test_a_gpu_that_is_full_in_a_pass_is_a_message_that_names_the_batch_size(ask
         raise torch.cuda.OutOfMemoryError('CUDA out of memory.')
 
     world.model.backbone.forward = full
-    with pytest.raises(InputError, match='full in scoring, with batches of 4 images: .*Lower batch_size of the sampler'):
+    with pytest.raises(InputError, match='full in scoring, with batches of 4 images: .*Lower batch_size'):
         ask(EntropySampler())
