@@ -18,6 +18,9 @@ from .batching import batches_by_shape
 MAX_CHECKED_BATCHES = 5
 """Largest number of batches on which methods are compared with plain autograd."""
 
+MAX_DIFFERENCES = 2
+"""Number of batches on which a method must differ from plain autograd before it is given up."""
+
 Log: TypeAlias = Callable[[str], None]
 """Receives one line of the log."""
 

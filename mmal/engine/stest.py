@@ -22,9 +22,10 @@ from mmal.errors import InputError
 from mmal.fileio.tensors import save_tensors
 from mmal.fileio.text import write_json
 from mmal.influence.api import build_curvature
-from mmal.influence.curvature import Curvature
+from mmal.influence.curvature import Curvature, DoubleBackward
 from mmal.influence.distributed_curvature import SharedCurvature
 from mmal.influence.parameters import restrict_grad, select_parameters, unflatten
+from mmal.influence.second_derivative import NotTwiceDifferentiable
 from mmal.influence.solvers.base import Solver, cosine
 from mmal.registry import SOLVERS
 from mmal.run.layout import RunPaths
@@ -106,7 +107,8 @@ def choose_parameters(
         The parameters by name.
 
     Raises:
-        InputError: If a pattern matches nothing, or only what is frozen or does not reach the loss.
+        InputError: If a pattern matches nothing, or only what is frozen or does not reach the loss,
+            or an operator between the loss and the parameters has no second derivative.
     """
     try:
         patterns = settings.params or adapter.last_layers(items)
@@ -121,7 +123,23 @@ def choose_parameters(
             chosen[name] = parameter
     if not chosen:
         raise InputError('StestHook: biases=False leaves no parameter of `params`.')
+    if settings.solver.samples_needed != 0:
+        _require_second_derivative(adapter, items, chosen)
     return chosen
+
+
+def _require_second_derivative(
+    adapter: ModelAdapter, items: Sequence[Any], params: dict[str, nn.Parameter]
+) -> None:
+    """Try one product of the curvature: an operator without a second derivative is refused."""
+    n_params = sum(parameter.numel() for parameter in params.values())
+    vector = next(iter(params.values())).new_zeros(n_params)
+    with adapter.loss_mode(), restrict_grad(adapter.model, params):
+        curvature = DoubleBackward(adapter.losses, [items], params)
+        try:
+            curvature.product(vector)
+        except NotTwiceDifferentiable as e:
+            raise InputError(f'StestHook: {e}') from None
 
 
 def _require_used(

@@ -54,16 +54,24 @@ def seeded_rng(seed: int) -> Iterator[None]:
 def keyed_rng(key: Hashable) -> Iterator[None]:
     """Make torch's random numbers depend on a key alone, and restore the generators on leaving.
 
-    Seeds torch's generators only, on the CPU and on all GPUs. Those of the CPU and of the current
-    GPU are restored.
+    Seeds and restores torch's generators of the CPU and, once CUDA is in use, of the current GPU.
+    Their states lie on the host: nothing waits for the GPU.
 
     Args:
         key: What the random numbers belong to, for instance an image id.
     """
-    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed_of(key))
+    generators = [torch.default_generator]
+    if _uses_cuda():
+        generators.append(torch.cuda.default_generators[torch.cuda.current_device()])
+    states = [generator.get_state() for generator in generators]
+    seed = seed_of(key)
+    for generator in generators:
+        generator.manual_seed(seed)
+    try:
         yield
+    finally:
+        for generator, state in zip(generators, states, strict=True):
+            generator.set_state(state)
 
 
 def seed_of(key: Hashable) -> int:
