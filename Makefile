@@ -41,7 +41,7 @@ gpu-wheels:  # on a machine with a network: what WHEELS=folder needs
 
 test-gpu: gpu-setup  # on a real GPU; without one it fails
 	$(GPU_PY) tools/check_env.py --gpu
-	MMAL_ACCELERATOR=cuda $(GPU_PY) -m pytest -m gpu tests/gpu
+	MMAL_ACCELERATOR=cuda $(GPU_PY) -m pytest -m 'not slow' tests/gpu tests/emulation
 
 bench-gpu: gpu-setup
 	$(GPU_PY) tools/check_env.py --gpu

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import bookkeeping, coreset, memory, processes, s_test, scoring, solvers
+from benchmarks import bookkeeping, coreset, memory, processes, s_test, scoring
 from benchmarks.harness import Record, Sizes, machine, sizes_for, versions
 
 HERE = Path(__file__).parent
@@ -37,6 +37,9 @@ def parts_for(sizes: Sizes) -> dict[str, Part]:
         parts['s_test'] = partial(s_test.records, sizes=sizes)
         parts['processes'] = partial(processes.gpu_records, sizes=sizes)
         return parts
+    # It needs pyDVL, and nothing else does.
+    from benchmarks import solvers
+
     parts['solvers'] = solvers.records
     parts['memory'] = memory.records
     parts['coreset'] = coreset.records

@@ -8,7 +8,7 @@ from logging import Logger
 import torch
 
 from mmal.errors import InputError
-from mmal.utils.gpu_memory import GIB, free_bytes, passing_bytes
+from mmal.utils.gpu_memory import GIB, free_bytes, passing_bytes, uses_gpu
 
 LEAST_BYTES = 64 * 2**20
 """Less memory than this holds no curvature worth the name."""
@@ -31,7 +31,7 @@ def cache_limit(memory_gb: float, device: torch.device, log: Logger) -> float:
     Raises:
         InputError: If the device has next to nothing left.
     """
-    if device.type != 'cuda':
+    if device.type != 'cuda' or not uses_gpu():
         return math.inf
     limit = fitting_bytes(memory_gb, free_bytes(), passing_bytes())
     if limit < memory_gb * GIB:

@@ -18,12 +18,20 @@ FULL = ('out of memory', 'ALLOC_FAILED')
 """What the messages of torch, CUDA and its libraries say when no memory is left."""
 
 
+def uses_gpu() -> bool:
+    """Whether this process has used a GPU. Asking for more would begin to."""
+    if not torch.cuda.is_available():
+        return False
+    initialized: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return initialized
+
+
 def free_bytes() -> int:
     """Memory that new tensors of this process can take, in bytes; 0 where no GPU is used.
 
     What torch keeps of freed tensors counts, for it is given to new ones.
     """
-    if not _uses_gpu():
+    if not uses_gpu():
         return 0
     free, _ = torch.cuda.mem_get_info()
     kept = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
@@ -32,7 +40,7 @@ def free_bytes() -> int:
 
 def reset_peak() -> None:
     """Let :func:`peak_bytes` begin anew."""
-    if _uses_gpu():
+    if uses_gpu():
         torch.cuda.reset_peak_memory_stats()
 
 
@@ -41,24 +49,16 @@ def peak_bytes() -> int:
 
     It is 0 where no GPU is used. mmengine's Runner resets it, too, at each line of its log.
     """
-    if not _uses_gpu():
+    if not uses_gpu():
         return 0
     return torch.cuda.max_memory_allocated()
 
 
 def passing_bytes() -> int:
     """How much of :func:`peak_bytes` is free again: what the passes needed for themselves."""
-    if not _uses_gpu():
+    if not uses_gpu():
         return 0
     return peak_bytes() - torch.cuda.memory_allocated()
-
-
-def _uses_gpu() -> bool:
-    """Whether this process has used a GPU. Asking for more would begin to."""
-    if not torch.cuda.is_available():
-        return False
-    initialized: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
-    return initialized
 
 
 @contextmanager

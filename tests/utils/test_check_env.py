@@ -48,7 +48,7 @@ def test_setuptools_without_pkg_resources(monkeypatch, versions):
         assert '<82' in finding.fix
 
 
-@pytest.mark.parametrize(('cuda', 'words'), [('13.0', 'new enough for CUDA 13.0'), (None, 'a build of torch with CUDA')])
+@pytest.mark.parametrize(('cuda', 'words'), [('13.0', 'new enough for CUDA 13.0'), (None, 'build of torch with CUDA')])
 def test_where_a_gpu_is_needed_none_is_fatal(monkeypatch, cuda, words):
     monkeypatch.setattr('torch.version.cuda', cuda)
     monkeypatch.setattr('torch.cuda.is_available', lambda: False)
