@@ -26,7 +26,7 @@ made_for=$(cat "$folder/python.txt" 2>/dev/null || echo "$version")
 [ "${version%.*}" = "${made_for%.*}" ] ||
   fail "the wheels in $folder are for Python $made_for, and $base is $version; name a Python ${made_for%.*} by BASE_PYTHON"
 compgen -G "$folder/torch-*.whl" >/dev/null || fail "$folder has no wheel of torch: make gpu-wheels WHEELS=$folder made it only in part"
-compiled=(--only-binary onedl-mmcv)
+compiled=(--only-binary onedl-mmcv)  # nothing is compiled behind one's back
 if ! compgen -G "$folder/onedl_mmcv-*.whl" >/dev/null; then
   nvcc=${CUDA_HOME:-/usr/local/cuda}/bin/nvcc
   [ -n "$dry" ] || [ -x "$nvcc" ] || command -v nvcc >/dev/null ||
@@ -36,11 +36,13 @@ fi
 
 run rm -rf "$venv"
 run "$base" -m venv "$venv"
-install=(run "$py" -m pip --disable-pip-version-check install -q --no-index --find-links "$folder")
+# Without isolation, which would build each package that comes as sources in an environment of its own.
+install=(run "$py" -m pip --disable-pip-version-check install -q --no-index --find-links "$folder" --no-build-isolation)
 "${install[@]}" -r requirements/build.txt
 "${install[@]}" -r requirements/torch.txt
-run env FORCE_CUDA=1 MAX_JOBS="$(nproc)" CFLAGS="-O2 -g0 -DNDEBUG" "$py" -m pip --disable-pip-version-check install -q \
-  --no-index --find-links "$folder" --no-build-isolation "${compiled[@]}" "$(grep onedl-mmcv requirements/onedl.txt)"
+export FORCE_CUDA=1 MAX_JOBS CFLAGS="-O2 -g0 -DNDEBUG"
+MAX_JOBS=$(nproc)
+"${install[@]}" ${compiled[@]+"${compiled[@]}"} "$(grep onedl-mmcv requirements/onedl.txt)"
 "${install[@]}" -r requirements/torch.txt -r requirements/onedl.txt -r requirements/runtime.txt -r requirements/gpu.txt
 "$py" -c 'import cv2' 2>/dev/null || "${install[@]}" --force-reinstall --no-deps opencv-python-headless  # needs no libGL
 [ -n "$dry" ] || echo "$want" >"$venv/.ready"
