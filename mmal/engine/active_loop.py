@@ -36,7 +36,7 @@ from .phases import PHASES
 from .preflight import preflight
 from .query import unlabeled_candidates
 from .result_neutral import result_neutral_keys
-from .round_runner import RunnerModels, train_loop_cfg
+from .round_runner import RunnerModels, retire_model, train_loop_cfg
 from .settings import LoopSettings, check_arguments
 from .setup import Inputs, open_run
 from .stopping import StopRun, build_stop_rules
@@ -211,7 +211,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         try:
             open_run(self.context, self.inputs)
             # The outer model is never trained; the rounds' models need the room.
-            self.runner.model.cpu()
+            retire_model(self.runner)
             self._run_rounds()
         except StopRun as e:
             reason = f'Stopped early: {e}.'

@@ -350,6 +350,18 @@ def close_global_state(runner: Runner) -> None:
         setattr(runner.visualizer, drawing, None)
 
 
+def retire_model(runner: Runner) -> None:
+    """Bring a Runner's model to the CPU, out of its wrapper.
+
+    DistributedDataParallel would keep buffers for gradients on the GPU, as large as the model.
+
+    Args:
+        runner: A Runner whose model is not trained.
+    """
+    runner.model = _unwrapped(runner.model).cpu()
+    free_memory()
+
+
 def free_memory() -> None:
     """Collect garbage.
 

@@ -20,7 +20,6 @@ from torch import Tensor
 from .affine import NotAffine
 from .directional_derivative import agree
 
-
 AGREEMENTS = 3
 """Informative batches on which a method must agree if it has differed on another."""
 

@@ -14,8 +14,7 @@ MAX_CHANNELS = 128
 graph."""
 
 MAX_MATRICES = 16_000
-"""Number of matrices whose eigenvectors are found at once; cuSOLVER refuses more than about twice as
-many."""
+"""Number of matrices whose eigenvectors are found at once; cuSOLVER refuses about twice as many."""
 
 RTOL = 1e-3
 """Relative difference up to which a product by blocks counts as equal to that of the graph."""
@@ -269,7 +268,8 @@ class _Blocks:
     def clamp(self) -> _Blocks:
         """Its positive semi-definite part."""
         symmetric = (self._blocks + self._blocks.mT) / 2
-        clamped = torch.cat([_psd_part(some) for some in symmetric.split(MAX_MATRICES)])
+        pieces = torch.split(symmetric, MAX_MATRICES)
+        clamped = torch.cat([_psd_part(piece) for piece in pieces])
         return _Blocks(clamped, self._rows, self._dim)
 
 
@@ -301,10 +301,11 @@ def _psd_part(matrices: Tensor) -> Tensor:
         values, vectors = _eigh_on_cpu(matrices)
         if not _gives_back(matrices, values, vectors):
             raise FloatingPointError(
-                "The eigenvectors of the loss's second derivatives do not give these back. Look for "
-                "images with an extreme loss, or take solver.curvature='hessian'."
+                "The eigenvectors of the loss's second derivatives do not give these back. Look "
+                "for images with an extreme loss, or take solver.curvature='hessian'."
             )
-    return (vectors * values.clamp(min=0)[:, None]) @ vectors.mT
+    psd_part: Tensor = (vectors * values.clamp(min=0)[:, None]) @ vectors.mT
+    return psd_part
 
 
 def _eigh_on_cpu(matrices: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -57,10 +58,10 @@ def _graph(roots: Iterable[Node | None]) -> Iterator[Node]:
 
 def _once_differentiable_operators(loss: Tensor) -> list[str]:
     """Names of the operators in the graph of a loss whose backward is marked."""
-    wrapper = once_differentiable(_graph).__code__  # type: ignore[no-untyped-call]
+    wrapper = once_differentiable(_graph).__code__
     names = set()
     for node in _graph([loss.grad_fn]):
-        function = getattr(node, '_forward_cls', None)
+        function: Any = getattr(node, '_forward_cls', None)
         backward = getattr(function, 'backward', None)
         if getattr(backward, '__code__', None) is wrapper:
             names.add(function.__name__)

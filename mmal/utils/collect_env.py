@@ -49,7 +49,7 @@ def describe_gpus() -> dict[str, str]:
     return dict(
         gpu=', '.join(names),
         cuda=str(torch.version.cuda),
-        cudnn=str(torch.backends.cudnn.version()),
+        cudnn=str(torch.backends.cudnn.version()),  # type: ignore[no-untyped-call]
         **float32_flags(),
     )
 

@@ -1,4 +1,4 @@
-"""How precisely torch multiplies float32 numbers: its flags, and a context in which it rounds nothing off."""
+"""How precisely torch multiplies float32 numbers: its flags, and a context for full precision."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def float32_flags() -> dict[str, str]:
 
 
 def _matmul_precision() -> str:
-    """'highest', 'high' or 'medium'; torch refuses to say so where its old and new flags differ."""
+    """'highest', 'high' or 'medium'; torch refuses to say so where old and new flags differ."""
     try:
         return torch.get_float32_matmul_precision()
     except RuntimeError:
@@ -65,12 +65,12 @@ def _matmul_precision() -> str:
 
 
 def _cudnn_allows_tf32() -> bool:
-    """Whether convolutions may round; torch refuses to say so where its old and new flags differ."""
+    """Whether convolutions may round; torch refuses to say so where old and new flags differ."""
+    cudnn: Any = torch.backends.cudnn
     try:
-        return bool(torch.backends.cudnn.allow_tf32)
+        return bool(cudnn.allow_tf32)
     except RuntimeError:
-        conv: Any = torch.backends.cudnn.conv
-        return conv.fp32_precision not in FULL
+        return cudnn.conv.fp32_precision not in FULL
 
 
 def _operators() -> list[Any]:

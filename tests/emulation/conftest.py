@@ -19,7 +19,7 @@ class Accelerator:
 
     Attributes:
         kind: 'fake' or 'cuda'.
-        device: The device to move models and tensors to. Fixtures are made before there is one: move inside of the test.
+        device: The device to move models and tensors to. Fixtures are made before there is one: move inside of a test.
     """
 
     kind: str

@@ -1,14 +1,14 @@
 """A GPU without a GPU: tensors in the CPU's memory that say they are on 'cuda', and refuse what CUDA refuses.
 
-A :class:`DeviceTensor` is an ordinary tensor of the CPU with a class of its own. Every torch function that gets one, or that
-is asked for a tensor on 'cuda', passes through :func:`_call`, which
+A :class:`DeviceTensor` is an ordinary tensor of the CPU with a class of its own. Every torch function that gets one, or
+that is asked for a tensor on 'cuda', passes through :func:`_call`, which
 
 * refuses what CUDA refuses: tensors of both kinds in one operator, ``.numpy()``, generators of the other kind;
 * marks results as being on the device;
 * counts transfers to the host, see :mod:`tests.emulation.transfers`.
 
-The kernels are those of the CPU, and so are mmcv's and torchvision's compiled operators: what is computed is the same to the
-last digit. Forward-mode differentiation works, too.
+The kernels are those of the CPU, and so are mmcv's and torchvision's compiled operators: what is computed is the same to
+the last digit. Forward-mode differentiation works, too.
 
 What it cannot show: kernels of CUDA that compute something else or have no second derivative, memory, speed, and mixed
 devices inside of a backward pass (gradients are marked when ``torch.autograd.grad`` returns them).
@@ -28,9 +28,10 @@ CPU = torch.device('cpu')
 MIXES = {'copy_', '__deepcopy__', 'to', 'type_as', 'is_same_size', 'set_', 'data.__set__', '__reduce_ex__'}
 """Functions that may have tensors of both kinds."""
 
-TAKES_NO_CPU_SCALAR = {'cat', 'stack', 'concat', 'hstack', 'vstack', 'mm', 'matmul', '__matmul__', 'bmm', 'addmm', 'linear',
-                       'conv1d', 'conv2d', 'conv3d', 'nll_loss', 'cross_entropy', 'embedding', 'gather', 'scatter',
-                       'scatter_', 'scatter_add_', 'index_select', 'index_add_', 'index_copy_', 'cdist', 'batch_norm'}
+TAKES_NO_CPU_SCALAR = {'cat', 'stack', 'concat', 'hstack', 'vstack', 'mm', 'matmul', '__matmul__', 'bmm', 'addmm',
+                       'linear', 'conv1d', 'conv2d', 'conv3d', 'nll_loss', 'cross_entropy', 'embedding', 'gather',
+                       'scatter', 'scatter_', 'scatter_add_', 'index_select', 'index_add_', 'index_copy_', 'cdist',
+                       'batch_norm'}
 """Operators for which even a CPU tensor without dimensions, which CUDA's others take, is on the wrong device."""
 
 
@@ -154,15 +155,15 @@ def _refuse_mixture(name, args, kwargs):
     has_device = any(map(is_on_device, leaves)) or means_device(_wanted_device(kwargs))
     for generator in leaves:
         if isinstance(generator, _Generator) and (generator.device.type == 'cuda') != has_device:
-            raise WrongDeviceError(f'{name}: expected a generator of the tensor\'s device, got one of {generator.device}')
+            raise WrongDeviceError(f'{name}: expected a generator of the same device, found one of {generator.device}')
     if not any(map(is_on_device, leaves)) or name in MIXES:
         return
     for tensor in leaves:
         if not isinstance(tensor, torch.Tensor) or is_on_device(tensor):
             continue
         if tensor.dim() or name in TAKES_NO_CPU_SCALAR:
-            raise WrongDeviceError(f'{name}: expected all tensors to be on the same device, found cuda and one of the cpu '
-                                   f'of shape {tuple(tensor.shape)}')
+            raise WrongDeviceError(f'{name}: expected all tensors to be on the same device, found cuda and one of the '
+                                   f'cpu of shape {tuple(tensor.shape)}')
 
 
 def _get_item(func, args, kwargs):
@@ -175,6 +176,8 @@ def _get_item(func, args, kwargs):
         record_transfer('__index__', args)
     if any(isinstance(i, torch.Tensor) and i.dtype in (torch.bool, torch.uint8) and i.dim() for i in indices):
         record_transfer('index by a mask', args)
+    if is_on_device(tensor) and any(isinstance(i, torch.Tensor) and not is_on_device(i) for i in indices):
+        record_transfer('index of the cpu', args)
     by_tensors = any(isinstance(i, torch.Tensor) and i.dim() for i in indices)
     for v in value:
         mixed = isinstance(v, torch.Tensor) and is_on_device(v) != is_on_device(tensor)
@@ -200,7 +203,14 @@ def _to(func, args, kwargs):
     if kwargs.get('device') is not None:
         to_device = means_device(kwargs['device'])
         plain_kwargs['device'] = CPU
+    if to_device and not is_on_device(tensor) and not _not_waited_for(args, kwargs):
+        record_transfer('to', args, upload=True)
     return _moved(tensor, to_device, _plain(func, (tensor, *plain_args), plain_kwargs))
+
+
+def _not_waited_for(args, kwargs):
+    """Whether the host goes on while a copy to the device is made; positional: device, dtype, non_blocking."""
+    return bool(kwargs.get('non_blocking')) or any(arg is True for arg in args[1:4])
 
 
 def _moved(tensor, to_device, result):
@@ -261,6 +271,8 @@ def _made_of_data(func, args, kwargs):
     needs_grad = kwargs.get('requires_grad', False)
     kwargs = {key: value for key, value in kwargs.items() if key not in ('device', 'requires_grad', 'pin_memory')}
     result = _plain(func, (tree_map(on_cpu, data), *rest), kwargs)
+    if to_device:
+        record_transfer('tensor', (on_device(result), ), upload=True)
     result = on_device(result) if to_device else on_cpu(result)
     return result.requires_grad_() if needs_grad else result
 
@@ -307,12 +319,14 @@ def _type_as(func, args, kwargs):
 _SPECIAL = {
     '__getitem__': _get_item, '__setitem__': _get_item, 'to': _to, 'cpu': _cpu, 'cuda': _cuda, 'type_as': _type_as,
     'numpy': _refuse_numpy, '__array__': _refuse_numpy, '__deepcopy__': _deepcopy, 'copy_': _copy,
-    'tensor': _made_of_data, 'as_tensor': _made_of_data, 'asarray': _made_of_data, 'new_tensor': _new_tensor, 'type': _type,
+    'tensor': _made_of_data, 'as_tensor': _made_of_data, 'asarray': _made_of_data, 'new_tensor': _new_tensor,
+    'type': _type,
     'device.__get__': _answers(DEVICE), 'is_cuda.__get__': _answers(True), 'is_cpu.__get__': _answers(False),
-    'get_device': _answers(0), '_has_compatible_shallow_copy_type': _same_kind, '__repr__': _show, '__format__': _show}
+    'get_device': _answers(0), '_has_compatible_shallow_copy_type': _same_kind, '__repr__': _show,
+    '__format__': _show}
 
-_WAITS = {'item', 'tolist', 'nonzero', 'argwhere', 'masked_select', 'unique', '_unique2', 'unique_consecutive', 'bincount',
-          'equal', 'allclose', 'is_nonzero', '__bool__', '__float__', '__int__', '__index__', '__complex__'}
+_WAITS = {'item', 'tolist', 'nonzero', 'argwhere', 'masked_select', 'unique', '_unique2', 'unique_consecutive',
+          'bincount', 'equal', 'allclose', 'is_nonzero', '__bool__', '__float__', '__int__', '__index__', '__complex__'}
 """Functions that need a number of the device on the host."""
 
 _WAITS_IF_ALONE = {'where'}
@@ -324,6 +338,9 @@ def fake_device():
     """Make 'cuda' the fake device. Its traces in torch and mmcv stay: enter it in a process of its own."""
     torch.__future__.set_overwrite_module_params_on_conversion(True)
     torch.Generator = AnyGenerator
+    torch.cuda.current_device = lambda: 0
+    torch.cuda.mem_get_info = lambda device=None: (2**33, 2**33)
+    torch.cuda.memory_reserved = torch.cuda.memory_allocated = lambda device=None: 0
     _mark_results_of_mmcv()
     with FakeDevice():
         yield

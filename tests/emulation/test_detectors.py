@@ -53,4 +53,5 @@ def test_the_device_gives_what_the_cpu_gives(accelerator, name):
     found = everything(name, accelerator.device)
     for key, tensor in expected.items():
         tolerance = 1e-3 * float(tensor.float().abs().max()) if tensor.numel() else 0
-        torch.testing.assert_close(found[key], tensor, rtol=1e-3, atol=tolerance, msg=lambda text, key=key: f'{key}: {text}')
+        torch.testing.assert_close(found[key], tensor, rtol=1e-3, atol=tolerance,
+                                   msg=lambda text, key=key: f'{key}: {text}')

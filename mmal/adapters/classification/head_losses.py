@@ -146,7 +146,7 @@ class ClassifierHead:
                 weights = unweighted
             samples = []
             # Of one dimension: mmpretrain brings a label without dimensions to the CPU.
-            for label in labels.split(1):
+            for label in torch.split(labels, 1):
                 sample = DataSample().set_gt_label(label)
                 samples.append(self._add_soft_label(sample, n_classes))
             choices.append(PseudoChoice(weights, samples))

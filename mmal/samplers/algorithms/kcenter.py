@@ -57,9 +57,9 @@ def kcenter_greedy(
 
     Returns:
         Rows in the order they were chosen, and for every point of all processes its distance to the
-        nearest center, shape (N,), on the CPU. A chosen point has the distance it had when it was chosen, the
-        others have that at the end. Distances never increase along the order. Where there was no
-        center, the first point has the distance of the second.
+        nearest center, shape (N,), on the CPU. A chosen point has the distance it had when it was
+        chosen, the others have that at the end. Distances never increase along the order. Where
+        there was no center, the first point has the distance of the second.
     """
     if group is None:
         group = Group(alone=True)

@@ -268,3 +268,29 @@ def test_any_number_of_processes_finds_the_same_s_test(runner, tmp_path, solver)
         torch.testing.assert_close(found[world], found[1], rtol=1e-6, atol=0)
         for key in ('n_reference', 'n_hessian', 'evaluations', 'iterations'):
             assert reports[world][key] == reports[1][key]
+
+
+class SquaredOnce(torch.autograd.Function):
+    """Marked as mmcv marks its compiled operators."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.square()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad):
+        return 2 * ctx.saved_tensors[0] * grad
+
+
+def test_parameters_before_an_operator_without_a_second_derivative_are_refused_before_training(runner):
+    model = runner.model
+    model.bbox_head.conv_cls.register_forward_hook(lambda module, args, out: SquaredOnce.apply(out))
+    with pytest.raises(InputError, match='StestHook: SquaredOnce between the loss and the chosen parameters'):
+        StestHook.from_runner(runner).before_train(runner)
+
+
+def test_a_solver_without_curvature_asks_for_no_second_derivative(runner):
+    runner.model.bbox_head.conv_cls.register_forward_hook(lambda module, args, out: SquaredOnce.apply(out))
+    StestHook(params=PARAMS, solver=dict(type='mmal.Identity')).before_train(runner)
