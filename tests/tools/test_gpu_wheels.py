@@ -10,7 +10,6 @@ import pytest
 
 from tests.zoo_configs import ROOT
 
-
 OF_MAKE = ('MAKEFLAGS', 'MFLAGS', 'MAKEOVERRIDES', 'PYTHON', 'WHEELS')
 """What a make that runs these tests hands on."""
 
@@ -74,7 +73,8 @@ def test_what_is_gathered_is_what_is_installed(tmp_path):
 
 
 @pytest.mark.parametrize(('variables', 'python'), [
-    (['WHEELS=some/folder'], '/.venv-gpu/bin/python'), (['PYTHON=/my/python'], '/my/python'), ([], '/.venv/bin/python')])
+    (['WHEELS=some/folder'], '/.venv-gpu/bin/python'), (['PYTHON=/my/python'], '/my/python'),
+    ([], '/.venv/bin/python')])
 def test_the_targets_check_for_a_gpu_first_and_use_the_environment_they_are_told(variables, python):
     env = {key: value for key, value in os.environ.items() if key not in OF_MAKE}
     for target, program in (('test-gpu', "-m pytest -m 'not slow' tests/gpu tests/emulation"),
