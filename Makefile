@@ -39,9 +39,12 @@ endif
 gpu-wheels:  # on a machine with a network: what WHEELS=folder needs
 	tools/gpu_wheels.sh $(WHEELS)
 
+# What emulates more than the device; tests/gpu has the same with the real thing.
+EMULATIONS_ALONE = --ignore tests/emulation/test_collectives.py --ignore tests/emulation/test_tf32.py
+
 test-gpu: gpu-setup  # on a real GPU; without one it fails
 	$(GPU_PY) tools/check_env.py --gpu
-	MMAL_ACCELERATOR=cuda $(GPU_PY) -m pytest -m 'not slow' tests/gpu tests/emulation
+	MMAL_ACCELERATOR=cuda $(GPU_PY) -m pytest -m 'not slow' tests/gpu tests/emulation $(EMULATIONS_ALONE)
 
 bench-gpu: gpu-setup
 	$(GPU_PY) tools/check_env.py --gpu

@@ -8,7 +8,7 @@ from logging import Logger
 import torch
 
 from mmal.errors import InputError
-from mmal.utils.gpu_memory import GIB, free_bytes, passing_bytes, uses_gpu
+from mmal.utils.gpu_memory import GIB, free_bytes, passing_bytes
 
 LEAST_BYTES = 64 * 2**20
 """Less memory than this holds no curvature worth the name."""
@@ -31,9 +31,9 @@ def cache_limit(memory_gb: float, device: torch.device, log: Logger) -> float:
     Raises:
         InputError: If the device has next to nothing left.
     """
-    if device.type != 'cuda' or not uses_gpu():
+    if device.type != 'cuda':
         return math.inf
-    limit = fitting_bytes(memory_gb, free_bytes(), passing_bytes())
+    limit = fitting_bytes(memory_gb, free_bytes(device), passing_bytes())
     if limit < memory_gb * GIB:
         log.warning(
             f'StestHook: memory_gb = {memory_gb:g}, but the GPU has {limit / GIB:.2f} GiB left for '

@@ -18,29 +18,22 @@ FULL = ('out of memory', 'ALLOC_FAILED')
 """What the messages of torch, CUDA and its libraries say when no memory is left."""
 
 
-def uses_gpu() -> bool:
-    """Whether this process has used a GPU. Asking for more would begin to."""
-    if not torch.cuda.is_available():
-        return False
-    initialized: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
-    return initialized
-
-
-def free_bytes() -> int:
-    """Memory that new tensors of this process can take, in bytes; 0 where no GPU is used.
+def free_bytes(device: torch.device) -> int:
+    """Memory of a GPU that new tensors of this process can take, in bytes.
 
     What torch keeps of freed tensors counts, for it is given to new ones.
+
+    Args:
+        device: The GPU.
     """
-    if not uses_gpu():
-        return 0
-    free, _ = torch.cuda.mem_get_info()
-    kept = torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+    free, _ = torch.cuda.mem_get_info(device)
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return free + kept
 
 
 def reset_peak() -> None:
     """Let :func:`peak_bytes` begin anew."""
-    if uses_gpu():
+    if _uses_gpu():
         torch.cuda.reset_peak_memory_stats()
 
 
@@ -49,16 +42,24 @@ def peak_bytes() -> int:
 
     It is 0 where no GPU is used. mmengine's Runner resets it, too, at each line of its log.
     """
-    if not uses_gpu():
+    if not _uses_gpu():
         return 0
     return torch.cuda.max_memory_allocated()
 
 
 def passing_bytes() -> int:
     """How much of :func:`peak_bytes` is free again: what the passes needed for themselves."""
-    if not uses_gpu():
+    if not _uses_gpu():
         return 0
     return peak_bytes() - torch.cuda.memory_allocated()
+
+
+def _uses_gpu() -> bool:
+    """Whether this process has used a GPU. Asking for more would begin to."""
+    if not torch.cuda.is_available():
+        return False
+    initialized: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return initialized
 
 
 @contextmanager

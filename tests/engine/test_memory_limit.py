@@ -30,8 +30,7 @@ def test_next_to_nothing_is_refused_with_the_cure(wanted_gb, free, passing):
 
 
 def test_a_lowered_limit_is_said(monkeypatch, caplog):
-    monkeypatch.setattr(memory_limit, 'uses_gpu', lambda: True)
-    monkeypatch.setattr(memory_limit, 'free_bytes', lambda: 3 * GIB)
+    monkeypatch.setattr(memory_limit, 'free_bytes', lambda device: 3 * GIB)
     monkeypatch.setattr(memory_limit, 'passing_bytes', lambda: GIB)
     log = logging.getLogger('memory_limit')
     assert cache_limit(1, CUDA, log) == GIB

@@ -15,6 +15,7 @@ from mmal.utils.gpu_memory import GIB, explain_full_gpu, free_bytes, passing_byt
 from tests.sampler_fixtures import Detection
 
 pytestmark = pytest.mark.gpu
+DEVICE = torch.device('cuda')
 
 
 @pytest.fixture
@@ -26,15 +27,15 @@ def test_peak_and_free_memory_are_those_of_the_tensors():
     held = torch.zeros(2**20, device='cuda')
     before = torch.cuda.memory_allocated()
     reset_peak()
-    free = free_bytes()
+    free = free_bytes(DEVICE)
     passing = torch.zeros(2**24, device='cuda')
     assert peak_bytes() - before >= passing.nbytes
-    assert free - free_bytes() >= passing.nbytes
+    assert free - free_bytes(DEVICE) >= passing.nbytes
     n_bytes = passing.nbytes
     del passing
     assert passing_bytes() >= n_bytes
     # Another program may use the GPU, too.
-    assert abs(free_bytes() - free) < GIB
+    assert abs(free_bytes(DEVICE) - free) < GIB
     del held
 
 
@@ -72,12 +73,12 @@ def test_a_gpu_with_little_left_lowers_memory_gb(make_cfg, dataset, monkeypatch,
     assert 0 < whole['gpu_bytes'] < torch.cuda.mem_get_info()[1]
     assert 'memory_gb' not in caplog.text
     monkeypatch.setattr(memory_limit, 'LEAST_BYTES', 1)
-    monkeypatch.setattr(memory_limit, 'free_bytes', lambda: passing_bytes() + 1)
+    monkeypatch.setattr(memory_limit, 'free_bytes', lambda device: passing_bytes() + 1)
     assert solve(make_cfg, dataset)['n_hessian'] < 14
     assert 'memory_gb = 4, but the GPU has 0.00 GiB left' in caplog.text
 
 
 def test_a_gpu_with_nothing_left_is_refused(make_cfg, dataset, monkeypatch):
-    monkeypatch.setattr(memory_limit, 'free_bytes', lambda: 2**20)
+    monkeypatch.setattr(memory_limit, 'free_bytes', lambda device: 2**20)
     with pytest.raises(InputError, match='found 0.00 GiB free on the GPU'):
         solve(make_cfg, dataset)
