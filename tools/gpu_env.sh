@@ -5,6 +5,7 @@
 set -euo pipefail
 here=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. tools/nvcc.sh
 fail() { printf 'gpu-env: %s\n' "$*" >&2; exit 1; }
 [ $# -ge 1 ] || fail 'expected the folder of wheels'
 folder=$(cd "$here" && cd "$1" 2>/dev/null && pwd) || fail "no folder $1: make gpu-wheels WHEELS=$1, on a machine with a network"
@@ -28,8 +29,8 @@ made_for=$(cat "$folder/python.txt" 2>/dev/null || echo "$version")
 compgen -G "$folder/torch-*.whl" >/dev/null || fail "$folder has no wheel of torch: make gpu-wheels WHEELS=$folder made it only in part"
 compiled=(--only-binary onedl-mmcv)  # nothing is compiled behind one's back
 if ! compgen -G "$folder/onedl_mmcv-*.whl" >/dev/null; then
-  nvcc=${CUDA_HOME:-/usr/local/cuda}/bin/nvcc
-  [ -n "$dry" ] || [ -x "$nvcc" ] || command -v nvcc >/dev/null ||
+  find_nvcc
+  [ -n "$dry" ] || [ -n "$nvcc" ] ||
     fail "$folder has mmcv as sources, and there is no nvcc to compile them: set CUDA_HOME, or make the wheels where there is one"
   compiled=()
 fi
@@ -40,6 +41,7 @@ run "$base" -m venv "$venv"
 install=(run "$py" -m pip --disable-pip-version-check install -q --no-index --find-links "$folder" --no-build-isolation)
 "${install[@]}" -r requirements/build.txt
 "${install[@]}" -r requirements/torch.txt
+[ -n "$dry" ] || [ ${#compiled[@]} -gt 0 ] || use_headers_of_torch "$py"
 export FORCE_CUDA=1 MAX_JOBS CFLAGS="-O2 -g0 -DNDEBUG"
 MAX_JOBS=$(nproc)
 "${install[@]}" ${compiled[@]+"${compiled[@]}"} "$(grep onedl-mmcv requirements/onedl.txt)"

@@ -8,6 +8,7 @@
 # into FOLDER. Else its sources go there, and the GPU machine compiles them, which takes an nvcc and some minutes there.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. tools/nvcc.sh
 fail() { printf 'gpu-wheels: %s\n' "$*" >&2; exit 1; }
 [ $# -ge 1 ] || fail 'expected the folder: make gpu-wheels WHEELS=FOLDER'
 folder=$1
@@ -24,17 +25,17 @@ trap 'rm -f "$rest"' EXIT
 grep -v onedl-mmcv requirements/onedl.txt >"$rest"
 run mkdir -p "$folder"
 download=(run "$PYTHON" -m pip --disable-pip-version-check download -q -d "$folder")
-"${download[@]}" -r requirements/build.txt pip
+"${download[@]}" -r requirements/build.txt
 "${download[@]}" ${TORCH_ARGS:-} -r requirements/torch.txt
 # torch.txt again: it holds numpy and torch where they are.
 "${download[@]}" --find-links "$folder" -r requirements/torch.txt -r "$rest" -r requirements/runtime.txt -r requirements/gpu.txt \
   addict packaging pyyaml yapf opencv-python-headless
-nvcc=${CUDA_HOME:-/usr/local/cuda}/bin/nvcc
-[ -x "$nvcc" ] || nvcc=$(command -v nvcc || true)
+find_nvcc
 if [ -n "$nvcc" ]; then
   "$PYTHON" -c 'import torch, ninja' 2>/dev/null ||
     fail "there is an nvcc, and mmcv is compiled against torch, which $PYTHON has not: make setup, then call this again"
-  run env FORCE_CUDA=1 TORCH_CUDA_ARCH_LIST="${TORCH_CUDA_ARCH_LIST:-7.0;7.5;8.0;8.6;8.9;9.0+PTX}" MAX_JOBS="$(nproc)" \
+  use_headers_of_torch "$PYTHON"
+  run env FORCE_CUDA=1 TORCH_CUDA_ARCH_LIST="${TORCH_CUDA_ARCH_LIST:-7.5;8.0;8.6;8.9;9.0+PTX}" MAX_JOBS="$(nproc)" \
     CFLAGS="-O2 -g0 -DNDEBUG" "$PYTHON" -m pip --disable-pip-version-check wheel --no-deps --no-cache-dir \
     --no-build-isolation -w "$folder" "$mmcv"
 else
