@@ -89,7 +89,7 @@ class RunRound:
         s_test: The report of s_test; None where there is none.
         score: Name of the sampler's score.
         chosen: Entries of ``chosen.json`` in rank order; none before the choice is explained.
-        complete: Whether what it chose is labeled.
+        closed: Whether what it chose is labeled.
     """
 
     number: int
@@ -99,7 +99,7 @@ class RunRound:
     s_test: STestReport | None = None
     score: str = 'score'
     chosen: list[SelectionEntry] = field(default_factory=list)
-    complete: bool = False
+    closed: bool = False
 
 
 class RunFiles:
@@ -158,7 +158,7 @@ class RunFiles:
         """
         file = self.paths.initial
         for run_round in self.rounds:
-            if run_round.complete:
+            if run_round.closed:
                 file = self.paths.round(run_round.number).artifact('label')
         labels: dict[Hashable, list[NamedLabel]] = {}
         for labeled_file in (self.paths.holdout, file):
@@ -230,6 +230,4 @@ def read_round(work_dir: Path, paths: RoundPaths) -> RunRound:
     chosen: list[SelectionEntry] = []
     if state.done('describe'):
         chosen = read_json(paths.artifact('describe'))['images']
-    return RunRound(
-        paths.number, seconds, gpu_bytes, metrics, s_test, score, chosen, state.complete
-    )
+    return RunRound(paths.number, seconds, gpu_bytes, metrics, s_test, score, chosen, state.closed)
