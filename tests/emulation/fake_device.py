@@ -7,8 +7,8 @@ that is asked for a tensor on 'cuda', passes through :func:`_call`, which
 * marks results as being on the device;
 * counts transfers to the host, see :mod:`tests.emulation.transfers`.
 
-The kernels are those of the CPU, and so are mmcv's and torchvision's compiled operators: what is computed is the same to
-the last digit. Forward-mode differentiation works, too.
+The kernels are those of the CPU, and so are mmcv's and torchvision's compiled operators: what is computed is the same
+to the last digit. Forward-mode differentiation works, too.
 
 What it cannot show: kernels of CUDA that compute something else or have no second derivative, memory, speed, and mixed
 devices inside of a backward pass (gradients are marked when ``torch.autograd.grad`` returns them).
@@ -93,11 +93,10 @@ def means_device(device):
 
 
 def on_device(value):
-    """The same memory as a tensor of the device, still part of its graph."""
-    if not isinstance(value, torch.Tensor) or is_on_device(value):
-        return value
-    with torch._C.DisableTorchFunctionSubclass():
-        return value.as_subclass(DeviceTensor)
+    """Mark a tensor that was just made as one of the device: no view of it, which would change its graph."""
+    if isinstance(value, torch.Tensor):
+        value.__class__ = DeviceTensor
+    return value
 
 
 def on_cpu(value):
@@ -244,7 +243,7 @@ def _deepcopy(func, args, kwargs):
         return _plain(func, args, kwargs)
     if id(tensor) not in memo:
         with torch._C.DisableTorchFunctionSubclass():
-            copy = tensor.detach().clone().as_subclass(DeviceTensor)
+            copy = on_device(tensor.detach().clone())
         if isinstance(tensor, torch.nn.Parameter):
             copy = torch.nn.Parameter(copy, tensor.requires_grad)
         elif tensor.requires_grad:
@@ -272,7 +271,8 @@ def _made_of_data(func, args, kwargs):
     kwargs = {key: value for key, value in kwargs.items() if key not in ('device', 'requires_grad', 'pin_memory')}
     result = _plain(func, (tree_map(on_cpu, data), *rest), kwargs)
     if to_device:
-        record_transfer('tensor', (on_device(result), ), upload=True)
+        record_transfer('tensor', args, upload=True)
+        result = result.clone() if result is data else result
     result = on_device(result) if to_device else on_cpu(result)
     return result.requires_grad_() if needs_grad else result
 
@@ -284,6 +284,12 @@ def _new_tensor(func, args, kwargs):
     kwargs = {key: value for key, value in kwargs.items() if key != 'device'}
     result = _plain(func, (on_cpu(tensor), *data), kwargs)
     return on_device(result) if to_device else result
+
+
+def _shaped_like(func, args, kwargs):
+    """``view_as`` and its like: nothing but the shape of the other tensor is used."""
+    result = _plain(func, args, kwargs)
+    return on_device(result) if is_on_device(args[0]) else on_cpu(result)
 
 
 def _same_kind(func, args, kwargs):
@@ -320,7 +326,7 @@ _SPECIAL = {
     '__getitem__': _get_item, '__setitem__': _get_item, 'to': _to, 'cpu': _cpu, 'cuda': _cuda, 'type_as': _type_as,
     'numpy': _refuse_numpy, '__array__': _refuse_numpy, '__deepcopy__': _deepcopy, 'copy_': _copy,
     'tensor': _made_of_data, 'as_tensor': _made_of_data, 'asarray': _made_of_data, 'new_tensor': _new_tensor,
-    'type': _type,
+    'type': _type, 'view_as': _shaped_like, 'expand_as': _shaped_like, 'reshape_as': _shaped_like,
     'device.__get__': _answers(DEVICE), 'is_cuda.__get__': _answers(True), 'is_cpu.__get__': _answers(False),
     'get_device': _answers(0), '_has_compatible_shallow_copy_type': _same_kind, '__repr__': _show,
     '__format__': _show}
@@ -338,12 +344,23 @@ def fake_device():
     """Make 'cuda' the fake device. Its traces in torch and mmcv stay: enter it in a process of its own."""
     torch.__future__.set_overwrite_module_params_on_conversion(True)
     torch.Generator = AnyGenerator
+    torch.load = _load
     torch.cuda.current_device = lambda: 0
     torch.cuda.mem_get_info = lambda device=None: (2**33, 2**33)
     torch.cuda.memory_reserved = torch.cuda.memory_allocated = lambda device=None: 0
     _mark_results_of_mmcv()
     with FakeDevice():
         yield
+
+
+_torch_load = torch.load
+
+
+def _load(file, map_location=None, **kwargs):
+    """``torch.load``: what is asked for on the device is read on the CPU, and marked."""
+    if map_location is None or not means_device(map_location):
+        return _torch_load(file, map_location=map_location, **kwargs)
+    return tree_map(on_device, _torch_load(file, map_location=CPU, **kwargs))
 
 
 def _mark_results_of_mmcv():
