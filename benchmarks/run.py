@@ -207,10 +207,12 @@ def main() -> None:
     name, command = 'results.json', 'make bench'
     if args.device == 'cuda':
         name, command = 'results-cuda.json', 'make bench-gpu'
+    measured = measure(parts, args.n)
     if args.small:
-        command += ' --small'
+        command = 'python -m benchmarks.run --small'
+        measured = [dict(record, target='none') for record in measured]
     path = args.out / name
-    records = renewed(path, measure(parts, args.n), args.only)
+    records = renewed(path, measured, args.only)
     print(write_results(path, records, command))
 
 
