@@ -6,9 +6,8 @@ from datetime import timedelta
 import torch
 import torch.distributed as torch_dist
 from torch.distributed import distributed_c10d
-from torch.utils._pytree import tree_leaves
 
-from tests.emulation.fake_device import DEVICE, fake_device, is_on_device
+from tests.emulation.fake_device import DEVICE, fake_device, is_on_device, leaves_of
 from tests.processes import apart
 
 COLLECTIVES = ('all_reduce', 'all_gather', 'all_gather_into_tensor', 'broadcast', 'gather', 'reduce', 'reduce_scatter',
@@ -46,7 +45,7 @@ def _pass_for_nccl():
 def _gated(collective):
     @functools.wraps(collective)
     def call(*args, **kwargs):
-        for tensor in tree_leaves((args, kwargs)):
+        for tensor in leaves_of(args, kwargs):
             if isinstance(tensor, torch.Tensor) and not is_on_device(tensor):
                 raise RuntimeError(f'{collective.__name__}: No backend type associated with device type cpu')
         return collective(*args, **kwargs)

@@ -18,7 +18,7 @@ import contextlib
 
 import torch
 from torch.overrides import TorchFunctionMode, resolve_name
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_flatten, tree_map
 
 from tests.emulation.transfers import record_transfer
 
@@ -121,7 +121,7 @@ def _call(func, args, kwargs):
     if target is not None:
         kwargs = dict(kwargs, device=CPU)
         kwargs.pop('pin_memory', None)
-    to_device = means_device(target) if target is not None else any(map(is_on_device, _leaves(args, kwargs)))
+    to_device = means_device(target) if target is not None else any(map(is_on_device, leaves_of(args, kwargs)))
     needs_grad = target is not None and bool(kwargs.pop('requires_grad', False))
     result = _plain(func, args, kwargs)
     if not to_device:
@@ -135,8 +135,9 @@ def _plain(func, args, kwargs):
         return func(*args, **kwargs)
 
 
-def _leaves(args, kwargs):
-    return tree_leaves((args, kwargs))
+def leaves_of(*values):
+    """All values in nested tuples, lists and dicts."""
+    return tree_flatten(values)[0]
 
 
 def _wanted_device(kwargs):
@@ -150,7 +151,7 @@ def _property_name(func):
 
 def _refuse_mixture(name, args, kwargs):
     """Tensors of the CPU beside those of the device, and generators of the other kind."""
-    leaves = _leaves(args, kwargs)
+    leaves = leaves_of(args, kwargs)
     has_device = any(map(is_on_device, leaves)) or means_device(_wanted_device(kwargs))
     for generator in leaves:
         if isinstance(generator, _Generator) and (generator.device.type == 'cuda') != has_device:
@@ -168,7 +169,7 @@ def _refuse_mixture(name, args, kwargs):
 def _get_item(func, args, kwargs):
     """An index of the CPU may be used on the device, but none of the device on the CPU."""
     tensor, index, *value = args
-    indices = tree_leaves(index)
+    indices = leaves_of(index)
     if not is_on_device(tensor) and any(map(is_on_device, indices)):
         if any(is_on_device(i) and i.dim() for i in indices):
             raise WrongDeviceError('index: expected indices on the cpu, as is the indexed tensor, found cuda')
@@ -264,8 +265,8 @@ def _made_of_data(func, args, kwargs):
     """``torch.tensor`` and its like: of numbers, or of another tensor."""
     data, *rest = args
     device = kwargs.get('device')
-    to_device = means_device(device) if device is not None else any(map(is_on_device, tree_leaves(data)))
-    if any(map(is_on_device, tree_leaves(data))) and not (to_device and is_on_device(data)):
+    to_device = means_device(device) if device is not None else any(map(is_on_device, leaves_of(data)))
+    if any(map(is_on_device, leaves_of(data))) and not (to_device and is_on_device(data)):
         record_transfer('tensor', args)
     needs_grad = kwargs.get('requires_grad', False)
     kwargs = {key: value for key, value in kwargs.items() if key not in ('device', 'requires_grad', 'pin_memory')}
@@ -370,7 +371,7 @@ def _mark_results_of_mmcv():
     def marking(operator):
         def call(*args, **kwargs):
             result = operator(*args, **kwargs)
-            if any(map(is_on_device, _leaves(args, kwargs))):
+            if any(map(is_on_device, leaves_of(args, kwargs))):
                 return tree_map(on_device, result)
             return result
 

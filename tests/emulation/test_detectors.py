@@ -55,7 +55,7 @@ QUICK = ('fcos', 'faster_rcnn', 'detr')
 
 @pytest.fixture
 def same_layout(monkeypatch):
-    """Images laid out in memory as on a GPU: rounding errors of another layout give an untrained RPN other proposals."""
+    """Images laid out as on a GPU: rounding errors of another layout give an untrained RPN other proposals."""
     for module in (dense_head, features, predict):
         monkeypatch.setattr(module, 'to_channels_last_on_cpu', lambda inputs: inputs)
 

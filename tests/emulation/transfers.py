@@ -12,8 +12,8 @@ _counters = []
 
 def record_transfer(name, args, upload=False):
     """Note a transfer by the innermost line of mmal that caused it; one caused inside of a model is the model's."""
-    from tests.emulation.fake_device import is_on_device, tree_leaves
-    if not _counters or not (upload or any(map(is_on_device, tree_leaves(args)))):
+    from tests.emulation.fake_device import is_on_device, leaves_of
+    if not _counters or not (upload or any(map(is_on_device, leaves_of(args)))):
         return
     place = _own_place()
     if place is not None:
