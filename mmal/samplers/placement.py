@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from mmal.utils.gpu_memory import free_bytes
+
 SHARE = 0.5
 """Share of a GPU's free memory that vectors may take."""
 
@@ -22,9 +24,6 @@ def device_with_room(model: nn.Module, nbytes: int) -> torch.device:
     device = next(model.parameters()).device
     if device.type != 'cuda':
         return torch.device('cpu')
-    free, _ = torch.cuda.mem_get_info(device)
-    # What torch holds for reuse is free as well.
-    free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    if nbytes > SHARE * free:
+    if nbytes > SHARE * free_bytes(device):
         return torch.device('cpu')
     return device

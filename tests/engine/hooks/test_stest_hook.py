@@ -82,6 +82,27 @@ def select(hook, task, items):
     return choose_parameters(hook.settings, task, items)
 
 
+def test_a_full_gpu_is_a_message_that_names_the_settings(runner, tmp_path, monkeypatch):
+    def full(self, items):
+        raise torch.cuda.OutOfMemoryError('CUDA out of memory.')
+
+    monkeypatch.setattr(MeanGradient, 'update', full)
+    settings = StestHook.from_runner(runner).settings
+    with pytest.raises(InputError, match=r'full in s_test: .*Lower StestHook.batch_size \(now 4\), '
+                                         r'solver.batch_size \(now 2\) or StestHook.memory_gb \(now 4\)'):
+        compute(runner, settings, tmp_path / 's_test.pth')
+
+
+def test_peak_gpu_memory_stands_in_the_report_where_there_is_some(runner, tmp_path, monkeypatch):
+    settings = StestHook.from_runner(runner).settings
+    compute(runner, settings, tmp_path / 's_test.pth')
+    if not torch.cuda.is_available():
+        assert 'gpu_bytes' not in read_json(tmp_path / 's_test.json')
+    monkeypatch.setattr('mmal.engine.stest.peak_bytes', lambda: 12345)
+    compute(runner, settings, tmp_path / 's_test.pth')
+    assert read_json(tmp_path / 's_test.json')['gpu_bytes'] == 12345
+
+
 def test_v_is_the_mean_over_the_reference_set_whatever_the_batch(runner):
     hook, data, task, _, params, finite = parts(runner)
     reference = data.reference_dataset('val')
