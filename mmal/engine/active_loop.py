@@ -15,6 +15,7 @@ from torch import nn
 from mmal.adapters import build_data_adapter
 from mmal.errors import InputError
 from mmal.fileio.tensors import forbid_unpickling
+from mmal.fileio.text import read_json
 from mmal.oracles.base import LabelsPending
 from mmal.pool.budget import DEFAULT_HOLDOUT, BudgetUnit, holdout_size
 from mmal.pool.pool import Pool
@@ -236,6 +237,9 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             if not unlabeled_candidates(run, round_):
                 run.log.info(f'The pool is used up after round {number}.')
                 break
+            if _selected_nothing(round_):
+                run.log.info(f'After round {number} the pool has nothing but copies left.')
+                break
             labeled_file = round_.state.artifact('label')
 
     def _open_round(self, number: int, labeled_file: Path) -> Round:
@@ -275,6 +279,11 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         curve = write_curve(run.paths.work_dir, type(run.sampler).__name__)
         log_to_trackers(self.runner, run.data, curve)
         renew_report(run.paths.work_dir, run.data, run.log)
+
+
+def _selected_nothing(round_: Round) -> bool:
+    """Whether a round's query found nothing to take: what is left are copies."""
+    return round_.state.done('select') and not read_json(round_.state.artifact('select'))
 
 
 def _build(registry: Registry, cfg: dict[str, Any], name: str, **kwargs: Any) -> Any:
