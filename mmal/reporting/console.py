@@ -28,7 +28,7 @@ def log_run_summary(work_dir: str | Path, logger: logging.Logger, reason: str = 
         )
     left_out = left_out_of_run(work_dir)
     if left_out:
-        logger.info(f'In all {describe_left_out(left_out)}.')
+        logger.info(f'In all queries {describe_left_out(left_out)}.')
     if reason:
         logger.info(reason)
     if paths.report.exists():

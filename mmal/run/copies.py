@@ -142,11 +142,14 @@ def describe_left_out(left_out: Sequence[LeftOut]) -> str:
         parts.append(f'{n_exact} byte-identical to labeled or chosen images')
     if n_near:
         parts.append(f'{n_near} almost identical by their features')
-    images = 'image was' if len(left_out) == 1 else 'images were'
-    text = f'{len(left_out)} {images} left out as copies: {", ".join(parts)}'
+    if len(left_out) == 1:
+        images, copies, them = '1 image was', 'a copy', 'it'
+    else:
+        images, copies, them = f'{len(left_out)} images were', 'copies', 'them'
+    text = f'{images} left out as {copies}: {", ".join(parts)}'
     boxes = boxes_saved(left_out)
     if boxes is not None:
-        text += f'; labeling them would have cost {boxes} boxes'
+        text += f'; labeling {them} would have cost {boxes} boxes'
     return text
 
 
