@@ -9,6 +9,7 @@ altered ones, those that pass for a near-copy of the photograph they were made o
 from __future__ import annotations
 
 import argparse
+import copy
 import io
 import json
 import random
@@ -25,6 +26,8 @@ from torch import Tensor
 
 from benchmarks.harness import machine, versions
 from mmal.adapters import build_data_adapter, build_model_adapter
+from mmal.adapters.base import ModelAdapter
+from mmal.adapters.dataset_config import leaf_dataset
 from mmal.adapters.loading import batches, items_or_raise
 from mmal.fileio.tensors import load_tensors
 from mmal.samplers.near_copies import MAX_COSINE, DistinctVectors
@@ -112,7 +115,7 @@ def photographs(folder: Path, n: int) -> list[Path]:
     return files
 
 
-def features(cfg: Config, adapter: object, pictures: list[Image.Image]) -> Tensor:
+def features(cfg: Config, adapter: ModelAdapter, pictures: list[Image.Image]) -> Tensor:
     """Compute the features of pictures, shape (N, D).
 
     Args:
@@ -128,14 +131,13 @@ def features(cfg: Config, adapter: object, pictures: list[Image.Image]) -> Tenso
             images.append(
                 dict(id=number, file_name=name, width=picture.width, height=picture.height)
             )
-        classes = cfg.train_dataloader.dataset.metainfo.classes
+        cfg = copy.deepcopy(cfg)
+        leaf = leaf_dataset(cfg.train_dataloader.dataset)
+        classes = leaf.metainfo.classes
         categories = [dict(id=n + 1, name=name) for n, name in enumerate(classes)]
         listing = Path(folder, 'listing.json')
         listing.write_text(json.dumps(dict(images=images, annotations=[], categories=categories)))
-        cfg = cfg.copy()
-        cfg.train_dataloader.dataset.update(
-            data_root='', ann_file=str(listing), data_prefix=dict(img=folder)
-        )
+        leaf.update(data_root='', ann_file=str(listing), data_prefix=dict(img=folder))
         dataset = build_data_adapter(cfg).pool_dataset(str(listing))
         parts = []
         for batch in batches(dataset, range(len(dataset)), BATCH_SIZE):
