@@ -157,6 +157,8 @@ class Round:
         pool: The labeled and unlabeled part of the pool.
         model: Model of the round.
         open_pool: Opens the pool's dataset once; see :meth:`RunContext.open_pool`.
+        is_last: Whether no round comes after it, so that it ends with its evaluation. Defaults to
+            False.
     """
 
     state: RoundState
@@ -164,8 +166,14 @@ class Round:
     pool: Pool
     model: RoundModel
     open_pool: Callable[[], tuple[Any, dict[Hashable, int]]]
+    is_last: bool = False
 
     @property
     def number(self) -> int:
         """Number of the round, from 0."""
         return self.state.number
+
+    @property
+    def complete(self) -> bool:
+        """Whether all phases that the round has are finished."""
+        return self.state.evaluated if self.is_last else self.state.closed

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmal.annotation.batch import Batch
 from mmal.fileio.text import read_json, write_json
-from mmal.oracles.base import LabelsPending, OracleResponse, Request
+from mmal.oracles.base import OracleResponse, Request
 from mmal.pool.cost_model import write_costs
 from mmal.pool.score_table import pseudo_boxes_of
 from mmal.run.costs import cost_model
@@ -19,9 +19,7 @@ from .base import Phase
 
 
 class Label(Phase):
-    """Writes ``labeled.json``: all that is labeled then, for the next round. It completes the
-    round.
-    """
+    """Writes ``labeled.json``: all that is labeled then, for the next round. It closes a round."""
 
     name = 'label'
     needs = ('score', 'select', 'describe')
@@ -60,16 +58,7 @@ def _ask_oracle(run: RunContext, round_: Round, selected: list[Hashable]) -> Ora
         explanations = read_json(round_.state.artifact('describe'))['images']
         return batch_for_annotators(run.data, folder.name, selected, explanations)
 
-    try:
-        return run.oracle.answer(Request(selected, folder, make_batch))
-    except LabelsPending as e:
-        if round_.number < run.settings.rounds - 1:
-            raise
-        raise LabelsPending(
-            f'{e} This is the last of {run.settings.rounds} rounds: nothing is trained on these '
-            'labels '
-            'unless train_cfg.rounds is raised, so that they may as well stay undone.'
-        ) from None
+    return run.oracle.answer(Request(selected, folder, make_batch))
 
 
 def _pseudo_boxes(round_: Round, selected: list[Hashable]) -> dict[Hashable, int]:

@@ -89,7 +89,7 @@ class RunRound:
         s_test: The report of s_test; None where there is none.
         score: Name of the sampler's score.
         chosen: Entries of ``chosen.json`` in rank order; none before the choice is explained.
-        complete: Whether what it chose is labeled.
+        closed: Whether what it chose is labeled.
         left_out: What it left out as copies.
     """
 
@@ -99,7 +99,7 @@ class RunRound:
     s_test: STestReport | None = None
     score: str = 'score'
     chosen: list[SelectionEntry] = field(default_factory=list)
-    complete: bool = False
+    closed: bool = False
     left_out: list[LeftOut] = field(default_factory=list)
 
 
@@ -159,7 +159,7 @@ class RunFiles:
         """
         file = self.paths.initial
         for run_round in self.rounds:
-            if run_round.complete:
+            if run_round.closed:
                 file = self.paths.round(run_round.number).artifact('label')
         labels: dict[Hashable, list[NamedLabel]] = {}
         for labeled_file in (self.paths.holdout, file):
@@ -229,4 +229,4 @@ def read_round(work_dir: Path, paths: RoundPaths) -> RunRound:
     left_out: list[LeftOut] = []
     if state.done('select'):
         left_out = read_copies(paths)['left_out']
-    return RunRound(paths.number, seconds, metrics, s_test, score, chosen, state.complete, left_out)
+    return RunRound(paths.number, seconds, metrics, s_test, score, chosen, state.closed, left_out)
