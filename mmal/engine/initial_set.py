@@ -69,7 +69,7 @@ def choose_initial_set(run: RunContext) -> InitialSet:
     was_asked_for = run_on_rank_zero(lambda: run.paths.initial_batch.batch.exists())
     if run.cold_start is None or was_asked_for:
         return run_on_rank_zero(lambda: draw_initial_set(run))
-    held_out = run_on_rank_zero(lambda: _draw(run, run.settings.holdout))
+    held_out = run_on_rank_zero(lambda: _draw(run, _readable_ids(run), run.settings.holdout))
     chosen = _choose_by_sampler(run, run.cold_start, held_out)
     return InitialSet(in_order(held_out + chosen), set(held_out))
 
@@ -87,7 +87,7 @@ def draw_initial_set(run: RunContext) -> InitialSet:
             chose; or if the pool has too few images that differ.
     """
     settings = run.settings
-    drawn = _draw(run, settings.initial)
+    drawn = _draw(run, _readable_ids(run), settings.initial)
     held_out = set(drawn[: settings.holdout])
     if run.cold_start is None:
         return InitialSet(drawn, held_out)
@@ -102,18 +102,17 @@ def draw_initial_set(run: RunContext) -> InitialSet:
     )
 
 
-def _draw(run: RunContext, n: int) -> list[Hashable]:
+def _draw(run: RunContext, candidates: Sequence[Hashable], n: int) -> list[Hashable]:
     """Draw ``n`` images at random, none of which is byte-identical to another.
 
-    Where there are no copies these are the first of the shuffled pool.
+    Where there are no copies these are the first of the shuffled candidates.
     """
-    readable = _readable_ids(run)
     known = KnownContents(image_contents(run))
     drawn: list[Hashable] = []
     n_shuffled = 0
-    while len(drawn) < n and n_shuffled < len(readable):
+    while len(drawn) < n and n_shuffled < len(candidates):
         wanted = n_shuffled + n - len(drawn)
-        order = first_shuffled(readable, run.settings.seed, 'initial', wanted)
+        order = first_shuffled(candidates, run.settings.seed, 'initial', wanted)
         drawn += _admitted(order[n_shuffled:], known, n - len(drawn))
         n_shuffled = wanted
     _require_different(run, len(drawn), n)
