@@ -144,6 +144,14 @@ class DataAdapter(Protocol):
             dataset: The built dataset.
         """
 
+    def image_names(self, dataset: Any) -> list[str]:
+        """Return what tells the images of a built reference or evaluation set apart: the path of a
+        file, local or not; of an image in memory, a checksum of its pixels.
+
+        Args:
+            dataset: The built dataset.
+        """
+
     def check_dataset(self, dataset: Any, name: str) -> None:
         """Check the files, annotations and classes of a built reference or evaluation set.
 

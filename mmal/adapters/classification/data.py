@@ -158,6 +158,18 @@ class ClassificationDataAdapter:
                 paths.append(info['img_path'])
         return paths
 
+    def image_names(self, dataset: Any) -> list[str]:
+        """Return what tells the images of a built reference or evaluation set apart: the path of a
+        file, local or not; of an image in memory, a checksum of its pixels.
+
+        Args:
+            dataset: The built dataset.
+        """
+        names = []
+        for info in _infos(dataset):
+            names.append(info['img_path'] if 'img_path' in info else pixel_digest(info['img']))
+        return names
+
     # --- labels -----------------------------------------------------------------------------------
 
     def check_dataset(self, dataset: Any, name: str) -> None:
