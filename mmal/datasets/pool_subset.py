@@ -74,7 +74,7 @@ def image_ids(dataset: BaseDataset) -> list[str]:
     return ids
 
 
-def pixel_digest(image_id: str) -> str:
+def digest_in_id(image_id: str) -> str:
     """Read the digest of an image's pixels off its id.
 
     Args:

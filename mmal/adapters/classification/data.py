@@ -23,7 +23,13 @@ from mmal.adapters.dataset_config import (
     test_pipeline,
 )
 from mmal.annotation.records import ImageLabel
-from mmal.datasets.pool_subset import PoolSubset, image_ids, image_root, pixel_digest
+from mmal.datasets.pool_subset import (
+    PoolSubset,
+    digest_in_id,
+    image_ids,
+    image_root,
+    pixel_digest,
+)
 from mmal.errors import InputError
 from mmal.fileio.checksummed import digest_bytes
 from mmal.fileio.text import read_json
@@ -125,7 +131,7 @@ class ClassificationDataAdapter:
         """
         if self._paths[image_id]:
             return ''
-        return pixel_digest(str(image_id))
+        return digest_in_id(str(image_id))
 
     def missing_files(self) -> list[str]:
         """Return the paths of local image files that do not exist."""
