@@ -103,6 +103,13 @@ class DataAdapter(Protocol):
             image_id: Id of an image of the pool.
         """
 
+    def pixel_digest(self, image_id: ImageId) -> str:
+        """Return a checksum of the pixels of an image without a file; '' if it has one.
+
+        Args:
+            image_id: Id of an image of the pool.
+        """
+
     def file_info(self, image_id: ImageId) -> dict[str, Any]:
         """Return ``file_name`` below :meth:`image_root`, with ``width`` and ``height`` if known.
 

@@ -74,6 +74,18 @@ def image_ids(dataset: BaseDataset) -> list[str]:
     return ids
 
 
+def digest_in_id(image_id: str) -> str:
+    """Read the digest of an image's pixels off its id.
+
+    Args:
+        image_id: Id of an image without a file, as :func:`image_ids` makes it.
+
+    Returns:
+        Sixteen hexadecimal digits, the same for images whose pixels are the same.
+    """
+    return image_id.partition('-')[0]
+
+
 @DATASETS.register_module()
 class PoolSubset:
     """Images of a classification dataset, chosen and labeled by a file.

@@ -19,6 +19,7 @@ from torch import nn
 from mmal.adapters import build_data_adapter
 from mmal.errors import InputError
 from mmal.fileio.tensors import forbid_unpickling
+from mmal.fileio.text import read_json
 from mmal.oracles.base import LabelsPending
 from mmal.pool.budget import BudgetUnit, holdout_size
 from mmal.pool.pool import Pool
@@ -254,6 +255,8 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             self._report()
             if not unlabeled_candidates(run, round_):
                 return f'The pool is used up after round {number}.'
+            if _selected_nothing(round_):
+                return f'After round {number} the pool has nothing but copies left.'
             labeled_file = round_.state.artifact('label')
         return end_of_rounds(run.paths.work_dir, run.settings.rounds)
 
@@ -303,6 +306,11 @@ def _is_last(run: RunContext, round_: Round) -> bool:
         return True
     has_chosen = round_.state.done('score')
     return not has_chosen and not unlabeled_candidates(run, round_)
+
+
+def _selected_nothing(round_: Round) -> bool:
+    """Whether a round's query found nothing to take: what is left are copies."""
+    return round_.state.done('select') and not read_json(round_.state.artifact('select'))
 
 
 def _build(registry: Registry, cfg: dict[str, Any], name: str, **kwargs: Any) -> Any:

@@ -35,6 +35,15 @@ def test_iterations_a_repeated_dataset_and_averaged_weights(make_cfg, run):
     assert not torch.equal(ours['state_dict'][key], ours['ema_state_dict'][f'module.{key}'])
 
 
+def test_a_run_ends_where_only_copies_are_left(make_cfg, run, dataset):
+    for n in range(9, 15):
+        (dataset / f'set_{n:03d}.png').write_bytes((dataset / f'set_{n - 8:03d}.png').read_bytes())
+    work_dir = run(make_cfg(**RANDOM, rounds=4, initial=6, query=3))
+    assert [len(read_json(work_dir / f'round_{n:02d}' / 'selected.json')) for n in range(2)] == [2, 0]
+    assert not (work_dir / 'round_02').exists()
+    assert len(read_json(work_dir / 'round_01' / 'copies.json')['left_out']) == 6
+
+
 def falsify(dataset, keep, how):
     """Strip or falsify the annotations of every image that is not in ``keep``."""
     data = read_json(dataset / 'train.json')

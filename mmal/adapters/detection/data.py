@@ -128,6 +128,15 @@ class DetectionDataAdapter:
         """
         return osp.join(self.prefix, self._by_id[image_id]['file_name'])
 
+    @staticmethod
+    def pixel_digest(image_id: ImageId) -> str:
+        """Return '': every image has a file.
+
+        Args:
+            image_id: Id of an image of the pool; not used.
+        """
+        return ''
+
     def missing_files(self) -> list[str]:
         """Return the paths of local image files that do not exist."""
         if not self.is_local:

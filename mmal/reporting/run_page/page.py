@@ -19,6 +19,7 @@ from mmal.run.overlap import overlap_caution
 from mmal.utils.collect_env import package_versions
 
 from .cards import gallery
+from .copies_section import copies_section
 from .cost_section import cost_section
 from .run_files import RunFiles
 from .sections import contents_section, curve_section, s_test_section, seconds_section
@@ -146,6 +147,7 @@ def _sections(run: RunFiles) -> list[Section]:
         contents_section(run),
         s_test_section(run),
         cost_section(run),
+        copies_section(run),
         seconds_section(run),
     ]
     return [section for section in sections if section is not None]

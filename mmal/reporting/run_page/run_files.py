@@ -12,6 +12,7 @@ from mmal.annotation.records import by_image, is_box
 from mmal.fileio.checksummed import read_checksummed
 from mmal.fileio.text import read_json
 from mmal.pool.score_table import selected_scores
+from mmal.run.copies import LeftOut, read_copies
 from mmal.run.layout import PHASES, RoundPaths, RunPaths
 from mmal.run.round_state import RoundState
 
@@ -90,6 +91,7 @@ class RunRound:
         score: Name of the sampler's score.
         chosen: Entries of ``chosen.json`` in rank order; none before the choice is explained.
         closed: Whether what it chose is labeled.
+        left_out: What it left out as copies.
     """
 
     number: int
@@ -100,6 +102,7 @@ class RunRound:
     score: str = 'score'
     chosen: list[SelectionEntry] = field(default_factory=list)
     closed: bool = False
+    left_out: list[LeftOut] = field(default_factory=list)
 
 
 class RunFiles:
@@ -230,4 +233,9 @@ def read_round(work_dir: Path, paths: RoundPaths) -> RunRound:
     chosen: list[SelectionEntry] = []
     if state.done('describe'):
         chosen = read_json(paths.artifact('describe'))['images']
-    return RunRound(paths.number, seconds, gpu_bytes, metrics, s_test, score, chosen, state.closed)
+    left_out: list[LeftOut] = []
+    if state.done('select'):
+        left_out = read_copies(paths)['left_out']
+    return RunRound(
+        paths.number, seconds, gpu_bytes, metrics, s_test, score, chosen, state.closed, left_out
+    )
