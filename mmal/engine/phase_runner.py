@@ -74,14 +74,15 @@ class PhaseRunner:
             RuntimeError: If a phase that it needs is not done.
         """
         state = round_.state
+        title = round_.title.capitalize()
         if state.done(phase.name):
-            run.log.info(f'Round {round_.number}: {phase.name} is done already.')
+            run.log.info(f'{title}: {phase.name} is done already.')
             return
-        missing = [name for name in phase.needs if not state.done(name)]
+        needed = [name for name in phase.needs if name not in round_.given]
+        missing = [name for name in needed if not state.done(name)]
         if missing:
             raise RuntimeError(
-                f'Round {round_.number}: {phase.name} reads what {" and ".join(missing)} leave, '
-                'which is not '
+                f'{title}: {phase.name} reads what {" and ".join(missing)} leave, which is not '
                 'there. Run these phases before it.'
             )
         if phase.name in HOOK_BEFORE:
@@ -101,7 +102,7 @@ class PhaseRunner:
             state.invalidate_from(phase.name)
             state.record[phase.name] = dict(seconds=seconds)
         dist.barrier()
-        run.log.info(f'Round {round_.number}: {phase.name} took {seconds:.1f} s.')
+        run.log.info(f'{title}: {phase.name} took {seconds:.1f} s.')
         if phase.name in HOOK_AFTER:
             self.call_hook(HOOK_AFTER[phase.name], run=run, round_=round_)
 

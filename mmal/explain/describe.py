@@ -203,7 +203,7 @@ def _loaded(query: Query, ids: ImageIds, title: str) -> Iterator[dict[ImageId, A
     id_of_row = {row_of_id[image_id]: image_id for image_id in ids}
     loader = batches(dataset, list(id_of_row), query.batch_size, query.num_workers)
     n_batches = -(-len(ids) // query.batch_size)
-    shown_title = f'round {query.round}: {title}'
+    shown_title = query.titled(title)
     for batch in track(loader, n_batches, shown_title, query.logger):
         items_by_id = {}
         for row, item in batch:
