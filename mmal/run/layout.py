@@ -126,9 +126,24 @@ class SelectionPaths(PhasePaths):
         return self.folder / 'selection.json'
 
     @property
+    def config(self) -> Path:
+        """The model's config with the selection's images as its training set."""
+        return self.folder / 'config.py'
+
+    @property
     def labeled_before(self) -> Path:
         """The labels that it was given."""
         return self.folder / 'labeled_before.json'
+
+    @property
+    def reference(self) -> Path:
+        """The reference set, where it came as a file of labels."""
+        return self.folder / 'reference.json'
+
+    @property
+    def labeled(self) -> Path:
+        """All that is labeled once labels of the selected images have come back."""
+        return self.artifact('label')
 
     @property
     def image_list(self) -> Path:
