@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-import pickle
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.device import get_device
@@ -15,10 +14,9 @@ from torch import nn
 
 from mmal.adapters import build_model_adapter
 from mmal.adapters.base import ModelAdapter
-from mmal.errors import InputError
-from mmal.fileio.tensors import load_tensors
 from mmal.run.layout import RoundPaths
 
+from .given_checkpoint import GivenCheckpoint, load_given
 from .round_runner import free_memory
 
 
@@ -30,17 +28,21 @@ class CheckpointModel:
 
     Args:
         cfg: The whole config.
-        checkpoint: The file with its weights. It is read with an allow-list, never unpickled.
+        checkpoint: Its weights.
+        classes: Names of the classes, in the order of the model's outputs.
         seed: Seed of what is drawn with it.
 
     Attributes:
         seed: Seed of what is drawn with it.
     """
 
-    def __init__(self, cfg: Config, checkpoint: Path, seed: int) -> None:
+    def __init__(
+        self, cfg: Config, checkpoint: GivenCheckpoint, classes: Sequence[str], seed: int
+    ) -> None:
         self.seed = seed
         self._cfg = cfg
         self._checkpoint = checkpoint
+        self._classes = classes
 
     def train(self, checkpoint: Path) -> None:
         """Refuse: the model is given.
@@ -51,7 +53,7 @@ class CheckpointModel:
         Raises:
             RuntimeError: Always.
         """
-        raise RuntimeError(f'The model of {self._checkpoint} is given, and is not trained.')
+        raise RuntimeError(f'The model of {self._checkpoint.path} is given, and is not trained.')
 
     def evaluate(self) -> dict[str, float]:
         """Return no metric: a given model is taken as it is."""
@@ -60,14 +62,14 @@ class CheckpointModel:
     @cached_property
     def _adapter(self) -> ModelAdapter:
         model = build_model(self._cfg)
-        load_weights(model, self._checkpoint)
+        load_given(model, self._checkpoint, self._classes)
         return build_model_adapter(model.to(get_device()).eval(), self._cfg)
 
     def adapter(self) -> ModelAdapter:
         """The model with its weights, as influence and samplers need it.
 
         Raises:
-            InputError: If the checkpoint cannot be read, or is of another architecture.
+            InputError: If the checkpoint is of another architecture, or of other classes.
         """
         return self._adapter
 
@@ -125,41 +127,3 @@ def build_model(cfg: Config) -> nn.Module:
         model_cfg.setdefault('data_preprocessor', cfg.data_preprocessor)
     model: nn.Module = MODELS.build(model_cfg)
     return model
-
-
-def load_weights(model: nn.Module, checkpoint: Path) -> None:
-    """Load the weights of a checkpoint into a model.
-
-    Args:
-        model: The model.
-        checkpoint: Path of the file.
-
-    Raises:
-        InputError: If the file does not exist, holds code, or is of another architecture.
-    """
-    state_dict = read_checkpoint(checkpoint)
-    state_dict = state_dict.get('state_dict', state_dict)
-    try:
-        model.load_state_dict(state_dict)
-    except RuntimeError as e:
-        raise InputError(
-            f'{checkpoint} is of another architecture than the config: {e}. Give the config that '
-            'it was trained with.'
-        ) from None
-
-
-def read_checkpoint(checkpoint: Path) -> dict[str, Any]:
-    """Read a checkpoint by the allow-list.
-
-    Args:
-        checkpoint: Path of the file.
-
-    Raises:
-        InputError: If it does not exist, or holds more than tensors and plain values.
-    """
-    if not checkpoint.is_file():
-        raise InputError(f'{checkpoint} does not exist. Give the path of a checkpoint.')
-    try:
-        return load_tensors(checkpoint)
-    except pickle.UnpicklingError as e:
-        raise InputError(f'{checkpoint} holds more than tensors and plain values: {e}') from None

@@ -33,6 +33,7 @@ from mmal.utils.collect_env import collect_env
 from .batches import explained_batch
 from .checkpoint_models import CheckpointModel, CheckpointModels
 from .context import Round, RunContext
+from .given_checkpoint import read_checkpoint
 from .hooks.stest_hook import StestHook
 from .phase_runner import PhaseRunner
 from .phases.base import Phase
@@ -144,8 +145,9 @@ class Selection:
             hook = StestHook(**settings.stest)
             self._stest = hook.settings.with_solver(self._sampler.solver)
             _require_reference(cfg, settings)
-        self._model = CheckpointModel(cfg, settings.checkpoint, settings.seed)
-        self._listing = build_listing(cfg)
+        checkpoint = read_checkpoint(settings.checkpoint)
+        self._listing = build_listing(cfg, checkpoint.classes or ())
+        self._model = CheckpointModel(cfg, checkpoint, self._listing.classes, settings.seed)
 
     def run(self) -> RunContext:
         """Do what is not done yet, and write the files for labeling tools.
