@@ -149,9 +149,12 @@ def outcome(work_dir: Path) -> dict[str, Any]:
 def _outcome_of_round(paths: RoundPaths) -> dict[str, Any]:
     contents: dict[str, Any] = {}
     for phase in COMPARED_JSON:
-        contents[_label(paths.artifact(phase))] = read_json(paths.artifact(phase))
+        # A last round has no query.
+        if paths.artifact(phase).exists():
+            contents[_label(paths.artifact(phase))] = read_json(paths.artifact(phase))
     scores = paths.artifact('score')
-    contents[_label(scores)] = read_csv(scores)
+    if scores.exists():
+        contents[_label(scores)] = read_csv(scores)
     checkpoint = paths.artifact('train')
     weights = load_tensors(checkpoint)['state_dict']
     vectors = [tensor.double().flatten() for tensor in weights.values()]

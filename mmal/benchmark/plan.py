@@ -87,14 +87,14 @@ class PlannedRun:
         return RunStatus(begun=True, done=has_rounds and same_stop, error=marker['error'])
 
     def read_rounds_done(self) -> int:
-        """Read from the run's folder how many of its rounds are finished.
+        """Read from the run's folder how many of its rounds are trained and evaluated.
 
         Raises:
             CorruptStateError: If the record of a round is damaged.
         """
         if self._read_marker() is None:
             return 0
-        return sum(RoundState(self.folder, number).complete for number in range(self.rounds))
+        return sum(RoundState(self.folder, number).evaluated for number in range(self.rounds))
 
     def mark(self, done: bool, error: str | None = None) -> None:
         """Note in the run's folder which config is run there, and whether it has ended or failed.

@@ -1,8 +1,12 @@
-"""The outer loop: train, evaluate, solve s_test, score, select, explain, label, and round again."""
+"""The outer loop: train, evaluate, solve s_test, score, select, explain, label, and round again.
+
+The last round trains and evaluates.
+"""
 
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +23,7 @@ from mmal.oracles.base import LabelsPending
 from mmal.pool.budget import DEFAULT_HOLDOUT, BudgetUnit, holdout_size
 from mmal.pool.pool import Pool
 from mmal.registry import LOOPS, ORACLES, SAMPLERS
-from mmal.reporting.console import log_run_summary
+from mmal.reporting.console import end_of_rounds, log_run_summary
 from mmal.reporting.learning_curve import write_curve
 from mmal.reporting.run_page import renew_report
 from mmal.reporting.trackers import log_to_trackers
@@ -48,21 +52,25 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
 
     Each round trains a fresh model in an inner Runner of its own (``round_XX/``), evaluates it,
     computes s_test if the sampler needs it, scores the unlabeled images, selects within the budget
-    and has the selected images labeled. What a config's ``train_cfg`` holds besides the arguments
+    and has the selected images labeled. The last round ends with its evaluation, because nothing
+    would be trained on what it selects. What a config's ``train_cfg`` holds besides the arguments
     below (``max_epochs``, ``val_interval``, ...) goes to the inner training loop.
 
     Every hook of the config may have the methods ``before_query(runner, run, round_)``,
     ``after_query(runner, run, round_)`` and ``after_round(runner, run, round_)``. They are called
-    before a round's images are scored, after they are selected and explained, and after they are
-    labeled, in every process, with the outer Runner, the :class:`~mmal.engine.context.RunContext`
-    and the :class:`~mmal.engine.context.Round`.
+    before a round's images are scored, after they are selected and explained, and at the end of a
+    round: after they are labeled, or after the evaluation of the last round. They are called in
+    every process, with the outer Runner, the :class:`~mmal.engine.context.RunContext` and the
+    :class:`~mmal.engine.context.Round`.
 
     Args:
         runner: The outer Runner.
         dataloader: Config of ``train_dataloader``. Its dataset is the pool.
         initial: Number of images to begin with, whatever the unit, drawn at random.
         query: What one query may spend, in ``unit``.
-        rounds: Number of trainings in all. Fewer are run if the pool is used up before.
+        rounds: Number of trainings in all. Fewer are run if the pool is used up before. A run that
+            is resumed with a greater number goes on with the query of what was its last round; with
+            a lower one, rounds that are there stay.
         sampler: Config of a sampler.
         oracle: Config of an oracle. Defaults to ``dict(type='mmal.SimulatedOracle')``.
         cold_start: Config of a sampler that chooses the initial set by what the config's pretrained
@@ -207,12 +215,11 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         # mmengine collects garbage at each dataset it builds. What is loaded by now stays, so it is
         # skipped.
         gc.freeze()
-        reason = ''
         try:
             open_run(self.context, self.inputs)
             # The outer model is never trained; the rounds' models need the room.
             self.runner.model.cpu()
-            self._run_rounds()
+            reason = self._run_rounds()
         except StopRun as e:
             reason = f'Stopped early: {e}.'
             self._report()
@@ -225,29 +232,31 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         model: nn.Module = self.runner.model
         return model
 
-    def _run_rounds(self) -> None:
+    def _run_rounds(self) -> str:
+        """Run the rounds. What is returned is said at the end of the log."""
         run = self.context
         labeled_file = run.paths.initial
         for number in range(run.settings.rounds):
             round_ = self._open_round(number, labeled_file)
-            if not round_.state.complete:
+            if not round_.complete:
                 self.run_round(round_)
             self._report()
             if not unlabeled_candidates(run, round_):
-                run.log.info(f'The pool is used up after round {number}.')
-                break
+                return f'The pool is used up after round {number}.'
             labeled_file = round_.state.artifact('label')
+        return end_of_rounds(run.paths.work_dir, run.settings.rounds)
 
     def _open_round(self, number: int, labeled_file: Path) -> Round:
         run = self.context
         state = RoundState(run.paths.work_dir, number)
-        return Round(
+        round_ = Round(
             state=state,
             labeled_file=labeled_file,
             pool=Pool(run.pool_ids, run.labeled_ids(labeled_file)),
             model=run.models.round_model(state.paths, labeled_file),
             open_pool=cache(run.open_pool),
         )
+        return replace(round_, is_last=_is_last(run, round_))
 
     def run_round(self, round_: Round) -> None:
         """Run the phases of one round that are not done yet.
@@ -275,6 +284,14 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         curve = write_curve(run.paths.work_dir, type(run.sampler).__name__)
         log_to_trackers(self.runner, run.data, curve)
         renew_report(run.paths.work_dir, run.data, run.log)
+
+
+def _is_last(run: RunContext, round_: Round) -> bool:
+    """Whether no round can follow: it is the last of all, or nothing is left to choose from."""
+    if round_.number == run.settings.rounds - 1:
+        return True
+    has_chosen = round_.state.done('score')
+    return not has_chosen and not unlabeled_candidates(run, round_)
 
 
 def _build(registry: Registry, cfg: dict[str, Any], name: str, **kwargs: Any) -> Any:

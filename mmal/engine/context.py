@@ -158,6 +158,8 @@ class Round:
         model: Model of the round.
         open_pool: Opens the pool's dataset once; see :meth:`RunContext.open_pool`.
         given: Phases that are not run because what they would make was given. Defaults to none.
+        is_last: Whether no round comes after it, so that it ends with its evaluation. Defaults to
+            False.
     """
 
     state: PhaseState
@@ -166,6 +168,7 @@ class Round:
     model: RoundModel
     open_pool: Callable[[], tuple[Any, dict[Hashable, int]]]
     given: frozenset[str] = frozenset()
+    is_last: bool = False
 
     @property
     def number(self) -> int:
@@ -176,3 +179,8 @@ class Round:
     def title(self) -> str:
         """What it is called in messages, for instance 'round 3'."""
         return self.state.paths.title
+
+    @property
+    def complete(self) -> bool:
+        """Whether all phases that the round has are finished."""
+        return self.state.evaluated if self.is_last else self.state.closed

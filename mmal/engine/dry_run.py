@@ -160,7 +160,7 @@ def _evaluation(run: RunContext) -> str:
 def _labeled_at_last(run: RunContext) -> str:
     settings = run.settings
     n_images = len(run.data.images)
-    queried = settings.rounds * settings.query
+    queried = (settings.rounds - 1) * settings.query
     if settings.unit is BudgetUnit.IMAGE:
         return f'{min(n_images, settings.initial + queried)} of {n_images} images'
     return (

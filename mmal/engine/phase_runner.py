@@ -25,6 +25,9 @@ HOOK_BEFORE = dict(score='before_query')
 HOOK_AFTER = dict(describe='after_query', label='after_round')
 """Method of hooks that is called after a phase was run, by the name of the phase."""
 
+LAST_HOOK_AFTER = dict(evaluate='after_round')
+"""The same in the last round, which ends with its evaluation."""
+
 
 def _call_no_hook(name: str, **kwargs: object) -> None:
     """Stand in for a Runner's ``call_hook`` where there is no Runner."""
@@ -50,6 +53,8 @@ class PhaseRunner:
     def run(self, run: RunContext, round_: Round) -> None:
         """Run the phases of a round that are not done yet. Every process of a group calls it.
 
+        No rule is asked in the last round: the run ends with it anyway.
+
         Args:
             run: The run.
             round_: The round.
@@ -58,9 +63,10 @@ class PhaseRunner:
             StopRun: If a rule is a reason to stop.
         """
         for phase in self.phases:
-            if phase.enabled(run):
+            if phase.enabled(run, round_):
                 self.run_phase(phase, run, round_)
-            self._apply_stop_rules(phase, run, round_)
+            if not round_.is_last:
+                self._apply_stop_rules(phase, run, round_)
 
     def run_phase(self, phase: Phase, run: RunContext, round_: Round) -> None:
         """Run one phase unless it is done. The record is kept by rank 0.
@@ -103,8 +109,9 @@ class PhaseRunner:
             state.record[phase.name] = dict(seconds=seconds)
         dist.barrier()
         run.log.info(f'{title}: {phase.name} took {seconds:.1f} s.')
-        if phase.name in HOOK_AFTER:
-            self.call_hook(HOOK_AFTER[phase.name], run=run, round_=round_)
+        hooks = LAST_HOOK_AFTER if round_.is_last else HOOK_AFTER
+        if phase.name in hooks:
+            self.call_hook(hooks[phase.name], run=run, round_=round_)
 
     def _apply_stop_rules(self, phase: Phase, run: RunContext, round_: Round) -> None:
         rules = [rule for rule in self.stop_rules if rule.after == phase.name]

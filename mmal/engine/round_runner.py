@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import copy
 import gc
+import inspect
 import logging
+from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +18,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner, load_checkpoint
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner, load_checkpoint
 from mmengine.runner.checkpoint import get_state_dict, weights_to_cpu
 from torch import nn
 
@@ -44,10 +46,12 @@ def train_loop_cfg(inner: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         inner: Arguments of the inner training loop, for instance
-            ``dict(max_epochs=12, val_interval=1)``.
+            ``dict(max_epochs=12, val_interval=1)``. A ``by_epoch``, which mmpretrain's schedules
+            have, must fit the others and is left out, as the loop has no such argument.
 
     Raises:
-        InputError: If there is not exactly one of max_epochs and max_iters.
+        InputError: If there is not exactly one of max_epochs and max_iters, ``by_epoch`` says
+            something else, or an argument is known neither to ActiveLoop nor to the inner loop.
     """
     by_epoch = 'max_epochs' in inner
     by_iteration = 'max_iters' in inner
@@ -56,7 +60,24 @@ def train_loop_cfg(inner: dict[str, Any]) -> dict[str, Any]:
             'train_cfg: a round needs max_epochs or max_iters (one of them), as for an ordinary '
             f'training; found {sorted(inner)}.'
         )
-    return dict(type='EpochBasedTrainLoop' if by_epoch else 'IterBasedTrainLoop', **inner)
+    arguments = dict(inner)
+    if arguments.pop('by_epoch', by_epoch) != by_epoch:
+        length = 'max_epochs' if by_epoch else 'max_iters'
+        raise InputError(f'train_cfg: by_epoch={not by_epoch} does not fit {length}.')
+    loop = EpochBasedTrainLoop if by_epoch else IterBasedTrainLoop
+    _require_known(arguments, loop)
+    return dict(type=loop.__name__, **arguments)
+
+
+def _require_known(arguments: Collection[str], loop: type) -> None:
+    """Refuse arguments that a training loop does not take: a name that was spelt wrong."""
+    known = set(inspect.signature(loop).parameters) - {'runner', 'dataloader'}
+    unknown = sorted(set(arguments) - known)
+    if unknown:
+        raise InputError(
+            f'train_cfg: {", ".join(unknown)}: known neither to mmal.ActiveLoop nor to '
+            f'{loop.__name__}, which takes {", ".join(sorted(known))}.'
+        )
 
 
 def round_cfg(

@@ -28,7 +28,7 @@ def as_coco(rounds: Iterable[SavedRound]) -> tuple[CocoDict, CocoDict]:
     prediction has its ``score``, too. A round without ``chosen.json`` has no predictions.
 
     Args:
-        rounds: Complete rounds of one run.
+        rounds: Closed rounds of one run.
 
     Returns:
         Contents of the file of labels, and of the file of predictions.

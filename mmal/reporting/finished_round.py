@@ -1,4 +1,4 @@
-"""A finished round with its data: what it chose, what labeling revealed, images as pictures."""
+"""A closed round with its data: what it chose, what labeling revealed, images as pictures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mmal.errors import InputError
 from mmal.fileio.text import read_json
 from mmal.run.layout import RunPaths
 from mmal.run.round_state import RoundState
-from mmal.run.saved_run import load_run_config
+from mmal.run.saved_run import LAST_ROUND_HINT, load_run_config
 
 if TYPE_CHECKING:
     from mmal.adapters.base import DataAdapter
@@ -64,7 +64,7 @@ def load_image(data: DataAdapter, image_id: Hashable, pool: Callable[[], Any]) -
 
 
 class SavedRound:
-    """A complete round of a run, with its data.
+    """A closed round of a run, one whose chosen images are labeled, with its data.
 
     Args:
         work_dir: Work directory of the run, where its config lies.
@@ -80,7 +80,7 @@ class SavedRound:
         data: Data of the run.
 
     Raises:
-        InputError: If there is no config or the round is not complete.
+        InputError: If there is no config or the round is not closed.
     """
 
     def __init__(
@@ -96,8 +96,11 @@ class SavedRound:
         self.cfg = load_run_config(work_dir) if cfg is None else cfg
         if options:
             self.cfg.merge_from_dict(options)
-        if not RoundState(work_dir, number).complete:
-            raise InputError(f'Round {number} of {work_dir} is not finished.')
+        if not RoundState(work_dir, number).closed:
+            raise InputError(
+                f'Round {number} of {work_dir} has chosen nothing, or its labels are to come. '
+                f'{LAST_ROUND_HINT}'
+            )
         self.data = run_data(self.cfg) if data is None else data
 
     @cached_property

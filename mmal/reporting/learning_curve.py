@@ -12,12 +12,9 @@ from matplotlib.ticker import MaxNLocator
 from mmal.fileio.atomic import write_bytes
 from mmal.fileio.text import write_csv, write_json
 from mmal.run.history import CurvePoint, main_metric, read_points
-from mmal.run.layout import PHASES, RunPaths
+from mmal.run.layout import MODEL_PHASES, PHASES, RunPaths
 
 from .style import MARKERS, SERIES, STYLE, legend_label, new_panels, png_bytes
-
-MODEL_PHASES = ('train', 'evaluate')
-"""Phases that make a point of the curve. The later ones are the query's."""
 
 
 def write_curve(work_dir: str | Path, title: str) -> list[CurvePoint]:

@@ -26,14 +26,13 @@ from PIL import Image
 from mmal.fileio.checksummed import digest_bytes
 from mmal.fileio.text import csv_bytes, json_bytes, read_json, write_json
 from mmal.pool.score_table import selected_scores
-from mmal.run.history import CurvePoint
-from mmal.run.layout import RunPaths
+from mmal.run.history import COUNTS, CurvePoint
+from mmal.run.layout import MODEL_PHASES, RunPaths
 from mmal.run.round_state import RoundState
 
 from .components import markdown_grid
 from .contact_sheet import contact_sheet, tile
 from .finished_round import SavedRound
-from .learning_curve import MODEL_PHASES
 
 if TYPE_CHECKING:
     from mmengine.runner import Runner
@@ -71,7 +70,7 @@ def log_to_trackers(runner: Runner, data: DataAdapter, curve: Iterable[CurvePoin
     Args:
         runner: The outer Runner.
         data: Data of the run.
-        curve: Points of the run. A round that is not complete gives its query later.
+        curve: Points of the run. A round that is not closed gives its query later.
     """
     file = RunPaths(Path(runner.work_dir)).tracked
     logged_by_backend = _read_logged(file)
@@ -147,8 +146,9 @@ class TrackerPayload:
 
     Attributes:
         number: Number of the round, from 0.
-        complete: Whether what the round chose is labeled.
-        digest: Checksum of the point without its seconds.
+        closed: Whether what the round chose is labeled.
+        digest: Checksum of the point without its seconds and its counts of images: a last round
+            gets those when a resumed run goes on with its query, and is not another one for that.
     """
 
     def __init__(self, runner: Runner, data: DataAdapter, point: CurvePoint) -> None:
@@ -157,9 +157,8 @@ class TrackerPayload:
         self._point = point
         self._work_dir = Path(runner.work_dir)
         self.number = point['round']
-        self.complete = RoundState(self._work_dir, self.number).complete
-        result = {key: value for key, value in point.items() if key != 'seconds'}
-        self.digest = digest_bytes(json_bytes(result))
+        self.closed = RoundState(self._work_dir, self.number).closed
+        self.digest = _digest(point)
 
     @property
     def point(self) -> dict[str, float]:
@@ -243,6 +242,14 @@ class TrackerPayload:
         return tile(self._round.picture(image_id), self._round.boxes(image_id), caption)
 
 
+def _digest(point: CurvePoint) -> str:
+    metrics = {name: value for name, value in point['metrics'].items() if name not in COUNTS}
+    result = dict(
+        round=point['round'], images=point['images'], boxes=point['boxes'], metrics=metrics
+    )
+    return digest_bytes(json_bytes(result))
+
+
 def _pixels(png: bytes) -> Pixels:
     return np.asarray(Image.open(io.BytesIO(png)).convert('RGB'))
 
@@ -266,11 +273,11 @@ class _Part:
 
 
 def _parts(payloads: Iterable[TrackerPayload]) -> list[_Part]:
-    """The parts of rounds, in order: the point of each and, if it is complete, its query."""
+    """The parts of rounds, in order: the point of each and, if it is closed, its query."""
     parts = []
     for payload in payloads:
         parts.append(_Part(f'{payload.number} point', payload, _write_point))
-        if payload.complete:
+        if payload.closed:
             parts.append(_Part(f'{payload.number} query', payload, _write_query))
     return parts
 

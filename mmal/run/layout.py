@@ -19,7 +19,12 @@ PHASES = dict(
     describe='chosen.json',
     label='labeled.json',
 )
-"""Phases of a round in their order, each with its artifact. The last one completes the round."""
+"""Phases of a round in their order, each with its artifact."""
+
+MODEL_PHASES = ('train', 'evaluate')
+"""Phases that every round has, the last one as well. The others choose and label images for the
+next round.
+"""
 
 _ROUND_FOLDER = re.compile(r'round_(\d{2,})')
 

@@ -86,7 +86,7 @@ class HistoryEntry(TypedDict):
 
     Attributes:
         time: Local time.
-        rounds_closed: Number of rounds that were complete.
+        rounds_closed: Number of rounds whose chosen images were labeled.
         changes: One line per key that differed, with both values.
     """
 

@@ -17,7 +17,7 @@ from .manifest import RECOVERY_HINT, has_initial_labels, read_manifest, record_i
 from .round_state import RoundState
 
 REQUIRED_ARTIFACTS = ('evaluate', 'label')
-"""Phases of a complete round whose artifacts later rounds and the curve are made from."""
+"""Phases of a closed round whose artifacts later rounds and the curve are made from."""
 
 _RECORD = 'record'
 
@@ -57,7 +57,7 @@ def verify_run(work_dir: str | Path, log: Logger) -> None:
     Args:
         work_dir: Work directory of the run.
         log: Receives a warning for damage that cannot change the result, as in a checkpoint of a
-            complete round.
+            closed round.
 
     Raises:
         CorruptStateError: If such a file is damaged. The message names each of them, the last state
@@ -69,7 +69,7 @@ def verify_run(work_dir: str | Path, log: Logger) -> None:
         corruption = _corruption_of_round(work_dir, number, log)
         if not corruption and not messages:
             last_whole = f'round {number}'
-            if not RoundState(work_dir, number).complete:
+            if not RoundState(work_dir, number).closed:
                 last_whole += ', as far as it has come'
         messages += [entry.message for entry in corruption]
     if messages:
@@ -260,5 +260,5 @@ def closed_batch(folder: str | Path) -> bool:
         return False
     for round_paths in paths.rounds():
         if round_paths == RoundPaths(folder):
-            return RoundState(paths.work_dir, round_paths.number).complete
+            return RoundState(paths.work_dir, round_paths.number).closed
     return has_initial_labels(paths.work_dir)

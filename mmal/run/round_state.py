@@ -99,15 +99,20 @@ class PhaseState:
         return phase in self.record and self.artifact(phase).exists()
 
     @property
-    def complete(self) -> bool:
-        """Whether every phase is finished."""
+    def evaluated(self) -> bool:
+        """Whether the round's model is trained and evaluated. With that a last round ends."""
+        return self.done('evaluate')
+
+    @property
+    def closed(self) -> bool:
+        """Whether what the round chose is labeled, so that the next round can be trained."""
         return self.done('label')
 
     @property
     def batch(self) -> dict[str, str]:
         """Checksums of the files of the labeled batch, by name.
 
-        Empty before the round is complete.
+        Empty before the round is closed.
         """
         return self.record.get('label', {}).get('batch', {})
 

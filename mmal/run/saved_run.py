@@ -1,4 +1,4 @@
-"""What a finished run can be read with again: its config and its complete rounds."""
+"""What a finished run can be read with again: its config and its closed rounds."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from mmal.utils.config import moved_paths
 
 from .layout import RunPaths
 from .round_state import RoundState
+
+LAST_ROUND_HINT = (
+    'The last round of a run chooses none: --resume --cfg-options train_cfg.rounds=N, with a '
+    'greater N, lets it go on.'
+)
 
 
 def load_run_config(work_dir: str | Path) -> Config:
@@ -65,20 +70,21 @@ def _moved_folder(old_work_dir: Path, old_folder: Path, work_dir: Path) -> Path 
 
 
 def closed_rounds(work_dir: str | Path) -> list[int]:
-    """Numbers of the complete rounds, at least one.
+    """Numbers of the rounds whose chosen images are labeled, at least one.
 
     Args:
         work_dir: Work directory of the run.
 
     Raises:
-        InputError: If no round is complete.
+        InputError: If there is none.
     """
     numbers = []
     for paths in RunPaths(Path(work_dir)).rounds():
-        if RoundState(work_dir, paths.number).complete:
+        if RoundState(work_dir, paths.number).closed:
             numbers.append(paths.number)
     if not numbers:
         raise InputError(
-            f'{work_dir} holds no finished round: expected the work_dir of a run of al_train.py.'
+            f'{work_dir} holds no round whose chosen images are labeled: expected the work_dir of '
+            f'a run of al_train.py. {LAST_ROUND_HINT}'
         )
     return numbers

@@ -108,15 +108,15 @@ def test_nothing_of_another_config_is_told_of_a_run(plan):
     assert (edited.read_status(), edited.read_rounds_done()) == (RunStatus(begun=False, done=False, error=None), 0)
 
 
-def test_finished_rounds_are_counted_from_the_folder(plan):
+def test_evaluated_rounds_are_counted_from_the_folder(plan):
     run = plan().runs()[0]
     plan().prepare(run)
     assert run.read_rounds_done() == 0
-    for number, phases in ((0, ('train', 'label')), (1, ('train', ))):
+    for number, phases in ((0, ('train', 'evaluate', 'label')), (1, ('train', 'evaluate')), (2, ('train', ))):
         folder = run.folder / f'round_{number:02d}'
         write_checksummed(folder / 'phases.json', {phase: dict(seconds=1.0) for phase in phases})
-        write_json(folder / 'labeled.json', [])
-    assert run.read_rounds_done() == 1
+        write_json(folder / 'metrics.json', [])
+    assert run.read_rounds_done() == 2
 
 
 @pytest.mark.parametrize(('text', 'message'), [

@@ -72,7 +72,7 @@ def test_the_command_comes_with_its_package_and_lists_what_it_can_do(mmal, call,
 
 def test_the_first_round_of_the_demo(mmal, installed, tmp_path):
     mmal('train', installed / 'mmal/.mim/configs/fcos_digits_isal.py', '--work-dir', 'demo', '--cfg-options',
-         'train_cfg.initial=8', 'train_cfg.query=4', 'train_cfg.rounds=1', 'train_cfg.max_epochs=1',
+         'train_cfg.initial=8', 'train_cfg.query=4', 'train_cfg.rounds=2', 'train_cfg.max_epochs=1',
          'model.backbone.base_channels=8', 'model.backbone.stem_channels=8', 'model.neck.in_channels=[16,32,64]',
          'model.test_cfg.score_thr=0.001', 'train_dataloader.persistent_workers=False',
          *(f'{name}_dataloader.num_workers=0' for name in ('train', 'val', 'test')),

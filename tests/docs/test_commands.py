@@ -43,7 +43,7 @@ TABLE = {
     CUSTOM.format(''): ('run', [*CUSTOM_SMALL, '--dry-run'], 0, 'pool: +14 images, 2 classes; 0 files missing'),
     'python tools/al_report.py work_dirs/mine --open': ('there', 'tests/tools/test_al_report.py', "'al_report.py'"),
     'python tools/al_compare.py configs/plans/cifar10.py --dry-run': ('run', [], 0, 'random'),
-    'make demo-classification': ('run', ['--cfg-options', *SMALL], 0, 'The learning curve'),
+    'make demo-classification': ('run', ['--cfg-options', *OPTIONS, 'train_cfg.rounds=2'], 0, 'The learning curve'),
     'head -4 work_dirs/demo-classification/round_00/scores.csv':
         ('run', [], 0, '^id,influence,pseudo_boxes,rank,selected'),
     RANDOM.format(''): ('run', SMALL, 0, 'The learning curve'),
@@ -52,7 +52,7 @@ TABLE = {
     CUSTOM.format(' --dry-run'): ('run', CUSTOM_SMALL, 0, 'pool: +14 images, 2 classes; 0 files missing'),
     'python tools/al_init.py photos --config mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py --classes cat dog '
     '--out al_project': ('run', ['--config', 'tiny.py', '--classes', 'disc', 'square', '--initial', '6', '--query', '3',
-                                 '--rounds', '1', '--evaluation', '4'], 0, 'evaluation: +4 at random'),
+                                 '--rounds', '2', '--evaluation', '4'], 0, 'evaluation: +4 at random'),
     DRY_RUN: ('run', [], 0, r'evaluation: +its labels are still to come(.*\n)+first training: +about 3 iterations'),
     GO_ON: ('run', [], 0, 'images of batch .* wait for labels'),
     'python tools/al_labels.py al_project/evaluation EXPORTED_FILE': ('run', [], 0, '4 images newly labeled'),

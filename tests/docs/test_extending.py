@@ -32,7 +32,7 @@ def test_the_page_has_four_files_and_a_config():
 def test_sampler_and_oracle_run(make_cfg, run):
     from mmengine.utils import import_modules_from_strings
     import_modules_from_strings(list(NAMES), allow_failed_imports=False)  # what custom_imports of a config file does
-    cfg = make_cfg(rounds=1, sampler=dict(type='mmal.CrowdedSampler', score_thr=0.002),
+    cfg = make_cfg(rounds=2, max_epochs=1, sampler=dict(type='mmal.CrowdedSampler', score_thr=0.002),
                    oracle=dict(type='mmal.SloppyOracle', missing=0.5, note='hasty'))
     cfg.custom_hooks.append(dict(type='mmal.NotifyHook'))
     work_dir = run(cfg)

@@ -15,7 +15,7 @@ RANDOM = dict(max_epochs=1, sampler=dict(type='mmal.RandomSampler'))
 
 def test_iterations_a_repeated_dataset_and_averaged_weights(make_cfg, run):
     """What other mmdet configs use: IterBasedTrainLoop, RepeatDataset, EMAHook, no test set."""
-    cfg = make_cfg(rounds=1)
+    cfg = make_cfg(rounds=2)
     cfg.train_cfg.pop('max_epochs')
     cfg.train_cfg.update(max_iters=5, val_interval=100)
     cfg.train_dataloader.sampler = dict(type='InfiniteSampler', shuffle=True)
@@ -27,7 +27,7 @@ def test_iterations_a_repeated_dataset_and_averaged_weights(make_cfg, run):
         cfg.pop(key)
     work_dir = run(cfg)
     assert len(read_json(work_dir / 'round_00' / 'selected.json')) == 3
-    assert len(read_json(work_dir / 'curve.json')) == 1
+    assert len(read_json(work_dir / 'curve.json')) == 2
     ours, hosts = (CheckpointLoader.load_checkpoint(str(work_dir / 'round_00' / name))
                    for name in ('checkpoint.pth', 'iter_5.pth'))
     key = 'bbox_head.conv_cls.weight'
@@ -48,11 +48,11 @@ def falsify(dataset, keep, how):
 
 
 def test_ground_truth_of_unlabeled_images_is_never_reached(make_cfg, run, dataset, tmp_path):
-    honest = run(make_cfg(tmp_path / 'honest', rounds=1))
+    honest = run(make_cfg(tmp_path / 'honest', max_epochs=1))
     truth = (dataset / 'train.json').read_text()
     for how in ('strip', 'falsify'):
         falsify(dataset, {i['id'] for i in read_json(honest / 'initial.json')['images']}, how)
-        other = run(make_cfg(tmp_path / how, rounds=1))
+        other = run(make_cfg(tmp_path / how, max_epochs=1))
         assert read_json(honest / 'round_00' / 'selected.json') == read_json(other / 'round_00' / 'selected.json'), how
         assert read_csv(honest / 'round_00' / 'scores.csv') == read_csv(other / 'round_00' / 'scores.csv'), how
         (dataset / 'train.json').write_text(truth)
@@ -62,6 +62,8 @@ def test_a_pool_used_up_ends_the_run_early(make_cfg, run):
     work_dir = run(make_cfg(initial=10, query=3, rounds=9, **RANDOM))
     curve = read_json(work_dir / 'curve.json')
     assert [p['images'] for p in curve] == [10, 13, 14]
+    assert not (work_dir / 'round_02' / 'scores.csv').exists(), 'nothing is left to score'
+    assert 'The pool is used up after round 2.' in '\n'.join(p.read_text() for p in work_dir.glob('2*/*.log'))
 
 
 def test_a_run_stops_at_its_target_and_goes_on_with_another(make_cfg, run, tmp_path):
@@ -84,12 +86,12 @@ def test_classification_runs_resumes_and_trains_on_what_was_labeled(run, tmp_pat
     cfg.param_scheduler = [dict(type='ConstantLR', factor=1.0)]
     cfg.work_dir, cfg.launcher, cfg.visualizer.name = str(tmp_path / 'run'), 'none', str(tmp_path)
     work_dir = run(cfg)
-    curve, labeled = read_json(work_dir / 'curve.json'), read_json(work_dir / 'round_01' / 'labeled.json')
+    curve, labeled = read_json(work_dir / 'curve.json'), read_json(work_dir / 'round_00' / 'labeled.json')
     assert [(p['images'], p['boxes']) for p in curve] == [(20, 20), (30, 30)]
     assert 'accuracy/top1' in curve[0]['metrics']
-    assert len(labeled) == 40
+    assert len(labeled) == 30
     assert set(labeled[0]) == {'id', 'label'}
-    assert len({e['id'] for e in labeled}) == 40
+    assert len({e['id'] for e in labeled}) == 30
     values = [float(row['influence']) for row in read_csv(work_dir / 'round_00' / 'scores.csv')]
     assert values == sorted(values)
     assert len(values) == 980

@@ -27,6 +27,14 @@ def said(make_cfg, dataset):
     return go
 
 
+@pytest.mark.parametrize(('rounds', 'unit', 'labeled'), [
+    (1, 'image', '6 of 14 images'), (3, 'image', '12 of 14 images'), (9, 'image', '14 of 14 images'),
+    (3, 'box', '6 images and at least 6 boxes, or the whole pool of 14')])
+def test_the_last_round_is_counted_without_a_query(make_cfg, rounds, unit, labeled):
+    text, _ = dry_run(make_cfg(rounds=rounds, unit=unit))
+    assert f'labeled at last: {labeled}\n' in text
+
+
 def test_iterations_are_counted_and_of_what_people_are_to_label_estimated(said):
     assert said(initial=9, max_epochs=2).strip().startswith('4 iterations (2 epochs of 2)\ninput')
     assert said(True, initial=9, times=3, max_epochs=2).strip().startswith('about 10 iterations (2 epochs of 5)\ninput')

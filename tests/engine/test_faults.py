@@ -25,10 +25,11 @@ pytestmark = pytest.mark.usefixtures('no_drawing')
 def outcome(work_dir):
     """Everything a run decided."""
     names = ('selected.json', 'labeled.json', 'metrics.json')
-    files = [read_json(work_dir / f'round_{r:02d}' / name) for r in range(2) for name in names]
-    scores = [read_csv(work_dir / f'round_{r:02d}' / 'scores.csv') for r in range(2)]
+    files = [read_json(work_dir / 'round_00' / name) for name in names]
+    scores = read_csv(work_dir / 'round_00' / 'scores.csv')
+    last = read_json(work_dir / 'round_01' / 'metrics.json')
     curve = [{k: p[k] for k in ('round', 'images', 'boxes', 'metrics')} for p in read_json(work_dir / 'curve.json')]
-    return files, scores, curve
+    return files, scores, last, curve
 
 
 class Places:

@@ -1,5 +1,7 @@
 """What is done is skipped, what fails is not done, hooks and rules are asked at their places; without a Runner."""
 
+from dataclasses import replace
+
 import pytest
 
 from mmal.engine.phase_runner import PhaseRunner
@@ -12,7 +14,7 @@ from mmal.engine.phases.select import Select
 from mmal.engine.phases.train import Train
 from mmal.engine.stopping import StopRun, build_stop_rules
 from mmal.fileio.text import read_json, write_json
-from mmal.run.layout import PHASES
+from mmal.run.layout import MODEL_PHASES, PHASES
 from mmal.run.round_state import RoundState
 from tests.engine.fakes import make_round, make_run
 
@@ -59,17 +61,17 @@ def test_a_failed_phase_is_not_done(run, tmp_path):
 
 def test_redoing_a_phase_drops_the_later_ones(run, tmp_path):
     go(run, *map(Write, PHASES), number=0)
-    assert RoundState(tmp_path, 0).complete
+    assert RoundState(tmp_path, 0).closed
     RoundState(tmp_path, 0).artifact('s_test').unlink()
     go(run, Write('s_test'), number=0)
     state = RoundState(tmp_path, 0)
     assert [p for p in PHASES if state.done(p)] == ['train', 'evaluate', 's_test']
-    assert not state.complete
+    assert not state.closed
 
 
 def test_a_phase_that_is_not_enabled_is_left_out(run, tmp_path):
     phase = Write('s_test')
-    phase.enabled = lambda run: run.sampler.needs_s_test
+    phase.enabled = lambda run, round_: run.sampler.needs_s_test
     go(run, phase)
     assert phase.calls == 0
 
@@ -106,6 +108,31 @@ def test_hooks_are_called_beside_the_phases_that_are_run(run):
     for _ in range(2):  # the second time nothing is left to do
         go(run, *map(Write, PHASES), call_hook=call_hook)
     assert calls == [('before_query', 's_test'), ('after_query', 'describe'), ('after_round', 'label')]
+
+
+def test_a_last_round_ends_with_its_evaluation_and_goes_on_once_it_is_no_longer_the_last(run):
+    phases, calls = [Write(name) for name in PHASES], []
+    rules = build_stop_rules(dict(target=0.4, influence=0.1))
+    last = replace(make_round(run), is_last=True)
+    assert not last.complete
+    PhaseRunner(phases, rules, lambda name, run, round_: calls.append(name)).run(run, last)
+    assert list(last.state.record) == ['train', 'evaluate']
+    assert last.complete
+    assert calls == ['after_round']
+    goes_on = make_round(run)
+    assert not goes_on.complete
+    PhaseRunner(phases, call_hook=lambda name, run, round_: calls.append(name)).run(run, goes_on)
+    assert list(goes_on.state.record) == list(PHASES)
+    assert goes_on.complete
+    assert [phase.calls for phase in phases] == [1] * len(PHASES)
+    assert calls == ['after_round', 'before_query', 'after_query', 'after_round']
+
+
+def test_phases_that_a_last_round_has(run):
+    run.sampler.needs_s_test = True
+    for is_last, expected in ((False, list(PHASES)), (True, list(MODEL_PHASES))):
+        round_ = replace(make_round(run), is_last=is_last)
+        assert [phase.name for phase in PHASE_CLASSES if phase.enabled(run, round_)] == expected
 
 
 def test_rules_are_asked_after_their_phase(run):

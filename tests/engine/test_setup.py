@@ -13,11 +13,11 @@ pytestmark = pytest.mark.usefixtures('no_drawing')
 
 @pytest.fixture
 def first(make_cfg, run, tmp_path):
-    return run(make_cfg(tmp_path / 'first', rounds=1, max_epochs=1))
+    return run(make_cfg(tmp_path / 'first', max_epochs=1))
 
 
 def second(make_cfg, tmp_path, first, **changes):
-    settings = dict(rounds=1, max_epochs=1, start_from=str(first), sampler=dict(type='mmal.RandomSampler')) | changes
+    settings = dict(max_epochs=1, start_from=str(first), sampler=dict(type='mmal.RandomSampler')) | changes
     return make_cfg(tmp_path / 'second', **settings)
 
 
@@ -66,7 +66,7 @@ def test_what_does_not_fit_is_refused(make_cfg, run, tmp_path, first):
 
 
 def test_an_image_beside_the_pool_that_is_another_on_resume_is_named(make_cfg, run, tmp_path, dataset, first):
-    cfg = make_cfg(first, rounds=1, max_epochs=1)
+    cfg = make_cfg(first, max_epochs=1)
     cfg.resume = True
     for name, image in (('reference', 'set_102.png'), ('evaluation', 'set_202.png')):
         whole = (dataset / image).read_bytes()

@@ -12,7 +12,7 @@ def test_truncated_images_are_named_left_out_and_counted(make_cfg, run, dataset,
     for name in bad:
         content = (dataset / name).read_bytes()
         (dataset / name).write_bytes(content[:len(content) // 2])
-    work_dir = run(make_cfg(initial=6, query=6, rounds=1, max_epochs=1, sampler=dict(type='mmal.RandomSampler')))
+    work_dir = run(make_cfg(initial=6, query=6, rounds=2, max_epochs=1, sampler=dict(type='mmal.RandomSampler')))
     log = ''.join(p.read_text() for p in work_dir.glob('*/*.log'))
     assert all(name in log and 'left out' in log for name in bad)
     labeled = {i['file_name'] for i in read_json(work_dir / 'round_00' / 'labeled.json')['images']}

@@ -22,7 +22,7 @@ class Run:
     """tools/al_train.py in a folder of its own, with a project of its own."""
 
     def __init__(self, make_cfg, images, folder, url, title, **oracle):
-        cfg = make_cfg(root=images[0], sampler=dict(type='mmal.EntropySampler'), oracle=dict(
+        cfg = make_cfg(root=images[0], rounds=3, sampler=dict(type='mmal.EntropySampler'), oracle=dict(
             type='mmal.AnnotationServer', url=url, project=title, storage=str(images[0]), chunk=2, **oracle))
         cfg.pop('work_dir')
         cfg.custom_hooks = []

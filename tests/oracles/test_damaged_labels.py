@@ -15,7 +15,7 @@ def test_they_are_named_and_brought_in_again(make_cfg, run, dataset, tmp_path):
     work_dir = tmp_path / 'people'
 
     def go(**more):
-        run(of_people(make_cfg, dataset, work_dir, rounds=1, sampler=dict(type='mmal.RandomSampler'),
+        run(of_people(make_cfg, dataset, work_dir, rounds=2, sampler=dict(type='mmal.RandomSampler'),
                       **more))
 
     for batch in ('initial', 'round_00'):

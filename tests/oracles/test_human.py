@@ -48,7 +48,8 @@ def page(work_dir):
 
 
 def outcome(work_dir):
-    return [read_json(work_dir / f'round_{r:02d}' / f'{n}.json') for r in range(2) for n in ('selected', 'metrics')]
+    queries = [read_json(work_dir / f'round_{r:02d}' / 'selected.json') for r in range(2)]
+    return [*queries, *(read_json(work_dir / f'round_{r:02d}' / 'metrics.json') for r in range(3))]
 
 
 def boxes_in(work_dir, name):
@@ -56,20 +57,21 @@ def boxes_in(work_dir, name):
 
 
 def test_people_come_to_the_same_as_the_truth(make_cfg, run, dataset, tmp_path):
-    straight = run(make_cfg(tmp_path / 'straight', max_epochs=1))
+    straight = run(make_cfg(tmp_path / 'straight', rounds=3, max_epochs=1))
     work_dir = tmp_path / 'people'
     for batch, shown in (('initial', '0 of 14 images are labeled.'),
                          ('round_00', '6 of 14 images are labeled. Round 0 has chosen 3 images'),
                          ('round_01', '9 of 14 images are labeled. Round 1 has chosen 3 images')):
-        run(of_people(make_cfg, dataset, work_dir))
+        run(of_people(make_cfg, dataset, work_dir, rounds=3))
         assert f'images of batch {batch} wait for labels' in said(work_dir)
-        assert ('This is the last of 2 rounds' in said(work_dir)) == (batch == 'round_01')
         assert (work_dir / batch / 'to_label' / 'coco.json').exists()
         assert not (work_dir / batch / 'labeled.json').exists()
         assert shown in page(work_dir)
         label(work_dir / batch, dataset)
-    run(of_people(make_cfg, dataset, work_dir))
-    assert '2 rounds are closed; 12 of 14 images are labeled.' in page(work_dir)
+    run(of_people(make_cfg, dataset, work_dir, rounds=3))
+    assert '3 rounds are trained and evaluated; 12 of 14 images are labeled.' in page(work_dir)
+    assert 'All 3 rounds are trained and evaluated. The last one selects nothing' in said(work_dir)
+    assert not (work_dir / 'round_02' / 'to_label').exists()
     assert outcome(work_dir) == outcome(straight)
     for name in ('initial.json', 'round_00/labeled.json', 'round_01/labeled.json'):
         assert boxes_in(work_dir, name) == boxes_in(straight, name)
@@ -82,15 +84,15 @@ def test_people_come_to_the_same_as_the_truth(make_cfg, run, dataset, tmp_path):
 
 def test_part_of_a_batch_is_enough_if_asked(make_cfg, run, dataset, tmp_path):
     work_dir = tmp_path / 'people'
-    run(of_people(make_cfg, dataset, work_dir, rounds=1))
+    run(of_people(make_cfg, dataset, work_dir))
     label(work_dir / 'initial', dataset)
-    run(of_people(make_cfg, dataset, work_dir, rounds=1))
-    partial = of_people(make_cfg, dataset, work_dir, rounds=1)
+    run(of_people(make_cfg, dataset, work_dir))
+    partial = of_people(make_cfg, dataset, work_dir)
     partial.train_cfg.oracle.partial = True
     run(partial)
     assert not (work_dir / 'round_00' / 'labeled.json').exists(), 'none is no part'
     label(work_dir / 'round_00', dataset, only=2)
-    run(of_people(make_cfg, dataset, work_dir, rounds=1))
+    run(of_people(make_cfg, dataset, work_dir))
     assert '1 of 3 images of batch round_00 wait for labels' in said(work_dir)
     assert '2 are there, and --partial goes on with those' in said(work_dir)
     run(partial)
@@ -145,7 +147,7 @@ def beside(make_cfg, run, dataset, tmp_path):
         write_batch(Batch(name, ['disc', 'square'], content['categories'], str(dataset), images), dataset / name)
 
     def call(do=run, **oracle):
-        cfg = of_people(make_cfg, dataset, tmp_path / 'people', rounds=1)
+        cfg = of_people(make_cfg, dataset, tmp_path / 'people')
         cfg.train_cfg.oracle.update(oracle)
         cfg.test_dataloader.dataset.ann_file = 'evaluation/annotations.json'
         cfg.test_evaluator.ann_file = str(dataset / 'evaluation' / 'annotations.json')
@@ -243,13 +245,13 @@ def test_the_first_images_by_a_pretrained_model(make_cfg, run, dataset, tmp_path
 def test_skipped_images_are_not_asked_for_again(make_cfg, run, dataset, tmp_path):
     work_dir = tmp_path / 'people'
     for batch in ('initial', 'round_00'):
-        run(of_people(make_cfg, dataset, work_dir))
+        run(of_people(make_cfg, dataset, work_dir, rounds=3))
         label(work_dir / batch, dataset)
     labels, batch = LabelStore.read(work_dir / 'round_00'), Batch.read(work_dir / 'round_00')
     gone = batch.images[0].id
     labels.entries.pop(str(gone))
     labels.skipped.append(str(gone))
     labels.write(work_dir / 'round_00', batch)
-    run(of_people(make_cfg, dataset, work_dir))
+    run(of_people(make_cfg, dataset, work_dir, rounds=3))
     assert gone not in [i['id'] for i in read_json(work_dir / 'round_00' / 'labeled.json')['images']]
     assert str(gone) not in [row['id'] for row in read_csv(work_dir / 'round_01' / 'scores.csv')]

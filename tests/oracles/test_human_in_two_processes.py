@@ -41,7 +41,7 @@ def forget_the_query(work_dir):
 
 def test_two_processes_wait_and_go_on_to_the_labeled_sets_of_one(make_cfg, run, dataset, tmp_path):
     """One process goes on from the model of the two: a batch of two processes is larger, and its model another."""
-    cfg, two, one = of_people(make_cfg, dataset, rounds=1), tmp_path / 'two', tmp_path / 'one'
+    cfg, two, one = of_people(make_cfg, dataset, rounds=2), tmp_path / 'two', tmp_path / 'one'
     cfg.dump(tmp_path / 'people.py')
     for batch in ('initial', 'round_00'):
         al_train(tmp_path / 'people.py', two, tmp_path / f'to_{batch}')
@@ -53,7 +53,7 @@ def test_two_processes_wait_and_go_on_to_the_labeled_sets_of_one(make_cfg, run, 
     al_train(tmp_path / 'people.py', two, tmp_path / 'to_the_end')
     forget_the_query(one)
     for _ in range(2):
-        run(of_people(make_cfg, dataset, one, rounds=1))
+        run(of_people(make_cfg, dataset, one, rounds=2))
         if not (one / 'round_00' / 'labeled.json').exists():
             label(one / 'round_00', dataset)
     assert len(read_json(two / 'round_00' / 'labeled.json')['images']) == 9

@@ -2,7 +2,7 @@ import logging
 
 from mmal.fileio.checksummed import write_checksummed
 from mmal.fileio.text import write_json
-from mmal.reporting.console import log_run_summary
+from mmal.reporting.console import end_of_rounds, log_run_summary
 from mmal.run.layout import RunPaths
 
 
@@ -19,6 +19,15 @@ def test_the_last_lines_name_curve_reason_and_page(tmp_path, caplog):
     assert files.startswith(f'Curve: {tmp_path}/curve.png, .csv and .json. Every round: {tmp_path}/round_XX/ with ')
     assert reason == 'Stopped early: enough.'
     assert page == f'Report: {tmp_path}/report.html, all of it on one page.'
+
+
+def test_the_end_says_how_more_images_are_selected_and_what_lowered_rounds_leave(tmp_path):
+    assert end_of_rounds(tmp_path, 1).startswith('The one round is trained and evaluated. It selects nothing')
+    assert end_of_rounds(tmp_path, 4).startswith('All 4 rounds are trained and evaluated. The last one selects nothing')
+    assert end_of_rounds(tmp_path, 4).endswith('--resume --cfg-options train_cfg.rounds=5')
+    for number in range(4):
+        RunPaths(tmp_path).round(number).folder.mkdir()
+    assert 'holds 2 more, of before train_cfg.rounds was lowered: they stay' in end_of_rounds(tmp_path, 2)
 
 
 def test_a_run_that_came_nowhere_has_its_reason_alone(tmp_path, caplog):

@@ -46,18 +46,18 @@ def local_points(work_dir):
 
 def test_tensorboard_has_curves_pictures_and_tables(random_cfg, run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-    work_dir = run(random_cfg(dict(type='TensorboardVisBackend')))
+    work_dir = run(random_cfg(dict(type='TensorboardVisBackend'), rounds=3))
     events = EventAccumulator(str(next(work_dir.glob('2*/vis_data')))).Reload()
     curve = read_json(work_dir / 'curve.json')
-    for name, values in (('al/images', [6, 9]), ('al/boxes', [p['boxes'] for p in curve]),
+    for name, values in (('al/images', [6, 9, 12]), ('al/boxes', [p['boxes'] for p in curve]),
                          ('al/coco/bbox_mAP', [p['metrics']['coco/bbox_mAP'] for p in curve]),
                          ('al/seconds/train', [p['seconds']['train'] for p in curve])):
         found = events.Scalars(name)
-        assert [e.step for e in found] == [0, 1]
+        assert [e.step for e in found] == [0, 1, 2]
         assert [e.value for e in found] == pytest.approx(values)
     assert [e.step for e in events.Images('al/chosen')] == [0, 1]
     assert events.Images('al/chosen')[0].width > 3 * 160
-    assert [e.step for e in events.Images('al/curve')] == [0, 1]
+    assert [e.step for e in events.Images('al/curve')] == [0, 1, 2]
     text = events.Tensors('al/chosen/text_summary')[1].tensor_proto.string_val[0].decode().splitlines()
     assert text[:2] == ['| rank | id | score |', '| --- | --- | --- |']
     assert [row.split(' | ')[1] for row in text[2:]] == [str(i) for i in read_json(work_dir / 'round_01/selected.json')]
@@ -77,22 +77,22 @@ def test_mlflow_has_curves_pictures_and_tables(random_cfg, run, tmp_path, monkey
     for name, values in (('al/images', [6, 9]), ('al/coco/bbox_mAP', [p['metrics']['coco/bbox_mAP'] for p in curve])):
         assert [(m.step, m.value) for m in client.get_metric_history(run_id, name)] == list(enumerate(values))
     assert runs[0].info.status == 'FINISHED'
-    picture = client.download_artifacts(run_id, 'al/chosen/round_01.png', str(tmp_path))
+    picture = client.download_artifacts(run_id, 'al/chosen/round_00.png', str(tmp_path))
     assert Image.open(picture).width > 3 * 160
-    table = read_csv(client.download_artifacts(run_id, 'al/chosen/round_01.csv', str(tmp_path)))
-    assert [row['id'] for row in table] == [str(i) for i in read_json(work_dir / 'round_01/selected.json')]
+    table = read_csv(client.download_artifacts(run_id, 'al/chosen/round_00.csv', str(tmp_path)))
+    assert [row['id'] for row in table] == [str(i) for i in read_json(work_dir / 'round_00/selected.json')]
     assert {a.path for a in client.list_artifacts(run_id, 'al')} == {'al/chosen', 'al/curve'}
 
 
 def test_a_run_that_goes_on_logs_no_round_twice(random_cfg, run):
-    work_dir = run(random_cfg(dict(type='LocalVisBackend'), rounds=1))
+    work_dir = run(random_cfg(dict(type='LocalVisBackend'), rounds=2))
     picture = np.asarray(Image.open(next(work_dir.glob('2*/vis_data/vis_image/al_chosen_0.png'))))
     assert (picture == (255, 200, 0)).all(axis=2).any(), 'the boxes that labeling revealed are drawn'
     for _ in range(2):
-        cfg = random_cfg(dict(type='LocalVisBackend'), rounds=2)
+        cfg = random_cfg(dict(type='LocalVisBackend'), rounds=3)
         cfg.resume, cfg.visualizer.name = True, f'{cfg.visualizer.name}_{_}'
         run(cfg)
-    assert [p['al/round'] for points in local_points(work_dir) for p in points] == [0, 1]
+    assert [p['al/round'] for points in local_points(work_dir) for p in points] == [0, 1, 2]
 
 
 def test_a_backend_that_fails_is_named_and_asked_again(random_cfg, run, caplog, monkeypatch):
@@ -121,7 +121,7 @@ def test_a_damaged_record_pictures_that_are_away_and_a_round_that_waits(random_c
     class Outer:
         logger, given = logging.getLogger('outer'), []
 
-    work_dir = run(random_cfg(dict(type='LocalVisBackend'), rounds=1))
+    work_dir = run(random_cfg(dict(type='LocalVisBackend')))
     RunPaths(work_dir).tracked.write_text('[1')
     from mmal.reporting.finished_round import SavedRound
     finished = SavedRound(work_dir, 0, cfg=random_cfg(dict(type='LocalVisBackend')))
@@ -135,7 +135,6 @@ def test_a_damaged_record_pictures_that_are_away_and_a_round_that_waits(random_c
         def add_image(self, name, image, step=0, **kwargs):
             Outer.given.append(name)
 
-    (work_dir / 'round_01').mkdir()
     Outer.work_dir, Outer.cfg, backend = str(work_dir), ConfigDict(), Keeping(str(work_dir / 'kept'))
     Outer.visualizer = type('V', (), dict(get_backend=lambda self, name: backend))()
     first = read_json(work_dir / 'curve.json')[0]

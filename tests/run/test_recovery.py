@@ -162,7 +162,7 @@ def test_going_back_keeps_what_was_before_and_sets_aside_what_was_after(work_dir
     with pytest.raises(CorruptStateError, match='What is whole: round 0'):
         verify_run(work_dir, LOG)
     restored(work_dir)
-    assert RoundState(work_dir, 0).complete
+    assert RoundState(work_dir, 0).closed
     assert list(RoundState(work_dir, 1).record) == list(PHASES)[:-1]
     assert not (work_dir / 'round_02').exists()
     assert read_json(work_dir / 'aside_1_round_02' / 's_test.pth') == [2, 's_test']
@@ -250,14 +250,14 @@ def test_other_settings_are_gone_on_with_if_asked_and_noted(make_cfg, run, tmp_p
         cfg.optim_wrapper.optimizer.lr, cfg.resume = lr, True
         run(cfg)
 
-    go(1e-3, rounds=1)
+    go(1e-3, rounds=2)
     with pytest.raises(InputError, match=r'(?s)optimizer.lr: was 0.001, now 0.002.*--allow-config-change'):
-        go(2e-3, rounds=2)
-    go(2e-3, rounds=2, allow_config_change=True)
+        go(2e-3, rounds=3)
+    go(2e-3, rounds=3, allow_config_change=True)
     history = read_checksummed(tmp_path / 'run' / 'run.json')['history']
     assert history[0]['changes'] == ['optim_wrapper.optimizer.lr: was 0.001, now 0.002']
     assert history[0]['rounds_closed'] == 1
-    go(2e-3, rounds=2)
+    go(2e-3, rounds=3)
 
 
 def test_another_number_of_threads_is_told_and_noted(make_cfg, run, tmp_path, capfd):
@@ -279,7 +279,7 @@ def test_another_number_of_threads_is_told_and_noted(make_cfg, run, tmp_path, ca
 
 def test_a_pass_that_was_interrupted_is_not_gone_on_with_by_other_settings(make_cfg, run, tmp_path, monkeypatch):
     def go(name, score_thr, **more):
-        cfg = make_cfg(tmp_path / name, rounds=1, max_epochs=1, **more)
+        cfg = make_cfg(tmp_path / name, max_epochs=1, **more)
         cfg.train_cfg.sampler.score_thr, cfg.resume = score_thr, True
         return read_csv(run(cfg) / 'round_00' / 'scores.csv')
 

@@ -17,7 +17,7 @@ def test_what_is_finished_is_read_again(tmp_path):
     assert state.done('train')
     assert state.record['evaluate']['seconds'] == 1.5
     assert not state.done('score')
-    assert not state.complete
+    assert (state.evaluated, state.closed) == (True, False)
     assert state.find_corruption() == {}
 
 

@@ -66,7 +66,7 @@ def choose(batch):
 def test_people_choose_classes_from_the_folder_to_the_second_round(call, pictures, tmp_path):  # noqa: F811
     (tmp_path / 'tiny.py').write_text(f'_base_ = {str(ROOT / "configs/resnet_digits_isal.py")!r}\n{TINY}')
     assert call(pictures, '--config', 'tiny.py', '--classes', 'cat', 'dog', '--evaluation', '4', '--initial', '6',
-                '--query', '3', '--rounds', '2')[0] == 0
+                '--query', '3', '--rounds', '3')[0] == 0
     project = tmp_path / 'al_project'
     config = (project / 'config.py').read_text()
     assert "type='RepeatDataset', times=1200" in config

@@ -18,7 +18,7 @@ def al_report(monkeypatch):
 
 
 def test_drawn_again_and_opened(make_cfg, run, al_report, monkeypatch, capsys):
-    work_dir = run(make_cfg(rounds=1, max_epochs=1))
+    work_dir = run(make_cfg(rounds=2, max_epochs=1))
     first = (work_dir / 'report.html').read_text()
     (work_dir / 'report.html').unlink()
     opened = []

@@ -32,7 +32,7 @@ def test_dry_run_prints_the_plan_and_its_exit_status_counts(config_file, dataset
 
 def test_a_run_with_mmdets_arguments_then_resume_and_refusal(config_file, tmp_path):
     args = [config_file, '--work-dir', tmp_path / 'w', '--seed', '3', '--cfg-options', 'train_cfg.query=2',
-            'train_cfg.sampler.score_thr=0.2']
+            'train_cfg.rounds=2', 'train_cfg.sampler.score_thr=0.2']
     done = call(ROOT / 'tools/al_train.py', *args, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(read_json(tmp_path / 'w' / 'round_00' / 'selected.json')) == 2
@@ -82,7 +82,8 @@ def test_two_processes_choose_as_one(config_file, tmp_path):
     Nothing is written into the current folder, which may be read-only.
     """
     (tmp_path / 'here').mkdir()
-    run = [ROOT / 'tools/al_train.py', config_file, '--launcher', 'pytorch', '--work-dir', tmp_path / 'two']
+    more = ['--cfg-options', 'train_cfg.rounds=2']
+    run = [ROOT / 'tools/al_train.py', config_file, '--launcher', 'pytorch', '--work-dir', tmp_path / 'two', *more]
     torchrun = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2']
     env = dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1')
     done = subprocess.run(list(map(str, torchrun + run)), cwd=tmp_path / 'here', capture_output=True, text=True,
@@ -93,7 +94,8 @@ def test_two_processes_choose_as_one(config_file, tmp_path):
     shutil.copytree(tmp_path / 'two', tmp_path / 'one')
     record = tmp_path / 'one' / 'round_00' / 'phases.json'
     write_checksummed(record, {k: v for k, v in read_checksummed(record).items() if k in ('train', 'evaluate')})
-    done = call(ROOT / 'tools/al_train.py', config_file, '--resume', '--work-dir', tmp_path / 'one', cwd=tmp_path)
+    done = call(ROOT / 'tools/al_train.py', config_file, '--resume', '--work-dir', tmp_path / 'one', *more,
+                cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]
     one, two = ({r['id']: float(r['influence']) for r in read_csv(tmp_path / n / 'round_00' / 'scores.csv')}
                 for n in ('one', 'two'))

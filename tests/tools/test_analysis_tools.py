@@ -32,7 +32,7 @@ def has(path, colour):
 
 
 def test_on_a_run_of_detection(make_cfg, run, call, tmp_path, monkeypatch):
-    work_dir = run(make_cfg(rounds=2, max_epochs=1, sampler=dict(type='mmal.RandomSampler')))
+    work_dir = run(make_cfg(rounds=3, max_epochs=1, sampler=dict(type='mmal.RandomSampler')))
     chosen = [read_json(work_dir / f'round_0{n}' / 'selected.json') for n in range(2)]
     status, said = call('browse_selection', work_dir, '--not-show', '--output-dir', tmp_path / 'seen')
     assert status == 0, said
@@ -46,7 +46,8 @@ def test_on_a_run_of_detection(make_cfg, run, call, tmp_path, monkeypatch):
     monkeypatch.delenv('WAYLAND_DISPLAY', raising=False)
     assert 'no display' in str(call('browse_selection', work_dir)[0])
     assert 'nothing to do' in call('browse_selection', work_dir, '--not-show')[1]
-    assert 'holds no finished round' in str(call('browse_selection', tmp_path, '--not-show', '--output-dir', 'x')[0])
+    said = str(call('browse_selection', tmp_path, '--not-show', '--output-dir', 'x')[0])
+    assert 'holds no round whose chosen images are labeled' in said
 
     described = read_json(work_dir / 'round_01' / 'chosen.json')
     described['images'][0]['predictions'] = [dict(bbox=[1.0, 2.0, 30.0, 20.0], label=1, score=0.7)]

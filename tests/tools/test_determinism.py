@@ -43,9 +43,10 @@ def tiny(tmp_path):
 
 
 def outcome(work_dir):
-    folders = [work_dir / f'round_{r:02d}' for r in range(ROUNDS)]
+    folders = [work_dir / f'round_{r:02d}' for r in range(ROUNDS - 1)]
     return dict(initial=read_json(work_dir / 'initial.json'),
                 files=[read_json(f / n) for f in folders for n in ('selected.json', 'labeled.json', 'metrics.json')],
+                last=read_json(work_dir / f'round_{ROUNDS - 1:02d}' / 'metrics.json'),
                 scores=[read_csv(f / 'scores.csv') for f in folders])
 
 

@@ -22,7 +22,7 @@ def start(cwd, *args, **env):
 def test_two_machines_find_each_other_by_what_they_were_called_with(tmp_path):
     (tmp_path / 'here').mkdir()
     (tmp_path / 'my.py').write_text(f"_base_ = {str(ROOT / 'configs' / 'resnet_digits_isal.py')!r}\n")
-    args = ['../my.py', 1, '--work-dir', '../run', '--cfg-options', *OPTIONS, 'train_cfg.rounds=1']
+    args = ['../my.py', 1, '--work-dir', '../run', '--cfg-options', *OPTIONS, 'train_cfg.rounds=2']
     both = [start(tmp_path / 'here', *args, NNODES='2', NODE_RANK=str(rank)) for rank in range(2)]
     outputs = [p.communicate(timeout=240)[0] for p in both]
     assert [p.returncode for p in both] == [0, 0], outputs[0][-3000:]

@@ -375,7 +375,8 @@ def seconds_report(table: pd.DataFrame, comparison: Comparison) -> ReportTable:
             rows.append([str(method), *cells, number(means['rounds'])])
     columns = ['method', *phases, 'rounds measured']
     note = (
-        'Of all rounds of the done runs. Machines that also did other work make '
+        'Of all rounds of the done runs. A last round only trains and evaluates, so that the total '
+        'is less than the sum of its row. Machines that also did other work make '
         'these long: compare only what ran alone on the same machine.'
     )
     caption = 'Mean seconds a round, by phase'

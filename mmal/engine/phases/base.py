@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
+from mmal.run.layout import MODEL_PHASES
+
 from ..context import Round, RunContext
 
 
@@ -24,13 +26,17 @@ class Phase(ABC):
     needs: ClassVar[tuple[str, ...]] = ()
     collective: ClassVar[bool] = False
 
-    def enabled(self, run: RunContext) -> bool:
-        """Whether runs like this one have the phase. By default all have.
+    def enabled(self, run: RunContext, round_: Round) -> bool:
+        """Whether a round has the phase.
+
+        By default every round has it, and the last one only if it is one of
+        :data:`~mmal.run.layout.MODEL_PHASES`: nothing is trained on what a last round would choose.
 
         Args:
             run: The run.
+            round_: The round.
         """
-        return True
+        return self.name in MODEL_PHASES or not round_.is_last
 
     @abstractmethod
     def execute(self, run: RunContext, round_: Round, artifact: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from pathlib import Path
 
 from mmal.fileio.text import read_json, write_json
-from mmal.oracles.base import LabelsPending, OracleResponse, Request
+from mmal.oracles.base import OracleResponse, Request
 from mmal.pool.cost_model import write_costs
 from mmal.pool.score_table import pseudo_boxes_in
 from mmal.run.costs import cost_model
@@ -18,9 +18,7 @@ from .base import Phase
 
 
 class Label(Phase):
-    """Writes ``labeled.json``: all that is labeled then, for the next round. It completes the
-    round.
-    """
+    """Writes ``labeled.json``: all that is labeled then, for the next round. It closes a round."""
 
     name = 'label'
     needs = ('score', 'select', 'describe')
@@ -55,16 +53,7 @@ class Label(Phase):
 def _ask_oracle(run: RunContext, round_: Round, selected: list[Hashable]) -> OracleResponse:
     folder = round_.state.paths.folder
     request = Request(selected, folder, lambda: explained_batch(run.data, round_.state))
-    try:
-        return run.oracle.answer(request)
-    except LabelsPending as e:
-        if round_.number < run.settings.rounds - 1:
-            raise
-        raise LabelsPending(
-            f'{e} This is the last of {run.settings.rounds} rounds: nothing is trained on these '
-            'labels '
-            'unless train_cfg.rounds is raised, so that they may as well stay undone.'
-        ) from None
+    return run.oracle.answer(request)
 
 
 def _pseudo_boxes(round_: Round, selected: list[Hashable]) -> dict[Hashable, int]:

@@ -18,9 +18,14 @@ class SolveStest(Phase):
     needs = ('train',)
     collective = True
 
-    def enabled(self, run: RunContext) -> bool:
-        """Whether the sampler needs s_test."""
-        return run.sampler.needs_s_test
+    def enabled(self, run: RunContext, round_: Round) -> bool:
+        """Whether the sampler needs s_test, and the round is to choose images.
+
+        Args:
+            run: The run.
+            round_: The round.
+        """
+        return run.sampler.needs_s_test and super().enabled(run, round_)
 
     def execute(self, run: RunContext, round_: Round, artifact: Path) -> None:
         """Solve s_test.

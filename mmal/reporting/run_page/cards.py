@@ -85,7 +85,7 @@ def _summary(run_round: RunRound) -> str:
     order = 'lower first'
     if run_round.score == 'influence':
         order = 'more negative is more helpful'
-    state = 'They are labeled' if run_round.complete else 'They are not labeled yet'
+    state = 'They are labeled' if run_round.closed else 'They are not labeled yet'
     return f'{n} {images} chosen by {run_round.score}, {order}. {state}.'
 
 
@@ -107,7 +107,7 @@ class _CardMaker:
         for prediction in entry['predictions']:
             name = self._run.class_name(prediction['label'])
             guesses.append(dict(prediction, label=name))
-        labels = self._run.labels.get(entry['id']) if self._round.complete else None
+        labels = self._run.labels.get(entry['id']) if self._round.closed else None
         facts = self._facts(entry, guesses, labels)
         boxes = _guessed_boxes(guesses) + _revealed_boxes(labels or ())
         image = self._thumbnails.make(

@@ -75,7 +75,7 @@ def renew_report(work_dir: str | Path, data: DataAdapter, logger: logging.Logger
 def _is_up_to_date(paths: RunPaths) -> bool:
     """Whether the page was written after every phase.
 
-    It was when a resumed run passes its complete rounds.
+    It was when a resumed run passes rounds that are complete.
     """
     if not paths.report.exists():
         return False
@@ -173,17 +173,19 @@ def summary(run: RunFiles) -> str:
     Args:
         run: The run.
     """
-    n_complete = sum(run_round.complete for run_round in run.rounds)
-    rounds = 'round is' if n_complete == 1 else 'rounds are'
+    n_evaluated = sum(run_round.metrics is not None for run_round in run.rounds)
+    rounds = 'round is' if n_evaluated == 1 else 'rounds are'
     text = (
-        f'{n_complete} {rounds} closed; {len(run.labels):,} of {len(run.data.images):,} images are '
-        'labeled.'
+        f'{n_evaluated} {rounds} trained and evaluated; {len(run.labels):,} of '
+        f'{len(run.data.images):,} images are labeled.'
     )
-    if not run.rounds or run.rounds[-1].complete:
+    if not run.rounds or run.rounds[-1].closed:
         return text
     last = run.rounds[-1]
-    if not last.chosen:
+    if last.metrics is None:
         return f'{text} Round {last.number} has begun.'
+    if not last.chosen:
+        return text
     return (
         f'{text} Round {last.number} has chosen {len(last.chosen)} images, which are not labeled '
         'yet.'

@@ -88,7 +88,7 @@ class RunRound:
         s_test: The report of s_test; None where there is none.
         score: Name of the sampler's score.
         chosen: Entries of ``chosen.json`` in rank order; none before the choice is explained.
-        complete: Whether what it chose is labeled.
+        closed: Whether what it chose is labeled.
         name: What it is called; '' for 'round' and its number.
     """
 
@@ -98,7 +98,7 @@ class RunRound:
     s_test: STestReport | None = None
     score: str = 'score'
     chosen: list[SelectionEntry] = field(default_factory=list)
-    complete: bool = False
+    closed: bool = False
     name: str = ''
 
     @property
@@ -163,7 +163,7 @@ class RunFiles:
         """
         file = self.paths.initial
         for run_round in self.rounds:
-            if run_round.complete:
+            if run_round.closed:
                 file = self.paths.round(run_round.number).artifact('label')
         labels: dict[Hashable, list[NamedLabel]] = {}
         for labeled_file in (self.paths.holdout, file):
@@ -239,4 +239,4 @@ def read_round(state: PhaseState, name: str = '') -> RunRound:
     chosen: list[SelectionEntry] = []
     if state.done('describe'):
         chosen = read_json(paths.artifact('describe'))['images']
-    return RunRound(paths.number, seconds, metrics, s_test, score, chosen, state.complete, name)
+    return RunRound(paths.number, seconds, metrics, s_test, score, chosen, state.closed, name)

@@ -162,7 +162,7 @@ def contents_section(run: RunFiles) -> Section | None:
         return None
     latest = run.queries[-1]
     name = latest.title
-    if not latest.complete:
+    if not latest.closed:
         name += ', predicted'
     labels = {name: _query_labels(run, latest), BEFORE: _earlier_labels(run, latest)}
     counts = {}
@@ -194,7 +194,7 @@ def _query_labels(run: RunFiles, query: RunRound) -> list[NamedLabel]:
     """Labels of what a round chose, best first; predicted ones until there are others."""
     labels: list[NamedLabel] = []
     for entry in query.chosen:
-        if query.complete:
+        if query.closed:
             labels += run.labels.get(entry['id'], [])
             continue
         predictions = entry['predictions']

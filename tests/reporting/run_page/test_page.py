@@ -31,7 +31,7 @@ def test_a_whole_page_is_well_formed_escaped_and_links_to_nothing(run_dir, data)
     assert '<1>' not in text
     assert '<cat>' not in text
     assert '&lt;2&gt;' in text
-    assert '2 rounds are closed; 5 of 6 images are labeled.' in text
+    assert '2 rounds are trained and evaluated; 5 of 6 images are labeled.' in text
     assert 'No picture: FileNotFoundError' in text
     assert all(a.get('aria-label') for a in page.all('svg') if a.get('role') == 'img' and 'aria-labelledby' not in a)
     assert [a['open'] for a in page.all('details') if 'open' in a] == []
@@ -43,6 +43,17 @@ def test_what_waits_for_labels_is_shown(run_dir, data):
     text = write_report(run_dir([1], [2, 3], upto='describe'), data).read_text()
     assert 'Round 1 has chosen 2 images, which are not labeled yet.' in text
     assert 'Chosen in round 1' in text
+
+
+def test_a_last_round_that_was_evaluated_is_no_round_that_has_begun(run_dir, data):
+    work_dir = run_dir([1], [2, 3], upto='evaluate')
+    text = write_report(work_dir, data).read_text()
+    assert '2 rounds are trained and evaluated; 2 of 6 images are labeled.' in text
+    assert 'Round 1 has' not in text
+    assert 'Chosen in round 0' in text
+    write_checksummed(RunPaths(work_dir).round(1).record, dict(train=dict(seconds=1.0)))
+    text = write_report(work_dir, data).read_text()
+    assert '1 round is trained and evaluated; 2 of 6 images are labeled. Round 1 has begun.' in text
 
 
 def test_a_run_that_has_just_begun_and_one_whose_images_were_lost(run_dir, data, tmp_path):

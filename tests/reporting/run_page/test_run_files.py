@@ -8,7 +8,7 @@ from mmal.run.round_state import RoundState
 def test_what_rounds_left(run_dir, data):
     work_dir = run_dir([1, 2], [3], upto='describe')
     run = RunFiles(work_dir, data)
-    assert [(r.number, r.complete, r.score, [e['id'] for e in r.chosen]) for r in run.rounds] == [
+    assert [(r.number, r.closed, r.score, [e['id'] for e in r.chosen]) for r in run.rounds] == [
         (0, True, 'influence', [1, 2]), (1, False, 'influence', [3])]
     assert run.rounds[0].chosen == read_json(work_dir / 'round_00' / 'chosen.json')['images']
     assert run.rounds[1].metrics['metrics']['coco/bbox_mAP'] == 0.2
@@ -19,7 +19,7 @@ def test_what_rounds_left(run_dir, data):
 
 def test_images_that_were_lost_have_their_scores_alone(run_dir, data):
     work_dir = run_dir([2, 1], lost=True)
-    assert RoundState(work_dir, 0).complete
+    assert RoundState(work_dir, 0).closed
     entries = RunFiles(work_dir, data).rounds[0].chosen
     assert [(e['id'], e['rank'], e['score'], e['parts']) for e in entries] == [(2, 0, -5.0, None), (1, 1, -4.0, None)]
 

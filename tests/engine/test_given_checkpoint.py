@@ -1,0 +1,78 @@
+"""A checkpoint that the user has already fits the config and its classes, or is refused before any training."""
+
+import pytest
+import torch
+from torch import nn
+
+from mmal.engine.given_checkpoint import load_given, read_checkpoint
+from mmal.errors import InputError
+
+CLASSES = ('cat', 'dog')
+
+
+def small_model(n_classes=2):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, n_classes))
+
+
+def written(path, model, **content):
+    torch.save(dict(state_dict=model.state_dict(), **content), path)
+    return read_checkpoint(path)
+
+
+@pytest.mark.parametrize('meta', [
+    dict(dataset_meta=dict(classes=('cat', 'dog'), palette=[(0, 0, 0)])), dict(CLASSES=['cat', 'dog']),
+    dict(dataset_meta=dict(CLASSES=('cat', 'dog'))), dict(epoch=1), dict(dataset_meta=None)])
+def test_the_weights_are_loaded_whoever_wrote_them(tmp_path, meta):
+    theirs, ours = small_model(), small_model()
+    nn.init.ones_(theirs[0].weight)
+    load_given(ours, written(tmp_path / 'x.pth', theirs, meta=meta), CLASSES)
+    assert torch.equal(ours[0].weight, torch.ones(4, 3))
+
+
+def test_a_bare_state_dict_and_names_of_a_wrapped_model_are_read(tmp_path):
+    theirs, ours = small_model(), small_model()
+    nn.init.ones_(theirs[0].weight)
+    weights = {f'module.{name}': value for name, value in theirs.state_dict().items()}
+    weights.pop('module.1.num_batches_tracked')
+    torch.save(weights, tmp_path / 'x.pth')
+    load_given(ours, read_checkpoint(tmp_path / 'x.pth'), CLASSES)
+    assert torch.equal(ours[0].weight, torch.ones(4, 3))
+
+
+def test_other_classes_are_refused_with_both_lists(tmp_path):
+    meta = dict(dataset_meta=dict(classes=('cat', 'cow', 'owl')))
+    checkpoint = written(tmp_path / 'x.pth', small_model(3), meta=meta)
+    with pytest.raises(InputError) as e:
+        load_given(small_model(), checkpoint, CLASSES)
+    assert 'x.pth was trained on 3 classes, cat, cow, owl; the config has 2, cat, dog.' in str(e.value)
+    assert 'Only in the checkpoint: cow, owl; only in the config: dog.' in str(e.value)
+
+
+def test_classes_in_another_order_are_refused_with_the_line_to_write(tmp_path):
+    checkpoint = written(tmp_path / 'x.pth', small_model(), meta=dict(dataset_meta=dict(classes=('dog', 'cat'))))
+    with pytest.raises(InputError) as e:
+        load_given(small_model(), checkpoint, CLASSES)
+    assert 'in another order: dog, cat; the config has cat, dog.' in str(e.value)
+    assert "Set metainfo=dict(classes=('dog', 'cat'))" in str(e.value)
+
+
+def test_a_head_of_another_number_of_classes_is_refused_where_the_file_names_none(tmp_path):
+    with pytest.raises(InputError) as e:
+        load_given(small_model(), written(tmp_path / 'x.pth', small_model(5)), CLASSES)
+    assert '2 parameters differ in shape (2.weight (5, 4) where the model has (2, 4), ' in str(e.value)
+    assert 'The file does not name its classes; the config has 2, cat, dog.' in str(e.value)
+
+
+def test_another_architecture_is_refused_with_what_differs(tmp_path):
+    deeper = nn.Sequential(*small_model(), nn.ReLU(), nn.Linear(2, 2))
+    with pytest.raises(InputError, match=r'2 parameters unknown to the model \(4.weight, 4.bias\)'):
+        load_given(small_model(), written(tmp_path / 'x.pth', deeper), CLASSES)
+    with pytest.raises(InputError, match=r'2 parameters missing in it \(4.weight, 4.bias\)'):
+        load_given(deeper, written(tmp_path / 'x.pth', small_model()), CLASSES)
+
+
+def test_a_file_without_weights_is_refused(tmp_path):
+    torch.save(dict(meta=dict(epoch=1)), tmp_path / 'x.pth')
+    with pytest.raises(InputError, match=r"expected weights under the key state_dict, found \['meta'\]"):
+        read_checkpoint(tmp_path / 'x.pth')
