@@ -17,8 +17,6 @@ from .check_env import exit_unless_usable
 from .init import count
 
 if TYPE_CHECKING:
-    from mmengine.config import Config
-
     from mmal.engine.selection import SelectionSettings
     from mmal.engine.selection_data import LabelSource, SelectionInputs
 
@@ -77,8 +75,8 @@ def _add_label_options(parser: argparse.ArgumentParser) -> None:
         '--labeled',
         type=Path,
         metavar='FILE',
-        help="what is labeled already: a COCO file, or images with classes; by default the config's "
-        'training set, if it is needed',
+        help='what is labeled already: a COCO file, or images with classes; by default the '
+        'training set of the config, if it is needed',
     )
     parser.add_argument(
         '--labeled-images',
@@ -89,8 +87,8 @@ def _add_label_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--reference',
         default='val',
-        help="images whose loss is to fall: 'val' or 'test' of the config, or a file like --labeled "
-        '(val)',
+        help="images whose loss is to fall: 'val' or 'test' of the config, or a file like that of "
+        '--labeled (val)',
     )
     parser.add_argument(
         '--reference-images',
@@ -161,13 +159,11 @@ def _label_source(file: Path, folder: Path | None, option: str) -> LabelSource:
     return LabelSource(file.absolute(), folder.absolute())
 
 
-def read_settings(args: argparse.Namespace, cfg: Config) -> SelectionSettings:
+def read_settings(args: argparse.Namespace) -> SelectionSettings:
     """What the arguments ask for.
 
     Args:
         args: Arguments of the command.
-        cfg: The config. Where it is an active-learning run's, its sampler and its StestHook count,
-            as far as no argument says otherwise.
 
     Raises:
         InputError: If a file or folder is missing.
@@ -216,7 +212,7 @@ def select(args: argparse.Namespace) -> None:
     from mmal.utils.config_file import read_config
 
     cfg = read_config(args.config, dict(launcher=args.launcher) | args.cfg_options)
-    settings = read_settings(args, cfg)
+    settings = read_settings(args)
     if args.dry_run:
         cfg.launcher = 'none'
     prepare_process(cfg, args.seed)

@@ -1,4 +1,4 @@
-"""One query to a model that is trained already: s_test, scores, selection, reasons, files to label."""
+"""One query to a model that is trained already: s_test, scores, selection, and files to label."""
 
 from __future__ import annotations
 
@@ -132,9 +132,7 @@ class Selection:
         InputError: If the sampler, its arguments or those for s_test cannot work.
     """
 
-    def __init__(
-        self, cfg: Config, settings: SelectionSettings, folder: Path, log: Logger
-    ) -> None:
+    def __init__(self, cfg: Config, settings: SelectionSettings, folder: Path, log: Logger) -> None:
         self.paths = SelectionPaths(folder)
         self._cfg = cfg
         self._settings = settings
@@ -142,11 +140,16 @@ class Selection:
         self._sampler = _build_sampler(settings.sampler)
         self._stest: StestSettings | None = None
         if self._sampler.needs_s_test:
-            hook = StestHook(**settings.stest)
-            self._stest = hook.settings.with_solver(self._sampler.solver)
             _require_reference(cfg, settings)
+            self._stest = _stest_settings(settings.stest).with_solver(self._sampler.solver)
         checkpoint = read_checkpoint(settings.checkpoint)
         self._listing = build_listing(cfg, checkpoint.classes or ())
+        loop = (cfg.get('train_cfg') or {}).get('type')
+        if str(loop).endswith('ActiveLoop'):
+            log.info(
+                f'{settings.config} is of an active-learning run: its train_cfg and its StestHook '
+                'are passed over here. --sampler and --stest say how images are scored.'
+            )
         self._model = CheckpointModel(cfg, checkpoint, self._listing.classes, settings.seed)
 
     def run(self) -> RunContext:
@@ -215,9 +218,7 @@ class Selection:
             cfg.selection.labeled = _shown(settings.labeled)
         names = '\n'.join([images.root, *images.names])
         digest = digest_bytes(names.encode(errors='surrogateescape'))
-        return dict(
-            build_manifest(cfg, settings.seed, digest, len(images.names), TRAINING_KEYS)
-        )
+        return dict(build_manifest(cfg, settings.seed, digest, len(images.names), TRAINING_KEYS))
 
     def _require_same(self, old: Any) -> None:
         lines = differences(old, self._manifest)  # type: ignore[arg-type]
@@ -250,9 +251,7 @@ class Selection:
         )
         UnreadableList(self.paths.run.unreadable, str, self._log).write({})
         take_over_costs(self.paths, None if settings.labeled is None else settings.labeled.file)
-        return SelectionInputs(
-            settings.images.root, list(self._listing.classes), counts, sources
-        )
+        return SelectionInputs(settings.images.root, list(self._listing.classes), counts, sources)
 
     @property
     def _has_boxes(self) -> bool:
@@ -262,12 +261,19 @@ class Selection:
         """What is labeled, as far as it is named or needed."""
         named = self._settings.labeled
         if named is not None:
+            name = str(named.file)
             labeled = self._listing.labeled_file(named.file, named.folder)
-            return LabeledSet(str(named.file), labeled.images, labeled.categories)
-        if self._stest is None or self._stest.solver.samples_needed == 0:
+        elif self._stest is None or self._stest.solver.samples_needed == 0:
             return LabeledSet('nothing')
-        labeled = self._listing.training_set()
-        return LabeledSet(f'training set of {self._settings.config}', labeled.images, labeled.categories)
+        else:
+            name = f'training set of {self._settings.config}'
+            labeled = self._listing.training_set()
+        if not any(image.labels for image in labeled.images):
+            raise InputError(
+                f'The {name} has no label at all. Name a file of what is labeled by --labeled.'
+            )
+        by_path = {image.path: image for image in labeled.images}
+        return LabeledSet(name, list(by_path.values()), labeled.categories)
 
     def _prepare_reference(self, labeled: LabeledSet) -> str:
         """Check the reference set before images are opened, and write it if it came as a file."""
@@ -380,6 +386,15 @@ def _build_sampler(cfg: dict[str, Any]) -> Sampler:
         return sampler
     except (KeyError, TypeError, ValueError) as e:
         raise InputError(f'--sampler: {e.args[0] if e.args else e}') from None
+
+
+def _stest_settings(arguments: dict[str, Any]) -> StestSettings:
+    if 'reference' in arguments:
+        raise InputError('--stest: the reference set is named by --reference.')
+    try:
+        return StestHook(**arguments).settings
+    except TypeError as e:
+        raise InputError(f'--stest: {e}') from None
 
 
 def _require_reference(cfg: Config, settings: SelectionSettings) -> None:

@@ -218,7 +218,9 @@ def labeled_names(
         root: Folder that their names are below.
         labeled: The labeled images.
     """
-    name_by_path = {os.path.realpath(os.path.join(root, image.name)): image.name for image in images}
+    name_by_path = {}
+    for image in images:
+        name_by_path[os.path.realpath(os.path.join(root, image.name))] = image.name
     sizes = {image.identity.size for image in images}
     known = set()
     digests = set()
@@ -262,9 +264,7 @@ def _with_unique_ids(labeled: LabeledSet, taken: set[ImageId]) -> LabeledSet:
             image_id = free
             free += 1
         texts.add(str(image_id))
-        images.append(
-            LabeledImage(image_id, image.path, image.labels, image.width, image.height)
-        )
+        images.append(LabeledImage(image_id, image.path, image.labels, image.width, image.height))
     return LabeledSet(labeled.name, images, labeled.categories)
 
 

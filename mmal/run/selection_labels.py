@@ -101,6 +101,4 @@ def _write_costs(paths: SelectionPaths, batch: Batch, labels: LabelStore) -> Non
         entry = labels.entries[str(image.id)]
         if 'seconds' in entry:
             seconds[image.id] = entry['seconds']
-    write_costs(
-        paths.costs, cost_model(paths.folder, 0), pseudo_boxes, true_boxes, seconds
-    )
+    write_costs(paths.costs, cost_model(paths.folder, 0), pseudo_boxes, true_boxes, seconds)

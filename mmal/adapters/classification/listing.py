@@ -61,7 +61,7 @@ class ClassificationListing:
                     'The images of the training set are no files. Name a file of labels by '
                     '--labeled.'
                 )
-            self.classes = self.classes or data.classes
+            self._require_same_classes(data.classes)
             for label in data.ground_truth([image['id'] for image in data.images]):
                 entry: dict[str, Any] = dict(label)
                 path = osp.abspath(data.image_path(entry['id']))
@@ -92,6 +92,15 @@ class ClassificationListing:
         labeled = LabeledSet(osp.basename(file), images)
         require_labeled_files(labeled)
         return labeled
+
+    def _require_same_classes(self, classes: tuple[str, ...]) -> None:
+        """Take the classes of a training set, or refuse others than those that are known."""
+        if self.classes and classes and classes != self.classes:
+            raise InputError(
+                f'The training set has the classes {", ".join(classes[:10])}, the checkpoint has '
+                f'{", ".join(self.classes[:10])}. Give the config that it was trained with.'
+            )
+        self.classes = self.classes or classes
 
     def _index(self, label: Any, file: Path) -> int | list[int]:
         """The index of a class, or the indices of several."""

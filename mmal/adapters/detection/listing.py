@@ -96,9 +96,7 @@ class DetectionListing:
         annotated = self.annotated_contents(labeled)
         images = list(annotated['images'])
         for image in new:
-            entry = dict(
-                id=image.id, file_name=image.name, width=image.width, height=image.height
-            )
+            entry = dict(id=image.id, file_name=image.name, width=image.width, height=image.height)
             images.append(entry)
         pool = dict(images=images, annotations=[], categories=annotated['categories'])
         return ListedContents(pool, annotated)
@@ -114,9 +112,7 @@ class DetectionListing:
         images = []
         annotations: list[dict[str, Any]] = []
         for image in labeled.images:
-            entry = dict(
-                id=image.id, file_name=image.path, width=image.width, height=image.height
-            )
+            entry = dict(id=image.id, file_name=image.path, width=image.width, height=image.height)
             images.append(entry)
             for box in image.labels:
                 annotation = dict(box, id=len(annotations) + 1, image_id=image.id)
