@@ -7,7 +7,9 @@ import pytest
 
 from mmal.cli.label import main as label
 from mmal.cli.report import main as report
+from mmal.cli.select import parse_sampler
 from mmal.engine.phases.select import Select
+from mmal.errors import InputError
 from mmal.fileio.text import read_csv, read_json, write_json
 from tests.cli.selection_cases import call, make_world
 
@@ -205,3 +207,15 @@ def test_what_fails_is_no_selection_that_stands_in_the_way(world):
     assert 'has no annotation' in call(world, '--reference', world / 'set' / 'bare.json', out='again')
     assert call(world, out='again') == world / 'again'
     assert len(json.loads((world / 'again' / 'selected.json').read_text())) == 5
+
+
+@pytest.mark.parametrize(('words', 'sampler'), [
+    (['EntropySampler'], dict(type='mmal.EntropySampler')),
+    (['mmal.InfluenceSampler', 'score_thr=0.2', 'top_k=3'], dict(type='mmal.InfluenceSampler', score_thr=0.2, top_k=3)),
+    (['type=mmal.CoresetSampler,layers=[a,b],batch_size=4'], dict(type='mmal.CoresetSampler', layers=['a', 'b'],
+                                                                   batch_size=4)),
+])
+def test_a_sampler_is_named_with_its_arguments(words, sampler):
+    assert parse_sampler(words) == sampler
+    with pytest.raises(InputError, match='expected a name'):
+        parse_sampler(['score_thr=0.2'])
