@@ -22,6 +22,7 @@ from mmal.oracles.human import HumanOracle, require_files_and_classes
 from mmal.pool.budget import BudgetUnit
 from mmal.pool.pool import Pool
 from mmal.registry import SAMPLERS
+from mmal.run.costs import cost_model
 from mmal.run.image_manifest import require_pool_unchanged
 from mmal.run.layout import SelectionPaths
 from mmal.run.lock import lock
@@ -370,6 +371,8 @@ class Selection:
         """Refuse what would fail later."""
         if self._settings.unit is BudgetUnit.BOX and not run.data.has_boxes:
             raise InputError('--unit box is for detectors; count in images here.')
+        if self._settings.unit is BudgetUnit.SECOND:
+            self._require_labeling_time()
         adapter = self._model.adapter()
         images = self._settings.budget if self._settings.unit is BudgetUnit.IMAGE else 1
         run.sampler.check(run.data, images, adapter.model)
@@ -378,6 +381,15 @@ class Selection:
         reference = open_reference_set(self._stest.reference, run.data, None, None)
         run.data.check_dataset(reference, 'reference set')
         choose_parameters(self._stest, adapter, [first_item(reference, 'reference set')])
+
+    def _require_labeling_time(self) -> None:
+        if cost_model(self.paths.folder, 0).seconds(None) is not None:
+            return
+        raise InputError(
+            '--unit second: no labeling time is known. Give the labeled.json of an earlier '
+            "selection by --labeled, whose labels came with their time (Label Studio's JSON "
+            'export, or a CSV column `seconds`), or count in images or boxes.'
+        )
 
 
 def _build_sampler(cfg: dict[str, Any]) -> Sampler:

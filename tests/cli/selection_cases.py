@@ -29,10 +29,9 @@ def make_world(root):
     return root
 
 
-def call(root, *more, out='out', config='plain.py', images='photos', budget=5):
+def call(root, *more, out='out', config='plain.py', images='photos', budget=5, checkpoint='trained/epoch_2.pth'):
     """Select; the folder of the selection, or the message it ends with."""
-    checkpoint = root / 'trained' / 'epoch_2.pth'
-    argv = [root / config, checkpoint, '--images', root / images, '--budget', budget, '--out', root / out, *more]
+    argv = [root / config, root / checkpoint, '--images', root / images, '--budget', budget, '--out', root / out, *more]
     try:
         main([str(word) for word in argv])
     except SystemExit as end:

@@ -2,8 +2,10 @@
 
 import json
 import math
+import os
 
 import pytest
+import torch
 
 from mmal.cli.label import main as label
 from mmal.cli.report import main as report
@@ -173,7 +175,26 @@ def without_annotations(world):
     return {}
 
 
+class Hostile:
+    def __reduce__(self):
+        return os.system, ('touch ran',)
+
+
+def hostile(world):
+    torch.save(dict(state_dict=Hostile()), world / 'hostile.pth')
+    return dict(checkpoint='hostile.pth')
+
+
+def turned(world):
+    key = '{}_dataloader.dataset.metainfo.classes'
+    changes = {key.format(part): ('square', 'disc') for part in ('train', 'val', 'test')}
+    return dict(config=change(world, 'turned.py', **changes))
+
+
 CASES = {
+    'code in the checkpoint': (hostile, [], 'hostile.pth.*system'),
+    'no checkpoint': (lambda world: dict(checkpoint='none.pth'), [], 'none.pth'),
+    'classes in another order': (turned, [], 'same 2 classes in another order'),
     'a budget beyond the pool': (lambda world: dict(budget=23), [], '--budget 23, but there are 22 in .*photos'),
     'a budget beyond what is not labeled': (
         lambda world: dict(budget=21), [], '--budget 21, but there are 20 images that are not labeled'),
@@ -204,6 +225,7 @@ def test_what_cannot_work_is_one_message_before_hours_are_spent(world, case):
 
 
 def test_what_fails_is_no_selection_that_stands_in_the_way(world):
+    without_annotations(world)
     assert 'has no annotation' in call(world, '--reference', world / 'set' / 'bare.json', out='again')
     assert call(world, out='again') == world / 'again'
     assert len(json.loads((world / 'again' / 'selected.json').read_text())) == 5
