@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os.path as osp
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -173,6 +174,22 @@ def training_leaves(cfg: Config) -> list[dict[str, Any]]:
             'file of labels by --labeled.'
         )
     return leaves(cfg.train_dataloader.dataset)
+
+
+def shown_files(loader: dict[str, Any]) -> str:
+    """Name the files or folders that the datasets of a loader are read from.
+
+    Args:
+        loader: Config of the dataloader.
+    """
+    files = []
+    for leaf in leaves(loader['dataset']):
+        name = leaf.get('ann_file')
+        if not name:
+            prefix = leaf.get('data_prefix') or ''
+            name = ', '.join(prefix.values()) if isinstance(prefix, dict) else prefix
+        files.append(osp.join(leaf.get('data_root') or '', name))
+    return ', '.join(files)
 
 
 def with_training_set(cfg: Config, dataset: dict[str, Any]) -> Config:

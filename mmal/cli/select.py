@@ -209,6 +209,7 @@ def select(args: argparse.Namespace) -> None:
     from mmal.engine.without_runner import open_log, prepare_process
     from mmal.fileio.atomic import oserror_with_folder
     from mmal.reporting.run_page.selection import write_selection_report
+    from mmal.run.lock import unlock
     from mmal.utils.config_file import read_config
 
     cfg = read_config(args.config, dict(launcher=args.launcher) | args.cfg_options)
@@ -228,6 +229,7 @@ def select(args: argparse.Namespace) -> None:
         if is_main_process():
             write_selection_report(args.out, run.data)
             log.info(ending(args.out))
+            unlock(args.out)
 
 
 def plan(settings: SelectionSettings, inputs: SelectionInputs) -> str:

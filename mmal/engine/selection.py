@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mmengine.config import Config
 
 from mmal.adapters import build_data_adapter, build_listing
-from mmal.adapters.listing import LabeledSet, with_training_set
+from mmal.adapters.listing import LabeledSet, shown_files, with_training_set
 from mmal.adapters.loading import first_item
 from mmal.annotation.export import write_batch
 from mmal.distributed.rank_zero import run_on_rank_zero
@@ -22,6 +22,7 @@ from mmal.oracles.human import HumanOracle, require_files_and_classes
 from mmal.pool.budget import BudgetUnit
 from mmal.pool.pool import Pool
 from mmal.registry import SAMPLERS
+from mmal.reporting.run_page.selection import counts_text
 from mmal.run.costs import cost_model
 from mmal.run.image_manifest import require_pool_unchanged
 from mmal.run.layout import SelectionPaths
@@ -188,6 +189,8 @@ class Selection:
         run = self._context(inputs)
         self._check(run)
         run_on_rank_zero(lambda: self._record(run, inputs))
+        sources = '; '.join(f'{key}: {source}' for key, source in inputs.sources.items())
+        self._log.info(f'{counts_text(inputs.counts)} From {sources}.')
         return run, inputs
 
     # --- the folder -------------------------------------------------------------------------------
@@ -267,8 +270,9 @@ class Selection:
         elif self._stest is None or self._stest.solver.samples_needed == 0:
             return LabeledSet('nothing')
         else:
-            name = f'training set of {self._settings.config}'
             labeled = self._listing.training_set()
+            files = shown_files(self._cfg.train_dataloader)
+            name = f'training set of {self._settings.config} ({files})'
         if not any(image.labels for image in labeled.images):
             raise InputError(
                 f'The {name} has no label at all. Name a file of what is labeled by --labeled.'
@@ -293,7 +297,8 @@ class Selection:
             write_lists(self.paths, self._listing.contents(one, [], self._settings.images.root))
             data = build_data_adapter(self._data_cfg(self._settings.images.root))
             data.check_dataset(data.reference_dataset(self._reference_cfg()), 'reference set')
-        return f'{named} set of {self._settings.config}'
+        files = shown_files(self._cfg[f'{named}_dataloader'])
+        return f'{named} set of {self._settings.config} ({files})'
 
     def _record(self, run: RunContext, inputs: SelectionInputs) -> None:
         """Write the manifest, or check what it says of the images."""
