@@ -90,6 +90,11 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         start_from: Work directory of another run of the same seed, pool and numbers. Its initial
             set is taken over and, if the trainings agree, its first trained model. It serves
             comparisons of samplers. Defaults to None.
+        checkpoint: Path of a checkpoint that mmdet, mmpretrain or mmal wrote. The first round takes
+            this model instead of training one. Defaults to None: it trains one.
+        evaluate_checkpoint: Whether that model is evaluated, as every other is. Defaults to True.
+        warm_start: Whether a round's training begins from the weights of the round before. Defaults
+            to False: each begins anew, from the config's ``load_from`` or ``init_cfg``.
         on_corruption: 'refuse' to go on with damaged state, or 'restore' the last that is whole
             (``--resume verified``). Defaults to 'refuse'.
         allow_config_change: Whether to go on although settings that can change the result differ.
@@ -125,6 +130,9 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         holdout: float | None = None,
         check_images: bool = True,
         start_from: str | None = None,
+        checkpoint: str | None = None,
+        evaluate_checkpoint: bool = True,
+        warm_start: bool = False,
         on_corruption: str = 'refuse',
         allow_config_change: bool = False,
         **inner: Any,
@@ -152,6 +160,9 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             seed=0 if seed is None else seed,
             check_images=check_images,
             start_from=None if start_from is None else Path(start_from),
+            checkpoint=None if checkpoint is None else Path(checkpoint),
+            evaluate_checkpoint=evaluate_checkpoint,
+            warm_start=warm_start,
             resume=bool(runner.cfg.get('resume', False)),
             on_corruption=on_corruption,
             allow_config_change=allow_config_change,
@@ -191,7 +202,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             data=data,
             sampler=self.sampler,
             oracle=oracle,
-            models=RunnerModels(self.runner, self.inner, data, self.settings.seed),
+            models=RunnerModels(self.runner, self.inner, data, self.settings),
             stest=self._stest,
             cold_start=self._cold_start,
             unreadable=UnreadableList(paths.unreadable, data.image_path, self.runner.logger),

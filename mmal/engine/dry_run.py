@@ -183,6 +183,8 @@ def _parameters(run: RunContext) -> str:
 def _first_training(run: RunContext, loop: ActiveLoop, scratch: Path) -> str:
     """Iterations of round 0, with its own dataset, filters and batch sampler."""
     settings = run.settings
+    if settings.checkpoint is not None:
+        return f'none: the first round takes {settings.checkpoint}'
     is_known = run.data.has_truth and not run.oracle.is_human
     order = shuffled(Pool(run.pool_ids).ids, settings.seed, 'initial')
     ids = order[settings.holdout : settings.initial]

@@ -13,6 +13,7 @@ from typing import Any
 from mmal.distributed.rank_zero import run_on_rank_zero
 from mmal.errors import InputError
 from mmal.fileio.atomic import remove_partial_files
+from mmal.fileio.checksummed import digest_file
 from mmal.fileio.text import write_json
 from mmal.pool.pool import Pool
 from mmal.run.annotation_manifest import annotation_digests
@@ -52,7 +53,12 @@ from .initial_set import (
     label_initial_set,
 )
 
-KEYS_A_METHOD_MAY_CHANGE = ('train_cfg.sampler', 'train_cfg.start_from', 'custom_hooks')
+KEYS_A_METHOD_MAY_CHANGE = (
+    'train_cfg.sampler',
+    'train_cfg.start_from',
+    'train_cfg.warm_start',
+    'custom_hooks',
+)
 """Config keys that may differ between runs whose first models are the same. Of hooks, only
 StestHook may.
 """
@@ -103,6 +109,10 @@ def open_run(run: RunContext, inputs: Inputs) -> None:
     digests = run_on_rank_zero(lambda: current_annotations(run, sets))
     if digests:
         manifest['annotations'] = digests
+    given = run.settings.checkpoint
+    if given is not None and given.exists():
+        # Once the first round has taken it, nothing reads the file again.
+        manifest['checkpoint'] = run_on_rank_zero(lambda: digest_file(given))
     source = run.settings.start_from
     opening = run_on_rank_zero(lambda: _find_opening(run, manifest, files))
     identities: Identities = {}

@@ -105,6 +105,7 @@ class Manifest(TypedDict, total=False):
         folder: Folder of the config file; None if there is no file.
         environment: Versions of libraries, device and threads.
         annotations: Checksums of the annotations, by what a set is called.
+        checkpoint: Checksum of the trained model that the first round takes, if one is given.
         files: Checksums of the files that the run began with, by name.
         batch: Checksums of the files of the initial batch, by name.
         history: Resumptions with other settings.
@@ -116,6 +117,7 @@ class Manifest(TypedDict, total=False):
     folder: str | None
     environment: dict[str, Any]
     annotations: dict[str, str]
+    checkpoint: str
     files: dict[str, str]
     batch: dict[str, str]
     history: list[HistoryEntry]
@@ -159,7 +161,8 @@ def _is_implicit_default(key: str, value: str) -> bool:
 def differences(old: Manifest, new: Manifest) -> list[str]:
     """What differs between two manifests.
 
-    Annotations are compared if both manifests have recorded those of the set.
+    Annotations are compared if both manifests have recorded those of the set, a given model if both
+    have recorded it.
 
     Args:
         old: Manifest of the run on disk.
@@ -170,6 +173,9 @@ def differences(old: Manifest, new: Manifest) -> list[str]:
     """
     both = old.get('annotations', {}).keys() & new.get('annotations', {}).keys()
     lines = _changed_values(_comparable(old, both), _comparable(new, both))
+    models = (old.get('checkpoint'), new.get('checkpoint'))
+    if None not in models and models[0] != models[1]:
+        lines.append(f'content of train_cfg.checkpoint: was {models[0]}, now {models[1]}')
     return [f'  {line}' for line in lines]
 
 
