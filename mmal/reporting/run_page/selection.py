@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -68,12 +69,14 @@ class SelectionFiles(RunFiles):
         return {image_id: self.named(annotations_of.get(image_id, [])) for image_id in ids}
 
     def image_name(self, image_id: Hashable) -> str:
-        """What an image is called on the page: its file's name.
+        """What an image is called on the page: its file's name, without the folder of another set.
 
         Args:
             image_id: Id of the image.
         """
         name: str = self.data.file_info(image_id)['file_name']
+        if os.path.isabs(name) or name.startswith('..'):
+            return os.path.basename(name)
         return name
 
 
