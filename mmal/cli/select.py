@@ -135,7 +135,7 @@ def parse_sampler(words: Sequence[str]) -> dict[str, Any]:
 
     sampler: dict[str, Any] = {}
     # Commas inside brackets belong to a value.
-    for word in re.split(r'[\s,]+(?=\w+=)', ' '.join(words)):
+    for word in re.split(r'[\s,]+(?=[\w.]+=)', ' '.join(words)):
         key, equals, value = word.partition('=')
         if equals:
             sampler[key] = DictAction._parse_iterable(value)
@@ -145,7 +145,17 @@ def parse_sampler(words: Sequence[str]) -> dict[str, Any]:
         raise InputError('--sampler: expected a name, e.g. mmal.InfluenceSampler score_thr=0.2.')
     if '.' not in sampler['type']:
         sampler['type'] = f'mmal.{sampler["type"]}'
-    return sampler
+    return _nested(sampler)
+
+
+def _nested(values: dict[str, Any]) -> dict[str, Any]:
+    """Values by dotted key as nested dicts, as ``--cfg-options`` has them."""
+    from mmengine.config import Config
+
+    config = Config()
+    config.merge_from_dict(values)
+    nested: dict[str, Any] = config.to_dict()
+    return nested
 
 
 def _label_source(file: Path, folder: Path | None, option: str) -> LabelSource:
@@ -187,7 +197,7 @@ def read_settings(args: argparse.Namespace) -> SelectionSettings:
         budget=args.budget,
         unit=BudgetUnit(args.unit),
         sampler=parse_sampler(args.sampler),
-        stest=dict(args.stest),
+        stest=_nested(args.stest),
         labeled=labeled,
         reference=reference,
         seed=args.seed,
