@@ -6,6 +6,7 @@ the host library that a config asks for is imported.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mmal.errors import InputError
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from .base import DataAdapter, ModelAdapter
+    from .listing import ImageListing
 
-__all__ = ['build_data_adapter', 'build_model_adapter', 'several_labels']
+__all__ = ['build_data_adapter', 'build_listing', 'build_model_adapter', 'several_labels']
 
 
 def build_data_adapter(cfg: Config) -> DataAdapter:
@@ -36,6 +38,26 @@ def build_data_adapter(cfg: Config) -> DataAdapter:
     from .detection.data import DetectionDataAdapter
 
     return DetectionDataAdapter(cfg)
+
+
+def build_listing(cfg: Config, known_classes: Sequence[str] = ()) -> ImageListing:
+    """Build what lists images that a user names beside a config.
+
+    Args:
+        cfg: The whole config.
+        known_classes: Class names to take if the config has none. Defaults to none.
+
+    Raises:
+        InputError: If the config's default_scope is not 'mmdet' or 'mmpretrain', or it has no
+            dataset.
+    """
+    if _is_classification(cfg):
+        from .classification.listing import ClassificationListing
+
+        return ClassificationListing(cfg, known_classes)
+    from .detection.listing import DetectionListing
+
+    return DetectionListing(cfg)
 
 
 def build_model_adapter(model: nn.Module, cfg: Config) -> ModelAdapter:

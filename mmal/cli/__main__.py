@@ -15,6 +15,7 @@ from mmal.version import __version__
 
 COMMANDS = {
     'train': 'train a detector or a classifier with active learning',
+    'select': 'select the images that would help a trained model most',
     'init': 'make a project from images that nobody has labeled',
     'label': 'import labels that people made',
     'compare': 'run what a comparison plan lacks, and write its report',

@@ -24,7 +24,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         'folder',
         type=Path,
-        help='work dir of a run that waits for labels, or a folder with to_label/',
+        help='work dir of a run that waits for labels, folder of a selection, or any folder with '
+        'to_label/',
     )
     parser.add_argument('file', type=Path, help='what the labeling tool exported; or a zip with it')
     parser.add_argument(
@@ -113,6 +114,7 @@ def import_labels(args: argparse.Namespace) -> None:
     from mmal.annotation.validation import Rules
     from mmal.run.layout import RunPaths
     from mmal.run.recovery import closed_batch
+    from mmal.run.selection_labels import is_selection, join_labels
 
     batch = find_batch(args.folder)
     # Whether the run went on from these labels already.
@@ -123,6 +125,11 @@ def import_labels(args: argparse.Namespace) -> None:
         print(import_file(batch, args.file, rules, closed, args.dry_run) + '.')
     if args.dry_run:
         print('Nothing was changed (--dry-run).')
+    elif is_selection(batch):
+        print(
+            f'All labels are in {join_labels(batch)}: to train on, and to give to the next '
+            '`mmal select` by --labeled.'
+        )
     elif run and not closed:
         print(
             'Go on by the command that trained, with --resume'

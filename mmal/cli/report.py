@@ -44,12 +44,18 @@ def main(argv: Sequence[str] | None = None, prog: str = 'mmal report') -> None:
     args = build_parser(prog).parse_args(argv)
     from mmal.reporting.finished_round import run_data
     from mmal.reporting.run_page.page import write_report
+    from mmal.reporting.run_page.selection import write_selection_report
     from mmal.run.saved_run import load_run_config
+    from mmal.run.selection_labels import is_selection
 
     with explained(prog):
         cfg = load_run_config(args.work_dir)
         cfg.merge_from_dict(args.cfg_options)
-        path = write_report(args.work_dir, run_data(cfg))
+        data = run_data(cfg)
+        if is_selection(args.work_dir):
+            path = write_selection_report(args.work_dir, data)
+        else:
+            path = write_report(args.work_dir, data)
     print(f'Report: {path}')
     if args.open and not webbrowser.open(path.resolve().as_uri()):
         sys.exit(f'{prog}: no browser can be opened here; open the file yourself.')

@@ -6,6 +6,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mmal.annotation.batch import Batch, BatchImage
+from mmal.fileio.text import read_json
+from mmal.run.round_state import PhaseState
 
 if TYPE_CHECKING:
     from mmal.adapters.base import DataAdapter
@@ -41,3 +43,15 @@ def batch_for_annotators(
     return Batch(
         name, list(data.classes), data.categories, data.image_root(), images, data.several_labels
     )
+
+
+def explained_batch(data: DataAdapter, state: PhaseState) -> Batch:
+    """The batch of what a query selected, with the score and the predictions of each image.
+
+    Args:
+        data: Data side of the task.
+        state: Record of the query, whose selection is explained.
+    """
+    selected = read_json(state.artifact('select'))
+    explanations = read_json(state.artifact('describe'))['images']
+    return batch_for_annotators(data, state.paths.folder.name, selected, explanations)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mmal.pool.pool import Pool
 from mmal.run.layout import RoundPaths, RunPaths
-from mmal.run.round_state import RoundState
+from mmal.run.round_state import PhaseState
 from mmal.run.unreadable import UnreadableList
 
 from .settings import LoopSettings
@@ -149,7 +149,7 @@ class RunContext:
 
 @dataclass(frozen=True)
 class Round:
-    """One round, with what its phases share. It is dropped when the round ends.
+    """One query and what leads to it, with what its phases share. It is dropped when it ends.
 
     Attributes:
         state: Which phases are finished, and where their artifacts are.
@@ -157,21 +157,28 @@ class Round:
         pool: The labeled and unlabeled part of the pool.
         model: Model of the round.
         open_pool: Opens the pool's dataset once; see :meth:`RunContext.open_pool`.
+        given: Phases that are not run because what they would make was given. Defaults to none.
         is_last: Whether no round comes after it, so that it ends with its evaluation. Defaults to
             False.
     """
 
-    state: RoundState
+    state: PhaseState
     labeled_file: Path
     pool: Pool
     model: RoundModel
     open_pool: Callable[[], tuple[Any, dict[Hashable, int]]]
+    given: frozenset[str] = frozenset()
     is_last: bool = False
 
     @property
     def number(self) -> int:
         """Number of the round, from 0."""
         return self.state.number
+
+    @property
+    def title(self) -> str:
+        """What it is called in messages, for instance 'round 3'."""
+        return self.state.paths.title
 
     @property
     def complete(self) -> bool:

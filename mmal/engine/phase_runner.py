@@ -82,14 +82,15 @@ class PhaseRunner:
             RuntimeError: If a phase that it needs is not done.
         """
         state = round_.state
+        title = round_.title.capitalize()
         if state.done(phase.name):
-            run.log.info(f'Round {round_.number}: {phase.name} is done already.')
+            run.log.info(f'{title}: {phase.name} is done already.')
             return
-        missing = [name for name in phase.needs if not state.done(name)]
+        needed = [name for name in phase.needs if name not in round_.given]
+        missing = [name for name in needed if not state.done(name)]
         if missing:
             raise RuntimeError(
-                f'Round {round_.number}: {phase.name} reads what {" and ".join(missing)} leave, '
-                'which is not '
+                f'{title}: {phase.name} reads what {" and ".join(missing)} leave, which is not '
                 'there. Run these phases before it.'
             )
         if phase.name in HOOK_BEFORE:
@@ -116,7 +117,7 @@ class PhaseRunner:
         memory = ''
         if gpu_bytes:
             memory = f', and at most {gpu_bytes / GIB:.2f} GiB of GPU memory a process'
-        run.log.info(f'Round {round_.number}: {phase.name} took {seconds:.1f} s{memory}.')
+        run.log.info(f'{title}: {phase.name} took {seconds:.1f} s{memory}.')
         hooks = LAST_HOOK_AFTER if round_.is_last else HOOK_AFTER
         if phase.name in hooks:
             self.call_hook(hooks[phase.name], run=run, round_=round_)

@@ -25,6 +25,7 @@ def build_query(run: RunContext, round_: Round) -> Query:
     paths = round_.state.paths
     return Query(
         round=round_.number,
+        title=round_.title,
         seed=run.settings.seed,
         ids=candidates,
         labeled=round_.pool.labeled,

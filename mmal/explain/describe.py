@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple, TypeAlias, TypedDict
 
 import numpy as np
@@ -52,8 +53,8 @@ class SelectionEntry(TypedDict):
         parts: Parts of the influence, see
             :class:`~mmal.explain.attribution.InfluenceAttribution`; None where the sampler has no
             s_test, where a part is not finite, or where the image can no longer be read.
-        nearest: The nearest labeled image; None if there is none, or if the image can no longer be
-            read.
+        nearest: The nearest labeled image, of those that :func:`compared_images` gives; None if
+            there is none, or if the image can no longer be read.
     """
 
     id: ImageId
@@ -77,6 +78,9 @@ _Findings: TypeAlias = dict[ImageId, _Finding]
 
 _BatchExplainer: TypeAlias = Callable[[ImageIds, list[Any]], list[_Finding]]
 """Makes the finding of each image, from the ids and items of a batch."""
+
+MAX_COMPARED = 10_000
+"""Labeled images that the nearest one is looked for among. Of more, so many are drawn at random."""
 
 UNREADABLE = _Finding(np.empty(0, np.float32), [], None)
 """What is known of an image that can no longer be read."""
@@ -176,7 +180,7 @@ def _nearest_labeled(
     """The nearest labeled image by id, of the images that have one; the labeled ones stream by."""
     if not findings:
         return {}
-    labeled = query.labeled
+    labeled = compared_images(query.labeled, query.seed)
     features = np.stack([finding.feature for finding in findings.values()])
     search = NearestSearch(torch.from_numpy(features))
     number_of_id = {image_id: number for number, image_id in enumerate(labeled)}
@@ -197,13 +201,25 @@ def _nearest_labeled(
     return nearest
 
 
+def compared_images(labeled: ImageIds, seed: int) -> ImageIds:
+    """The labeled images that the nearest one is looked for among: at most :data:`MAX_COMPARED`.
+
+    Args:
+        labeled: Ids of all labeled images.
+        seed: Seed of the run.
+    """
+    if len(labeled) <= MAX_COMPARED:
+        return labeled
+    return Random(f'{seed}/nearest').sample(labeled, MAX_COMPARED)
+
+
 def _loaded(query: Query, ids: ImageIds, title: str) -> Iterator[dict[ImageId, Any]]:
     """Items by id, one batch at a time; images that cannot be read are left out."""
     dataset, row_of_id = query.images()
     id_of_row = {row_of_id[image_id]: image_id for image_id in ids}
     loader = batches(dataset, list(id_of_row), query.batch_size, query.num_workers)
     n_batches = -(-len(ids) // query.batch_size)
-    shown_title = f'round {query.round}: {title}'
+    shown_title = query.titled(title)
     for batch in track(loader, n_batches, shown_title, query.logger):
         items_by_id = {}
         for row, item in batch:

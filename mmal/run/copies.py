@@ -8,7 +8,7 @@ from typing import Literal, TypedDict
 
 from mmal.fileio.text import read_json, write_json
 
-from .layout import RoundPaths, RunPaths
+from .layout import PhasePaths, RunPaths
 
 
 class NearCopy(TypedDict):
@@ -55,12 +55,12 @@ class Copies(TypedDict):
 
 
 def write_near_copies(
-    paths: RoundPaths, near: Mapping[Hashable, Hashable], scores: Mapping[Hashable, float]
+    paths: PhasePaths, near: Mapping[Hashable, Hashable], scores: Mapping[Hashable, float]
 ) -> None:
     """Write ``near_copies.json``, best first.
 
     Args:
-        paths: Files of the round.
+        paths: Files of the query.
         near: Id of the image that it resembles, by the id of each near-copy.
         scores: Score by id.
     """
@@ -70,11 +70,11 @@ def write_near_copies(
     write_json(paths.near_copies, entries)
 
 
-def read_near_copies(paths: RoundPaths) -> list[NearCopy]:
+def read_near_copies(paths: PhasePaths) -> list[NearCopy]:
     """Read ``near_copies.json``.
 
     Args:
-        paths: Files of the round.
+        paths: Files of the query.
 
     Returns:
         The near-copies, best first; none if there is no such file.
@@ -85,11 +85,11 @@ def read_near_copies(paths: RoundPaths) -> list[NearCopy]:
     return entries
 
 
-def read_copies(paths: RoundPaths) -> Copies:
+def read_copies(paths: PhasePaths) -> Copies:
     """Read ``copies.json``.
 
     Args:
-        paths: Files of the round.
+        paths: Files of the query.
 
     Returns:
         What was left out; nothing if there is no such file.

@@ -8,9 +8,13 @@ from mmal.pool.cost_model import CostModel, fit, read_cost_rows
 
 from .layout import RunPaths
 
+EARLIER_COSTS = 'earlier_costs'
+"""Folder of the cost files that a selection takes over from those before it."""
+
 
 def cost_model(work_dir: str | Path, rounds: int) -> CostModel:
-    """Fit the cost model to the initial batch and the first rounds of a run.
+    """Fit the cost model to the initial batch and the first rounds of a run, or to the batches of
+    earlier selections.
 
     The number of rounds is fixed, so that a resumed run predicts what it would have predicted.
 
@@ -22,7 +26,8 @@ def cost_model(work_dir: str | Path, rounds: int) -> CostModel:
 
 
 def cost_rows(work_dir: str | Path, rounds: int) -> list[list[dict[str, str]]]:
-    """Read the cost files of the initial batch and the first rounds of a run.
+    """Read the cost files of the initial batch and the first rounds of a run, or of earlier
+    selections.
 
     Args:
         work_dir: Work directory of the run.
@@ -31,5 +36,6 @@ def cost_rows(work_dir: str | Path, rounds: int) -> list[list[dict[str, str]]]:
     Returns:
         The rows of each batch that has a cost file: text by name of the column.
     """
-    batches = RunPaths(Path(work_dir)).batches(rounds)
-    return read_cost_rows(batch.costs for batch in batches)
+    files = [batch.costs for batch in RunPaths(Path(work_dir)).batches(rounds)]
+    files += sorted((Path(work_dir) / EARLIER_COSTS).glob('*.csv'))
+    return read_cost_rows(files)

@@ -61,23 +61,23 @@ class BatchPaths:
 
 
 @dataclass(frozen=True)
-class RoundPaths(BatchPaths):
-    """Files of one round, all of them in its folder ``round_XX``."""
+class PhasePaths(BatchPaths):
+    """What the phases of one query leave, all of it in one folder."""
 
     @property
     def number(self) -> int:
-        """Number of the round, from 0."""
-        return int(self.folder.name.removeprefix('round_'))
+        """Number of the query among those of its run, from 0. Defaults to 0: the only one."""
+        return 0
+
+    @property
+    def title(self) -> str:
+        """What the query is called in messages."""
+        return 'selection'
 
     @property
     def record(self) -> Path:
         """Which phases are finished, how long they took, and the checksums of their artifacts."""
         return self.folder / 'phases.json'
-
-    @property
-    def manifest_copy(self) -> Path:
-        """Copy of the run's manifest, in case the manifest is lost."""
-        return self.folder / 'run.json'
 
     @property
     def s_test_report(self) -> Path:
@@ -101,6 +101,74 @@ class RoundPaths(BatchPaths):
             phase: A key of :data:`PHASES`.
         """
         return self.folder / PHASES[phase]
+
+
+@dataclass(frozen=True)
+class RoundPaths(PhasePaths):
+    """Files of one round, all of them in its folder ``round_XX``."""
+
+    @property
+    def number(self) -> int:
+        """Number of the round, from 0."""
+        return int(self.folder.name.removeprefix('round_'))
+
+    @property
+    def title(self) -> str:
+        """What the round is called in messages."""
+        return f'round {self.number}'
+
+    @property
+    def manifest_copy(self) -> Path:
+        """Copy of the run's manifest, in case the manifest is lost."""
+        return self.folder / 'run.json'
+
+
+@dataclass(frozen=True)
+class SelectionPaths(PhasePaths):
+    """Files of a selection by a given checkpoint, all of them in one folder.
+
+    Its pool, its unreadable images and its page have the names that a run gives them.
+    """
+
+    @property
+    def run(self) -> RunPaths:
+        """The files that are named as those of a run."""
+        return RunPaths(self.folder)
+
+    @property
+    def manifest(self) -> Path:
+        """What makes the selection this selection, and what it was made from."""
+        return self.folder / 'selection.json'
+
+    @property
+    def config(self) -> Path:
+        """The model's config with the selection's images as its training set."""
+        return self.folder / 'config.py'
+
+    @property
+    def labeled_before(self) -> Path:
+        """The labels that it was given."""
+        return self.folder / 'labeled_before.json'
+
+    @property
+    def reference(self) -> Path:
+        """The reference set, where it came as a file of labels."""
+        return self.folder / 'reference.json'
+
+    @property
+    def labeled(self) -> Path:
+        """All that is labeled once labels of the selected images have come back."""
+        return self.artifact('label')
+
+    @property
+    def image_list(self) -> Path:
+        """The paths of all images, where whole images have classes."""
+        return self.folder / 'images.json'
+
+    @property
+    def unusable(self) -> Path:
+        """Images that were found and cannot be used, with the reason."""
+        return self.folder / 'unusable.csv'
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Which phases of a round are finished, what they left and how long they took."""
+"""Which phases of a round, or of any query, are finished, what they left and how long they took."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mmal.fileio.checksummed import (
 )
 
 from .batch_checksums import record_checksums
-from .layout import PHASES, BatchPaths, RunPaths
+from .layout import PHASES, BatchPaths, PhasePaths, RoundPaths, RunPaths
 from .resume_points import remove_points
 
 
@@ -49,33 +49,32 @@ def clear_unfinished(batch: BatchPaths) -> None:
         shutil.rmtree(batch.passes)
 
 
-class RoundState:
-    """The record ``phases.json`` of a round.
+class PhaseState:
+    """The record ``phases.json`` of one query.
 
     The record is written before the first phase runs, so that artifacts without a record show that
     it was lost.
 
     Args:
-        work_dir: Work directory of the run.
-        number: Number of the round, from 0.
+        paths: Files of the query.
 
     Attributes:
-        paths: Files of the round.
+        paths: Files of the query.
         record: What is recorded, by phase.
 
     Raises:
         CorruptStateError: If the record is not what was written.
     """
 
-    def __init__(self, work_dir: str | Path, number: int) -> None:
-        self.paths = RunPaths(Path(work_dir)).round(number)
+    def __init__(self, paths: PhasePaths) -> None:
+        self.paths = paths
         self.record: dict[str, PhaseRecord] = {}
         if self.paths.record.exists():
             self.record = read_checksummed(self.paths.record)
 
     @property
     def number(self) -> int:
-        """Number of the round, from 0."""
+        """Number of the query among those of its run, from 0."""
         return self.paths.number
 
     def artifact(self, phase: str) -> Path:
@@ -183,3 +182,24 @@ class RoundState:
     def _record_checksum(self, phase: str, sha256: str | list[str]) -> None:
         self.record[phase]['sha256'] = sha256
         self.write()
+
+
+class RoundState(PhaseState):
+    """The record of a round of a run.
+
+    Args:
+        work_dir: Work directory of the run.
+        number: Number of the round, from 0.
+
+    Attributes:
+        paths: Files of the round.
+        record: What is recorded, by phase.
+
+    Raises:
+        CorruptStateError: If the record is not what was written.
+    """
+
+    paths: RoundPaths
+
+    def __init__(self, work_dir: str | Path, number: int) -> None:
+        super().__init__(RunPaths(Path(work_dir)).round(number))

@@ -52,6 +52,7 @@ class Query:
         logger: Receives progress and warnings.
         costs: Predicts what labeling an image will cost.
         pass_count: Number of passes begun so far.
+        title: What the query is called in progress lines, for instance 'round 3'. Defaults to ''.
     """
 
     round: int
@@ -69,6 +70,18 @@ class Query:
     logger: logging.Logger
     costs: CostModel = field(default_factory=CostModel)
     pass_count: int = 0
+    title: str = ''
+
+    def titled(self, work: str) -> str:
+        """Name a piece of work in a progress line.
+
+        Args:
+            work: What is done, for instance 'scoring'.
+
+        Returns:
+            The words with the query's title before them, if it has one.
+        """
+        return f'{self.title}: {work}' if self.title else work
 
     def new_pass_name(self, title: str) -> str:
         """Count one more pass over the pool and name it.

@@ -80,7 +80,7 @@ def run_over_pool(
     finished = run_on_rank_zero(cache.ids)
     if finished:
         done = f'{len(finished)} images are done'
-        query.logger.info(f'Round {query.round}: {title} goes on; {done}.')
+        query.logger.info(f'{query.titled(title)} goes on; {done}.')
     world = dist.get_world_size()
     own_ids = _own_share(ids, finished, size, dist.get_rank(), world)
     buffer = _Buffer(cache)
@@ -150,7 +150,7 @@ def _predictions(
     id_of_row = {row_of_id[i]: i for i in ids}
     loader = batches(dataset, list(id_of_row), size, query.num_workers)
     n_batches = math.ceil(len(ids) / size)
-    shown_title = f'round {query.round}: {title}'
+    shown_title = query.titled(title)
     for batch in track(loader, n_batches, shown_title, query.logger):
         readable_ids = []
         items = []

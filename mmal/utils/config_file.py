@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.hub import get_config
 
 from mmal.errors import InputError
 
@@ -17,7 +18,8 @@ def read_config(path: str, options: dict[str, Any] | None = None) -> Config:
     their classes from the data find it.
 
     Args:
-        path: Path of the config file.
+        path: Path of the config file, or a name such as
+            ``'mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py'``.
         options: Values by dotted key. Defaults to None: no options.
 
     Raises:
@@ -27,7 +29,7 @@ def read_config(path: str, options: dict[str, Any] | None = None) -> Config:
     if 'data_root' in options:
         os.environ['MMAL_DATA_ROOT'] = options['data_root']
     try:
-        config = Config.fromfile(path)
+        config = get_config(path) if '::' in path else Config.fromfile(path)
     except FileNotFoundError as e:
         raise InputError(f'Config file not found: {e.filename or e}') from None
     config.merge_from_dict(options)

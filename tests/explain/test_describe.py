@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmengine import dist
 
+from mmal.explain import describe
 from mmal.explain.describe import explain_selection
 from mmal.fileio.text import read_json, write_csv
 from mmal.samplers.influence import InfluenceSampler
@@ -84,3 +85,13 @@ def test_two_processes_say_the_same_and_random_numbers_go_on_as_if_nothing_was(a
     seed()
     ask(Describing(selected))
     assert numbers() == expected
+
+
+def test_of_very_many_labeled_images_some_are_compared(monkeypatch):
+    labeled = list(range(20))
+    assert describe.compared_images(labeled, 0) == labeled
+    monkeypatch.setattr(describe, 'MAX_COMPARED', 5)
+    compared = describe.compared_images(labeled, 0)
+    assert len(set(compared)) == 5
+    assert set(compared) < set(labeled)
+    assert compared == describe.compared_images(labeled, 0) != describe.compared_images(labeled, 1)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Hashable
 from pathlib import Path
 
-from mmal.annotation.batch import Batch
 from mmal.fileio.text import read_json, write_json
 from mmal.oracles.base import OracleResponse, Request
 from mmal.pool.cost_model import write_costs
 from mmal.pool.score_table import pseudo_boxes_of
 from mmal.run.costs import cost_model
 
-from ..batches import batch_for_annotators
+from ..batches import explained_batch
 from ..context import Round, RunContext
 from ..costs import label_counts
 from .base import Phase
@@ -53,12 +52,8 @@ class Label(Phase):
 
 def _ask_oracle(run: RunContext, round_: Round, selected: list[Hashable]) -> OracleResponse:
     folder = round_.state.paths.folder
-
-    def make_batch() -> Batch:
-        explanations = read_json(round_.state.artifact('describe'))['images']
-        return batch_for_annotators(run.data, folder.name, selected, explanations)
-
-    return run.oracle.answer(Request(selected, folder, make_batch))
+    request = Request(selected, folder, lambda: explained_batch(run.data, round_.state))
+    return run.oracle.answer(request)
 
 
 def _pseudo_boxes(round_: Round, selected: list[Hashable]) -> dict[Hashable, int]:

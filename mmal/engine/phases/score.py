@@ -39,8 +39,8 @@ class Score(Phase):
 
 
 def write_scores(run: RunContext, round_: Round, scores: Scores, file: Path) -> None:
-    """Write ``scores.csv``, and count images without a score among the round's metrics. Only rank 0
-    calls it.
+    """Write ``scores.csv``, and count images without a score among the metrics of a round that has
+    some. Only rank 0 calls it.
 
     Args:
         run: The run.
@@ -49,10 +49,16 @@ def write_scores(run: RunContext, round_: Round, scores: Scores, file: Path) -> 
         file: Path of ``scores.csv``.
     """
     run.unreadable.add(scores.unreadable)
+    if round_.state.done('evaluate'):
+        _count_without_score(run, round_, scores)
+    write_near_copies(round_.state.paths, scores.near_copies, scores.value)
+    ranked = scores.ranked(run.settings.seed, f'ties/{round_.number}')
+    write_bytes(file, ranked_bytes(run.sampler.column, ranked, scores.near_copies))
+
+
+def _count_without_score(run: RunContext, round_: Round, scores: Scores) -> None:
+    """Add the numbers of images without a score to the round's metrics."""
     evaluation = read_json(round_.state.artifact('evaluate'))
     evaluation['metrics']['unreadable_images'] = len(run.unreadable.read())
     evaluation['metrics']['nonfinite_images'] = len(scores.nonfinite)
     round_.state.replace_artifact('evaluate', json_bytes(evaluation))
-    write_near_copies(round_.state.paths, scores.near_copies, scores.value)
-    ranked = scores.ranked(run.settings.seed, f'ties/{round_.number}')
-    write_bytes(file, ranked_bytes(run.sampler.column, ranked, scores.near_copies))

@@ -104,11 +104,12 @@ def _cost(run: RunContext, number: int) -> Callable[[_Candidate], float]:
 
 
 def _log_copies(run: RunContext, round_: Round, copies: Copies) -> None:
+    title = round_.title.capitalize()
     if copies['left_out']:
-        run.log.info(f'Round {round_.number}: {describe_left_out(copies["left_out"])}.')
+        run.log.info(f'{title}: {describe_left_out(copies["left_out"])}.')
     if copies['filled_up']:
         run.log.warning(
-            f'Round {round_.number}: the pool has no more images that differ from those chosen or '
+            f'{title}: the pool has no more images that differ from those chosen or '
             f'labeled. {len(copies["filled_up"])} that almost agree with one of them by their '
             'features fill the query.'
         )

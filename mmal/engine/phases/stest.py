@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ..context import Round, RunContext
 from ..preflight import require_stest
@@ -38,14 +39,18 @@ class SolveStest(Phase):
         Raises:
             FloatingPointError: If v or s_test is not finite, or too many images are not.
         """
-        settings = require_stest(run)
+        settings = require_stest(run).with_solver(run.sampler.solver)
+        labeled: Any = ()
+        # A solver without a Hessian works where nothing is labeled.
+        if settings.solver.samples_needed != 0:
+            labeled = run.data.labeled_dataset(str(round_.labeled_file))
         solution = solve_s_test(
-            settings.with_solver(run.sampler.solver),
+            settings,
             round_.model.adapter(),
             reference=open_reference_set(
                 settings.reference, run.data, round_.labeled_file, run.paths
             ),
-            labeled=run.data.labeled_dataset(str(round_.labeled_file)),
+            labeled=labeled,
             seed=round_.model.seed,
             loader=run.cfg.get('val_dataloader') or {},
             log=run.log,

@@ -20,7 +20,7 @@ class Card:
     """One chosen image.
 
     Attributes:
-        id: Id of the image.
+        id: What the image is called.
         rank: Place in the ranking, from 0.
         picture: The image with its boxes.
         facts: Text by the name of the fact.
@@ -43,14 +43,14 @@ class Gallery:
     """What a round chose.
 
     Attributes:
-        number: Number of the round.
+        title: What the round is called, for instance 'round 3'.
         summary: A sentence above the cards.
         cards: Cards of the best images.
         more: Number of images that are not shown.
         boxes: Whether there are boxes over pictures.
     """
 
-    number: int
+    title: str
     summary: str
     cards: Sequence[Card]
     more: int
@@ -72,7 +72,7 @@ def gallery(
     maker = _CardMaker(run, run_round, thumbnail_px, nearest)
     cards = [maker.make(entry) for entry in run_round.chosen[:max_cards]]
     return Gallery(
-        run_round.number,
+        run_round.title,
         _summary(run_round),
         cards,
         len(run_round.chosen) - len(cards),
@@ -119,7 +119,7 @@ class _CardMaker:
         )
         nearest, nearest_text = self._nearest_image(entry)
         return Card(
-            str(entry['id']),
+            self._run.image_name(entry['id']),
             entry['rank'],
             image,
             facts,
@@ -151,16 +151,17 @@ class _CardMaker:
         for name, text in facts.items():
             if name != self._round.score:
                 shown.append(f'{name}: {text}')
-        return f'Image {entry["id"]}; ' + '; '.join(shown)
+        return f'Image {self._run.image_name(entry["id"])}; ' + '; '.join(shown)
 
     def _nearest_image(self, entry: SelectionEntry) -> tuple[Thumbnail | None, str]:
         """The nearest labeled image, and the text beside it; nothing if it is not shown."""
         nearest = entry['nearest']
         if not self._nearest or not nearest:
             return None, ''
-        alt = f'Labeled image {nearest["id"]}'
+        name = self._run.image_name(nearest['id'])
+        alt = f'Labeled image {name}'
         image = self._thumbnails.make(nearest['id'], alt, (), self._thumbnail_px // 3)
-        return image, f'{nearest["id"]}, at distance {format_3_digits(nearest["distance"])}'
+        return image, f'{name}, at distance {format_3_digits(nearest["distance"])}'
 
 
 def _guessed_boxes(guesses: Iterable[dict[str, Any]]) -> list[BoxOverlay]:

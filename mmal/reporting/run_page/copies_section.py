@@ -20,13 +20,14 @@ def copies_section(run: RunFiles) -> Section | None:
     all_left_out: list[LeftOut] = []
     for run_round in run.rounds:
         if run_round.left_out:
-            rows.append(_row(str(run_round.number), run_round.left_out))
+            rows.append(_row(run_round.title, run_round.left_out))
             all_left_out += run_round.left_out
     if not rows:
         return None
     total = distinct(all_left_out)
-    rows.append(_row('all, each image once', total))
-    columns = ['round', 'images', 'byte-identical', 'almost identical', 'boxes saved']
+    if len(rows) > 1:
+        rows.append(_row('all, each image once', total))
+    columns = ['query', 'images', 'byte-identical', 'almost identical', 'boxes saved']
     return Section(
         'copies',
         'Copies left out',

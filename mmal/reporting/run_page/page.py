@@ -48,7 +48,7 @@ LATEST = GalleryOptions(max_cards=24, thumbnail_px=320, nearest=True)
 EARLIER = GalleryOptions(max_cards=6, thumbnail_px=160, nearest=False)
 """Pictures of each earlier round: a page of twenty rounds stays below a few megabytes."""
 
-MAIN = ('train_cfg.', 'custom_hooks.', 'optim_wrapper.optimizer.', 'load_from')
+MAIN = ('selection.', 'train_cfg.', 'custom_hooks.', 'optim_wrapper.optimizer.', 'load_from')
 """Beginnings of the settings that are shown first."""
 
 
@@ -116,7 +116,28 @@ def render_page(run: RunFiles) -> str:
     Raises:
         CorruptStateError: If the record of a round is not what was written.
     """
-    sections = _sections(run)
+    sections = [
+        contents_section(run),
+        s_test_section(run),
+        cost_section(run),
+        copies_section(run),
+        seconds_section(run),
+    ]
+    return render(run, summary(run), [curve_section(run)], sections)
+
+
+def render(
+    run: RunFiles, text: str, lead: Sequence[Section], sections: Sequence[Section | None]
+) -> str:
+    """HTML of a page about the queries of a run. Everything from the run is escaped.
+
+    Args:
+        run: The run.
+        text: A sentence or two below the heading.
+        lead: Sections before the chosen images.
+        sections: Sections after them; None where there is nothing to show.
+    """
+    shown = [section for section in sections if section is not None]
     queries = run.queries
     latest = gallery(run, queries[-1], **LATEST) if queries else None
     earlier = [gallery(run, query, **EARLIER) for query in reversed(queries[:-1])]
@@ -125,10 +146,11 @@ def render_page(run: RunFiles) -> str:
     return template.render(
         name=run.work_dir.resolve().name,
         work_dir=run.work_dir.resolve(),
-        summary=summary(run),
+        summary=text,
         caution=overlap_caution(run.record.get('overlap')),
-        sections=sections,
-        charts=_charts(sections),
+        lead=lead,
+        sections=shown,
+        charts=_charts([*lead, *shown]),
         latest=latest,
         earlier=earlier,
         seed=run.record.get('seed'),
@@ -138,19 +160,6 @@ def render_page(run: RunFiles) -> str:
         light=dict(enumerate(SERIES)),
         dark=dict(enumerate(DARK)),
     )
-
-
-def _sections(run: RunFiles) -> list[Section]:
-    """The sections that there is something to show in, in their order."""
-    sections = [
-        curve_section(run),
-        contents_section(run),
-        s_test_section(run),
-        cost_section(run),
-        copies_section(run),
-        seconds_section(run),
-    ]
-    return [section for section in sections if section is not None]
 
 
 def _charts(sections: Sequence[Section]) -> dict[str, Markup]:

@@ -13,8 +13,8 @@ from mmal.fileio.checksummed import read_checksummed
 from mmal.fileio.text import read_json
 from mmal.pool.score_table import selected_scores
 from mmal.run.copies import LeftOut, read_copies
-from mmal.run.layout import PHASES, RoundPaths, RunPaths
-from mmal.run.round_state import RoundState
+from mmal.run.layout import PHASES, RunPaths
+from mmal.run.round_state import PhaseState, RoundState
 
 if TYPE_CHECKING:
     from mmal.adapters.base import DataAdapter
@@ -92,6 +92,7 @@ class RunRound:
         chosen: Entries of ``chosen.json`` in rank order; none before the choice is explained.
         closed: Whether what it chose is labeled.
         left_out: What it left out as copies.
+        name: What it is called; '' for 'round' and its number.
     """
 
     number: int
@@ -103,6 +104,12 @@ class RunRound:
     chosen: list[SelectionEntry] = field(default_factory=list)
     closed: bool = False
     left_out: list[LeftOut] = field(default_factory=list)
+    name: str = ''
+
+    @property
+    def title(self) -> str:
+        """What it is called, for instance 'round 3'."""
+        return self.name or f'round {self.number}'
 
 
 class RunFiles:
@@ -134,7 +141,7 @@ class RunFiles:
         for paths in self.paths.rounds():
             # A folder gets its record before the first phase begins.
             if paths.record.exists():
-                rounds.append(read_round(self.work_dir, paths))
+                rounds.append(read_round(RoundState(self.work_dir, paths.number)))
         return rounds
 
     @property
@@ -168,11 +175,15 @@ class RunFiles:
             ids, annotations = self.data.read_labeled(labeled_file)
             annotations_of = by_image(annotations)
             for image_id in ids:
-                labels[image_id] = self._named(annotations_of.get(image_id, []))
+                labels[image_id] = self.named(annotations_of.get(image_id, []))
         return labels
 
-    def _named(self, annotations: Sequence[Mapping[str, Any]]) -> list[NamedLabel]:
-        """Annotations of one image with the names of their classes."""
+    def named(self, annotations: Sequence[Mapping[str, Any]]) -> list[NamedLabel]:
+        """Give annotations of one image the names of their classes.
+
+        Args:
+            annotations: The annotations.
+        """
         labels = []
         for annotation in annotations:
             if is_box(annotation):
@@ -190,6 +201,14 @@ class RunFiles:
     def _category_names(self) -> dict[int, str]:
         return {category['id']: str(category['name']) for category in self.data.categories}
 
+    def image_name(self, image_id: Hashable) -> str:
+        """What an image is called on the page: its id.
+
+        Args:
+            image_id: Id of the image.
+        """
+        return str(image_id)
+
     def class_name(self, number: int) -> str:
         """Name of a class; its number if the class has no name.
 
@@ -201,17 +220,14 @@ class RunFiles:
         return str(self.data.classes[number])
 
 
-def read_round(work_dir: Path, paths: RoundPaths) -> RunRound:
-    """What a round has left so far.
+def read_round(state: PhaseState, name: str = '') -> RunRound:
+    """What a round, or the one query of a selection, has left so far.
 
     Args:
-        work_dir: Work directory of the run.
-        paths: Files of the round.
-
-    Raises:
-        CorruptStateError: If the record of the round is not what was written.
+        state: Record of its phases.
+        name: What it is called. Defaults to '': 'round' and its number.
     """
-    state = RoundState(work_dir, paths.number)
+    paths = state.paths
     seconds = {}
     gpu_bytes = {}
     for phase in PHASES:
@@ -237,5 +253,14 @@ def read_round(work_dir: Path, paths: RoundPaths) -> RunRound:
     if state.done('select'):
         left_out = read_copies(paths)['left_out']
     return RunRound(
-        paths.number, seconds, gpu_bytes, metrics, s_test, score, chosen, state.closed, left_out
+        number=paths.number,
+        seconds=seconds,
+        gpu_bytes=gpu_bytes,
+        metrics=metrics,
+        s_test=s_test,
+        score=score,
+        chosen=chosen,
+        closed=state.closed,
+        left_out=left_out,
+        name=name,
     )

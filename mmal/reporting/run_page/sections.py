@@ -164,7 +164,7 @@ def contents_section(run: RunFiles) -> Section | None:
     if not run.queries:
         return None
     latest = run.queries[-1]
-    name = f'round {latest.number}'
+    name = latest.title
     if not latest.closed:
         name += ', predicted'
     labels = {name: _query_labels(run, latest), BEFORE: _earlier_labels(run, latest)}
@@ -297,12 +297,12 @@ def s_test_section(run: RunFiles) -> Section | None:
     reports = {}
     for run_round in run.rounds:
         if run_round.s_test is not None:
-            reports[run_round.number] = run_round.s_test
+            reports[run_round.title] = run_round.s_test
     if not reports:
         return None
-    columns = ['round', 'solver', 'cos(s_test, v)', 'iterations', 'residual', 'converged']
+    columns = ['query', 'solver', 'cos(s_test, v)', 'iterations', 'residual', 'converged']
     columns += ['parameters', 'reference images', 'seconds']
-    rows = [_s_test_row(round_number, report) for round_number, report in reports.items()]
+    rows = [_s_test_row(title, report) for title, report in reports.items()]
     return Section(
         's_test',
         's_test',
@@ -312,19 +312,19 @@ def s_test_section(run: RunFiles) -> Section | None:
             'similarity.'
         ],
         _trace_figures(reports),
-        [ReportTable('s_test of every round', columns, rows)],
+        [ReportTable('s_test of every query', columns, rows)],
     )
 
 
-def _trace_figures(reports: Mapping[int, STestReport]) -> list[ReportFigure]:
+def _trace_figures(reports: Mapping[str, STestReport]) -> list[ReportFigure]:
     """The traces of the solver of the latest round, if it has one that can be drawn."""
     solver = list(reports.values())[-1]['solver']
     if solver not in TRACES:
         return []
     traces = {}
-    for round_number, report in reports.items():
+    for title, report in reports.items():
         if report['solver'] == solver:
-            traces[f'round {round_number}'] = report['trace']
+            traces[title] = report['trace']
     if not any(value > 0 for trace in traces.values() for value in trace):
         return []
     values = TRACES[solver]
@@ -337,9 +337,9 @@ def _trace_figures(reports: Mapping[int, STestReport]) -> list[ReportFigure]:
     return [figure]
 
 
-def _s_test_row(round_number: int, report: STestReport) -> list[str]:
+def _s_test_row(title: str, report: STestReport) -> list[str]:
     return [
-        str(round_number),
+        title,
         report['solver'],
         number(report.get('cos_s_test_v'), 4),
         number(report.get('iterations')),
@@ -372,7 +372,7 @@ def seconds_section(run: RunFiles) -> Section | None:
     seconds_of = {}
     for run_round in run.rounds:
         if run_round.seconds:
-            seconds_of[f'round {run_round.number}'] = run_round.seconds
+            seconds_of[run_round.title] = run_round.seconds
     if not seconds_of:
         return None
     table = pd.DataFrame(seconds_of).T.astype(float)
@@ -386,12 +386,12 @@ def seconds_section(run: RunFiles) -> Section | None:
         rows.append(row)
     figure = ReportFigure(
         'seconds',
-        'Bar chart: seconds of each round by phase. The table below holds every value.',
-        'Seconds of each round, by phase, as measured.',
+        'Bar chart: seconds of each query by phase. The table below holds every value.',
+        'Seconds of each query, by phase, as measured.',
         draw_seconds(table, 'seconds'),
     )
-    columns = ['round', *table.columns, 'total']
-    tables = [ReportTable('Seconds of each round, by phase', columns, rows)]
+    columns = ['query', *table.columns, 'total']
+    tables = [ReportTable('Seconds of each query, by phase', columns, rows)]
     memory_table = _gpu_memory_table(run)
     if memory_table is None:
         return Section('seconds', 'Seconds', figures=[figure], tables=tables)

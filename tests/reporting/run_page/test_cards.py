@@ -5,7 +5,7 @@ from mmal.reporting.run_page.run_files import RunFiles
 def test_a_card_says_what_is_known_and_draws_both_kinds_of_boxes(run_dir, data):
     run = RunFiles(run_dir([1, 2, 3]), data)
     found = gallery(run, run.rounds[0], 2, 320, True)
-    assert (found.number, len(found.cards), found.more, found.boxes) == (0, 2, 1, True)
+    assert (found.title, len(found.cards), found.more, found.boxes) == ('round 0', 2, 1, True)
     assert found.summary == '3 images were chosen by influence, more negative is more helpful. They are labeled.'
     card = found.cards[0]
     assert card.facts == dict(influence='−5', predicted='<cat>', revealed='<cat>')

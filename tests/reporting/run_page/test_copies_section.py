@@ -15,9 +15,9 @@ def test_what_each_query_left_out_and_all_of_them_each_image_once(run_dir, data)
     run = RunFiles(work_dir, data)
     section = copies_section(run)
     table, = section.tables
-    assert table.columns == ['round', 'images', 'byte-identical', 'almost identical', 'boxes saved']
+    assert table.columns == ['query', 'images', 'byte-identical', 'almost identical', 'boxes saved']
     assert table.rows == [
-        ['0', '2', '1', '1', '5'], ['2', '1', '1', '0', '3'], ['all, each image once', '2', '1', '1', '5']]
+        ['round 0', '2', '1', '1', '5'], ['round 2', '1', '1', '0', '3'], ['all, each image once', '2', '1', '1', '5']]
     assert section.text[0].startswith('2 images were left out as copies: 1 byte-identical to labeled or chosen images')
     html = render_page(run)
     assert 'Copies left out' in html

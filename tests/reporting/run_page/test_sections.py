@@ -39,10 +39,10 @@ def test_before_labels_come_predictions_count(run_dir, data):
 def test_s_test_and_seconds(run_dir, data):
     run = RunFiles(run_dir([1], [2]), data)
     found = sections.s_test_section(run)
-    assert found.tables[0].rows[1] == ['1', 'CG', '0.5000', '2', '0.010000', 'yes', '10', '3', '1.0']
+    assert found.tables[0].rows[1] == ['round 1', 'CG', '0.5000', '2', '0.010000', 'yes', '10', '3', '1.0']
     assert found.figures[0].name == 'trace'
     table = sections.seconds_section(run).tables[0]
-    assert table.columns == ['round', 'train', 'evaluate', 's_test', 'score', 'select', 'describe', 'label', 'total']
+    assert table.columns == ['query', 'train', 'evaluate', 's_test', 'score', 'select', 'describe', 'label', 'total']
     assert len(table.rows) == 2
     assert len(sections.seconds_section(run).tables) == 1, 'no GPU was used'
 

@@ -1,0 +1,52 @@
+"""The images that a selection chooses from: a folder, a list or a COCO file, opened once each."""
+
+from __future__ import annotations
+
+import os
+from logging import Logger
+from pathlib import Path
+
+from mmal.engine.selection_data import FoundImage, FoundImages
+from mmal.utils.image_files import FileIdentity
+
+from .image_source import find_images
+from .scan import scan
+
+
+class SelectionPool:
+    """An :class:`~mmal.engine.selection_data.ImageSource` of image files.
+
+    Args:
+        images: Path of a folder, of a text file with a path a line, or of a COCO file.
+
+    Attributes:
+        shown: That path.
+        root: Absolute path of the folder that all names are below.
+        names: Names of all images, in order.
+        ids: Ids that a COCO file gives its images, by name.
+
+    Raises:
+        InputError: If there is no such folder or file, or it has no image.
+    """
+
+    def __init__(self, images: str | Path) -> None:
+        source = find_images(images)
+        self._source = source
+        self.shown = str(images)
+        self.root = source.root
+        self.names = source.names
+        self.ids = source.ids
+
+    def open(self, log: Logger) -> FoundImages:
+        """Open every image once.
+
+        Args:
+            log: Receives progress.
+        """
+        scanned = scan(self._source, require_utf8=True, logger=log)
+        images = []
+        for image in scanned.images:
+            mtime = os.stat(os.path.join(self.root, image.name)).st_mtime_ns
+            identity = FileIdentity(image.bytes, mtime, image.sha256)
+            images.append(FoundImage(image.name, image.width, image.height, identity))
+        return FoundImages(images, scanned.unusable, scanned.exact_duplicates)
