@@ -34,6 +34,7 @@ from mmal.run.round_state import RoundState
 from mmal.run.unreadable import UnreadableList
 
 from .context import Round, RunContext
+from .given_labels import GivenSource, read_given_labels
 from .hooks.stest_hook import StestHook
 from .phase_runner import PhaseRunner
 from .phases import PHASES
@@ -66,7 +67,11 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
     Args:
         runner: The outer Runner.
         dataloader: Config of ``train_dataloader``. Its dataset is the pool.
-        initial: Number of images to begin with, whatever the unit, drawn at random.
+        initial: Number of images to begin with, whatever the unit, drawn at random; or the labels
+            that exist already, for which nobody is asked: the path of a file of labels (COCO; a
+            list of {id, label} or CSV for classes of whole images), a dataset config, or
+            'annotated' for the images that the training set itself has annotations of. Their
+            images are part of the pool. See :mod:`mmal.engine.given_labels`.
         query: What one query may spend, in ``unit``.
         rounds: Number of trainings in all. Fewer are run if the pool is used up before. A run that
             is resumed with a greater number goes on with the query of what was its last round; with
@@ -114,7 +119,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         self,
         runner: Runner,
         dataloader: dict[str, Any],
-        initial: int,
+        initial: int | str | dict[str, Any],
         query: int,
         rounds: int,
         sampler: dict[str, Any],
@@ -131,7 +136,13 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
     ) -> None:
         # Rounds build their own dataloaders; the Runner only asks this one for a length.
         super().__init__(runner, dataloader=(None,))
-        numbers = dict(initial=initial, query=query, rounds=rounds)
+        numbers = dict(query=query, rounds=rounds)
+        self._given_source: GivenSource | None = None
+        if isinstance(initial, (str, dict)):
+            self._given_source = initial
+            initial = 0
+        else:
+            numbers['initial'] = initial
         check_arguments(numbers, unit, on_corruption, holdout)
         self.inner = train_loop_cfg(inner)
         self.sampler = _build(SAMPLERS, sampler, 'sampler')
@@ -141,6 +152,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         self.oracle_cfg = oracle or dict(type='mmal.SimulatedOracle')
         stest_hook = StestHook.from_runner(runner)
         self._stest = None if stest_hook is None else stest_hook.settings
+        self._holdout_share = self._find_holdout_share(holdout)
         self.stop_rules = build_stop_rules(stop)
         seed = (runner.cfg.get('randomness') or {}).get('seed')
         self.settings = LoopSettings(
@@ -148,7 +160,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             query=query,
             rounds=rounds,
             unit=BudgetUnit(unit),
-            holdout=self._holdout_images(initial, holdout),
+            holdout=holdout_size(initial, self._holdout_share),
             seed=0 if seed is None else seed,
             check_images=check_images,
             start_from=None if start_from is None else Path(start_from),
@@ -168,11 +180,11 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         self.val_interval = inner.get('val_interval', 1)
         self.val_begin = inner.get('val_begin', 1)
 
-    def _holdout_images(self, initial: int, share: float | None) -> int:
-        if share is None:
-            is_reference = self._stest is not None and self._stest.reference == 'holdout'
-            share = DEFAULT_HOLDOUT if is_reference else 0.0
-        return holdout_size(initial, share)
+    def _find_holdout_share(self, share: float | None) -> float:
+        if share is not None:
+            return share
+        is_reference = self._stest is not None and self._stest.reference == 'holdout'
+        return DEFAULT_HOLDOUT if is_reference else 0.0
 
     @cached_property
     def context(self) -> RunContext:
@@ -184,8 +196,15 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         paths = RunPaths(Path(self.runner.work_dir))
         data = build_data_adapter(cfg)
         oracle = _build(ORACLES, self.oracle_cfg, 'oracle', default_args=dict(data=data))
+        given = None
+        settings = self.settings
+        if self._given_source is not None:
+            given = read_given_labels(data, self._given_source)
+            n_labeled = len(given.ids)
+            held_out = holdout_size(n_labeled, self._holdout_share)
+            settings = replace(settings, initial=n_labeled, holdout=held_out)
         return RunContext(
-            settings=self.settings,
+            settings=settings,
             paths=paths,
             cfg=cfg,
             data=data,
@@ -196,6 +215,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             cold_start=self._cold_start,
             unreadable=UnreadableList(paths.unreadable, data.image_path, self.runner.logger),
             log=self.runner.logger,
+            given=given,
         )
 
     @property

@@ -14,7 +14,8 @@ class LoopSettings:
     """What a run is told beside its components. Equal settings are the same protocol.
 
     Attributes:
-        initial: Number of images of the initial labeled set, those held out included.
+        initial: Number of images of the initial labeled set, those held out included. Where labels
+            exist already, 0 until they are read.
         query: What one query may spend, in ``unit``.
         rounds: Number of trainings in all.
         unit: What a query is paid in.

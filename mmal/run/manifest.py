@@ -108,6 +108,8 @@ class Manifest(TypedDict, total=False):
         files: Checksums of the files that the run began with, by name.
         batch: Checksums of the files of the initial batch, by name.
         history: Resumptions with other settings.
+        given_labels: Where the labels come from that existed before the run; absent if the initial
+            set was labeled for it.
     """
 
     seed: int
@@ -119,6 +121,7 @@ class Manifest(TypedDict, total=False):
     files: dict[str, str]
     batch: dict[str, str]
     history: list[HistoryEntry]
+    given_labels: str
 
 
 def build_manifest(
