@@ -99,6 +99,8 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             (``--resume verified``). Defaults to 'refuse'.
         allow_config_change: Whether to go on although settings that can change the result differ.
             It is noted in ``run.json``. Defaults to False.
+        pool_grew: Whether a run that is resumed takes in images that are new in the pool
+            (``--pool-grew``). It is noted in ``run.json``. Defaults to False: they are refused.
         **inner: Arguments of the inner training loop: by epoch with max_epochs, by iteration with
             max_iters.
 
@@ -111,6 +113,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         'start_from',
         'on_corruption',
         'allow_config_change',
+        'pool_grew',
         'stop*',
     )
     """Arguments that a resumed run may change."""
@@ -132,6 +135,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         start_from: str | None = None,
         on_corruption: str = 'refuse',
         allow_config_change: bool = False,
+        pool_grew: bool = False,
         **inner: Any,
     ) -> None:
         # Rounds build their own dataloaders; the Runner only asks this one for a length.
@@ -167,6 +171,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             resume=bool(runner.cfg.get('resume', False)),
             on_corruption=on_corruption,
             allow_config_change=allow_config_change,
+            pool_grew=pool_grew,
         )
         forbid_unpickling(runner.cfg.get('unsafe_checkpoints', False))
         # To resume and to load weights is the rounds' business; the outer model is never trained.

@@ -271,6 +271,9 @@ def _work_dir(run: RunContext, loop: ActiveLoop, work_dir: str) -> str:
         digests = current_annotations(run, available_auxiliary_sets(run))
         if digests:
             manifest['annotations'] = digests
-    holds_this_run = check(work_dir, manifest, resume)
+    contents = run.data.pool_contents() if resume else None
+    holds_this_run = check(
+        work_dir, manifest, resume, pool_contents=contents, pool_grew=run.settings.pool_grew
+    )
     state = 'holds this run; it would go on' if holds_this_run else 'is free'
     return f'{work_dir} {state}'

@@ -28,6 +28,7 @@ class LoopSettings:
         on_corruption: 'refuse' to go on with damaged state, or 'restore' the last state that is
             whole.
         allow_config_change: Whether to go on although settings that can change the result differ.
+        pool_grew: Whether to go on with a pool that has new images.
     """
 
     initial: int
@@ -41,6 +42,7 @@ class LoopSettings:
     resume: bool = False
     on_corruption: str = 'refuse'
     allow_config_change: bool = False
+    pool_grew: bool = False
 
     @property
     def query_images(self) -> int:

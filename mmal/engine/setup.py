@@ -38,6 +38,7 @@ from mmal.run.manifest import (
     updated_manifest,
     write_manifest,
 )
+from mmal.run.pool_growth import finish_growth
 from mmal.run.recovery import roll_back, verify_run
 from mmal.run.round_state import RoundState, clear_unfinished
 from mmal.utils.collect_env import collect_env
@@ -45,6 +46,7 @@ from mmal.utils.image_files import FileIdentity, ImageCheck, check_images, file_
 
 from .context import RunContext
 from .given_labels import GivenLabels
+from .growth import Growth, find_growth, take_in
 from .image_checks import check_pool_images, identify_images, unreadable_reasons
 from .initial_set import (
     check_pool_size,
@@ -115,7 +117,8 @@ def open_run(run: RunContext, inputs: Inputs) -> None:
     if run.given is not None and opening is not Opening.RESUME:
         _tell(run, run.given)
     if opening is Opening.RESUME:
-        run_on_rank_zero(lambda: resume_run(run, manifest, files))
+        growth = find_growth(run)
+        run_on_rank_zero(lambda: resume_run(run, manifest, files, growth))
     elif opening is Opening.ADOPT and source is not None:
         run_on_rank_zero(lambda: adopt_run(run, manifest, source))
     else:
@@ -201,12 +204,19 @@ def _find_opening(run: RunContext, manifest: Manifest, files: Mapping[str, list[
     lock(work_dir, run.log.info)
     for folder in (work_dir, *work_dir.glob('round_*')):
         remove_partial_files(folder)
+    if holds_run(work_dir, settings.resume):
+        finish_growth(work_dir)
     may_restore = settings.resume and settings.on_corruption == 'restore'
     if may_restore and holds_run(work_dir, settings.resume):
         roll_back(work_dir, run.log, lambda: rebuild_initial_state(run, manifest, files))
     pool_contents = run.data.pool_contents() if settings.resume else None
     holds_this_run = check(
-        work_dir, manifest, settings.resume, settings.allow_config_change, pool_contents
+        work_dir,
+        manifest,
+        settings.resume,
+        settings.allow_config_change,
+        pool_contents,
+        settings.pool_grew,
     )
     if holds_this_run:
         return Opening.RESUME
@@ -237,13 +247,19 @@ def _write_pool(run: RunContext, checks: Mapping[Any, ImageCheck]) -> None:
     check_pool_size(run)
 
 
-def resume_run(run: RunContext, manifest: Manifest, files: Mapping[str, list[str]]) -> None:
+def resume_run(
+    run: RunContext,
+    manifest: Manifest,
+    files: Mapping[str, list[str]],
+    growth: Growth | None = None,
+) -> None:
     """Check what a resumed run continues from, and note other settings. Only rank 0 calls it.
 
     Args:
         run: The run.
         manifest: Manifest of the run with the settings of now.
         files: Image files of the sets beside the pool, by what they are called.
+        growth: Images that are new in the pool. Defaults to None: there are none.
 
     Raises:
         CorruptStateError: If a file that the run would continue from is damaged.
@@ -260,7 +276,10 @@ def resume_run(run: RunContext, manifest: Manifest, files: Mapping[str, list[str
         # The rest of an interrupted training or pass would be another's.
         for batch in (run.paths.initial_batch, *run.paths.rounds()):
             clear_unfinished(batch)
-    save_updated_manifest(work_dir, update.manifest)
+    if growth is not None:
+        take_in(run, update.manifest, growth)
+    else:
+        save_updated_manifest(work_dir, update.manifest)
     if update.changes:
         changes = '; '.join(update.changes)
         run.log.warning(
