@@ -44,7 +44,6 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--config',
-        required=True,
         help='config of the model: a path, or e.g. '
         'mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py',
     )
@@ -59,6 +58,11 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         '--task', choices=['detection', 'classification'], help='by default what --config is for'
     )
     parser.add_argument('--out', default='al_project', help='folder to be made (al_project)')
+    parser.add_argument(
+        '--add-to',
+        metavar='PROJECT',
+        help='make no project: add the images that PROJECT does not have yet to its pool',
+    )
     parser.add_argument(
         '--base-dir',
         metavar='DIR',
@@ -151,6 +155,15 @@ def _require_consistent(args: argparse.Namespace) -> None:
         raise InputError('--val and --evaluation both say what the evaluation set is. Keep one.')
 
 
+def _add_to_project(args: argparse.Namespace) -> str:
+    from mmal.project.add_images import add_images, read_project
+    from mmal.project.image_source import find_images
+
+    project = read_project(args.add_to)
+    source = find_images(args.images, args.base_dir)
+    return add_images(project, source, logging.getLogger('al_init'))
+
+
 def make_project(args: argparse.Namespace) -> str:
     """Make the project that the arguments describe.
 
@@ -170,6 +183,13 @@ def make_project(args: argparse.Namespace) -> str:
     from mmal.project.labeled_images import LabelPaths, add_existing_labels
     from mmal.project.settings import Settings
 
+    if args.add_to:
+        return _add_to_project(args)
+    if not args.config:
+        raise InputError(
+            '--config: which model? Give the path of its config, or e.g. '
+            'mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py.'
+        )
     # Opening all images may take hours.
     require_free(args.out)
     base = BaseConfig(args.config, args.task)
