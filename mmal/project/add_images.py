@@ -97,8 +97,8 @@ def read_project(folder: str) -> Project:
     pools = [path / name for name in ('pool.json', 'pool.txt')]
     if not all(map(Path.exists, files)) or not any(map(Path.exists, pools)):
         raise InputError(
-            f'--add-to {folder}: expected a project that mmal init made, with config.py, images.csv '
-            'and pool.json or pool.txt.'
+            f'--add-to {folder}: expected a project that mmal init made, with config.py, '
+            'images.csv and pool.json or pool.txt.'
         )
     root = Config.fromfile(files[0]).get('images')
     if not isinstance(root, str):
