@@ -48,7 +48,7 @@ class GivenLabels:
     Attributes:
         source: Where they come from, in words.
         ids: Ids of the labeled images, in the pool's order.
-        annotations: Their annotations, without ids.
+        annotations: Their annotations, with or without ids.
         seconds: Time that labeling took, in seconds, by image id, where the file says it.
         notes: What the user should know, one sentence without a full stop each.
     """

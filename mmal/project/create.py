@@ -30,7 +30,7 @@ from .summary import project_summary
 MAX_EVALUATION = 500
 """Greatest number of images for evaluation, where the user leaves it open."""
 MIN_LABELED_TO_SHARE = 25
-"""Least number of labeled images of which a fifth is taken for evaluation."""
+"""Least number of different labeled images of which a fifth is taken for evaluation."""
 MAX_INITIAL = 100
 """Greatest number of images to label first, where the user leaves it open."""
 LABELED = 'labeled.json'
@@ -90,9 +90,10 @@ def _choose_parts(used: Scan, settings: Settings, labels: ExistingLabels | None)
         return split_off(used, labels.val.images, kept=labels.train.images)
     n_evaluation = settings.evaluation
     if labels is not None:
-        n_labeled = sum(image.name in labels.train.images for image in used.images)
-        if n_evaluation is None and n_labeled >= MIN_LABELED_TO_SHARE:
-            n_share = min(MAX_EVALUATION, round(n_labeled / 5))
+        names = [image.name for image in used.images if image.name in labels.train.images]
+        different = {used.representative(name) for name in names}
+        if n_evaluation is None and len(different) >= MIN_LABELED_TO_SHARE:
+            n_share = min(MAX_EVALUATION, round(len(different) / 5))
             return split(used, n_share, settings.seed, candidates=labels.train.images)
     if n_evaluation is None:
         n_evaluation = min(MAX_EVALUATION, max(1, round(len(used.images) / 10)))

@@ -48,6 +48,18 @@ def write_labels(
     write_json(path, entries, indent=None)
 
 
+def _require_size(image: ScannedImage, said: ParsedImage) -> None:
+    """Refuse boxes that were drawn on an image of another size."""
+    if said.size is None or None in said.size:
+        return
+    if tuple(said.size) != (image.width, image.height):
+        raise InputError(
+            f'{image.name} is {said.size[0]} x {said.size[1]} in its file of labels and '
+            f'{image.width} x {image.height} as it is loaded, so its boxes may lie in wrong '
+            'places. Is it the same image, turned the same way?'
+        )
+
+
 def _coco(
     images: Sequence[ScannedImage],
     labels: Mapping[str, ParsedImage],
@@ -62,6 +74,7 @@ def _coco(
         entries.append(
             dict(id=image_id, file_name=image.name, width=image.width, height=image.height)
         )
+        _require_size(image, labels[image.name])
         boxes, faults, _ = coco_annotations(labels[image.name], image_id, category_ids)
         if faults:
             raise InputError(f'{image.name}: {faults[0]}')

@@ -267,7 +267,20 @@ def add_existing_labels(
             classes,
         )
         require_classes(val, classes)
+        notes += _notes_on_both(train, val)
     return join_sources(source, train, val, classes, notes)
+
+
+def _notes_on_both(train: LabeledImages, val: LabeledImages) -> list[str]:
+    """A note on images that are labeled to learn from and for evaluation."""
+    paths = {os.path.join(train.root, name) for name in train.images}
+    shared = [name for name in val.images if os.path.join(val.root, name) in paths]
+    if not shared:
+        return []
+    return [
+        f'{len(shared)} images of {val.path} are in {train.path}, too, e.g. {shared[0]}: they are '
+        'for evaluation alone'
+    ]
 
 
 def _folders(path: str, named: str | None, others: Sequence[str]) -> list[str]:
