@@ -171,7 +171,8 @@ def _match(data: DataAdapter, name: str, parsed: ParsedSet) -> GivenLabels:
 def _refuse(problems: Sequence[str]) -> None:
     if not problems:
         return
-    lines = [f'{len(problems)} problems:', *problems[:MAX_PROBLEMS]]
+    plural = 's' if len(problems) > 1 else ''
+    lines = [f'{len(problems)} problem{plural}:', *problems[:MAX_PROBLEMS]]
     if len(problems) > MAX_PROBLEMS:
         lines.append(f'... and {len(problems) - MAX_PROBLEMS} more')
     raise InputError(
@@ -267,7 +268,7 @@ def _notes(
     if matches.renamed:
         pairs = [f'{name} is {other!r}' for name, other in matches.renamed.items()]
         notes.append(
-            f'{len(pairs)} labeled images are in the pool under another name, found by content '
+            f'{len(pairs)} of the images are in the pool under another name, found by content '
             f'({_shown(pairs)})'
         )
     if copies:

@@ -200,7 +200,8 @@ def _write_pool(project: Project, added: Sequence[ScannedImage]) -> None:
     path = project.folder / 'pool.json'
     content = read_json(path)
     numbers = [image['id'] for image in content['images'] if isinstance(image['id'], int)]
-    next_id = 1 + max(numbers, default=0)
+    # Images for evaluation have numbers, too.
+    next_id = 1 + max([*numbers, len(project.rows)])
     for image in added:
         entry = dict(id=next_id, file_name=image.name, width=image.width, height=image.height)
         content['images'].append(entry)
