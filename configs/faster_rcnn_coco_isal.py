@@ -12,4 +12,3 @@ custom_hooks = [dict(_base_.stest_hook, hessian_images=500, params=[
 
 train_dataloader = dict(batch_size=8)  # in all; divide by the number of GPUs
 optim_wrapper = dict(optimizer=dict(lr=0.01))
-default_hooks = dict(checkpoint=dict(max_keep_ckpts=1))

@@ -12,4 +12,3 @@ custom_hooks = [dict(_base_.stest_hook, hessian_images=5000)]
 model = dict(bbox_head=dict(norm_cfg=None))
 train_dataloader = dict(batch_size=8)  # in all; divide by the number of GPUs
 optim_wrapper = dict(clip_grad=dict(max_norm=10, norm_type=2))
-default_hooks = dict(checkpoint=dict(max_keep_ckpts=1))

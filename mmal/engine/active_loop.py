@@ -20,7 +20,7 @@ from mmal.adapters import build_data_adapter
 from mmal.errors import InputError
 from mmal.fileio.tensors import forbid_unpickling
 from mmal.oracles.base import LabelsPending
-from mmal.pool.budget import DEFAULT_HOLDOUT, BudgetUnit, holdout_size
+from mmal.pool.budget import BudgetUnit, holdout_size
 from mmal.pool.pool import Pool
 from mmal.registry import LOOPS, ORACLES, SAMPLERS
 from mmal.reporting.console import end_of_rounds, log_run_summary
@@ -35,13 +35,14 @@ from mmal.run.unreadable import UnreadableList
 
 from .context import Round, RunContext
 from .given_labels import GivenSource, read_given_labels
+from .holdout import holdout_share
 from .hooks.stest_hook import StestHook
 from .phase_runner import PhaseRunner
 from .phases import PHASES
 from .preflight import preflight
 from .query import unlabeled_candidates
 from .result_neutral import result_neutral_keys
-from .round_runner import RunnerModels, train_loop_cfg
+from .round_runner import RunnerModels, retire_model, train_loop_cfg
 from .settings import LoopSettings, check_arguments
 from .setup import Inputs, open_run
 from .stopping import StopRun, build_stop_rules
@@ -88,13 +89,19 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         stop: When to stop before the rounds are over: keys of
             :func:`~mmal.engine.stopping.build_stop_rules`. Defaults to None.
         holdout: Share of the initial images that is labeled but never trained on: the reference set
-            of ``StestHook(reference='holdout')``. Defaults to None: 0.2 if the hook asks for it,
-            else 0.
+            of ``StestHook(reference='holdout')``. Defaults to None: 0.2 if the hook asks for it and
+            the sampler needs s_test, else 0. In a comparison all methods share what one needs
+            (:mod:`mmal.benchmark.shared_holdout`).
         check_images: Whether to decode every image of the pool once at the start, so that broken
             ones are left out. Defaults to True.
         start_from: Work directory of another run of the same seed, pool and numbers. Its initial
             set is taken over and, if the trainings agree, its first trained model. It serves
             comparisons of samplers. Defaults to None.
+        checkpoint: Path of a checkpoint that mmdet, mmpretrain or mmal wrote. The first round takes
+            this model instead of training one. Defaults to None: it trains one.
+        evaluate_checkpoint: Whether that model is evaluated, as every other is. Defaults to True.
+        warm_start: Whether a round's training begins from the weights of the round before. Defaults
+            to False: each begins anew, from the config's ``load_from`` or ``init_cfg``.
         on_corruption: 'refuse' to go on with damaged state, or 'restore' the last that is whole
             (``--resume verified``). Defaults to 'refuse'.
         allow_config_change: Whether to go on although settings that can change the result differ.
@@ -133,6 +140,9 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         holdout: float | None = None,
         check_images: bool = True,
         start_from: str | None = None,
+        checkpoint: str | None = None,
+        evaluate_checkpoint: bool = True,
+        warm_start: bool = False,
         on_corruption: str = 'refuse',
         allow_config_change: bool = False,
         pool_grew: bool = False,
@@ -168,6 +178,9 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             seed=0 if seed is None else seed,
             check_images=check_images,
             start_from=None if start_from is None else Path(start_from),
+            checkpoint=None if checkpoint is None else Path(checkpoint),
+            evaluate_checkpoint=evaluate_checkpoint,
+            warm_start=warm_start,
             resume=bool(runner.cfg.get('resume', False)),
             on_corruption=on_corruption,
             allow_config_change=allow_config_change,
@@ -185,11 +198,9 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         self.val_interval = inner.get('val_interval', 1)
         self.val_begin = inner.get('val_begin', 1)
 
-    def _find_holdout_share(self, share: float | None) -> float:
-        if share is not None:
-            return share
-        is_reference = self._stest is not None and self._stest.reference == 'holdout'
-        return DEFAULT_HOLDOUT if is_reference else 0.0
+    def _find_holdout_share(self, given: float | None) -> float:
+        reference = None if self._stest is None else self._stest.reference
+        return holdout_share(given, self.sampler.needs_s_test, reference)
 
     @cached_property
     def context(self) -> RunContext:
@@ -215,7 +226,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             data=data,
             sampler=self.sampler,
             oracle=oracle,
-            models=RunnerModels(self.runner, self.inner, data, self.settings.seed),
+            models=RunnerModels(self.runner, self.inner, data, self.settings),
             stest=self._stest,
             cold_start=self._cold_start,
             unreadable=UnreadableList(paths.unreadable, data.image_path, self.runner.logger),
@@ -243,7 +254,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         try:
             open_run(self.context, self.inputs)
             # The outer model is never trained; the rounds' models need the room.
-            self.runner.model.cpu()
+            retire_model(self.runner)
             reason = self._run_rounds()
         except StopRun as e:
             reason = f'Stopped early: {e}.'

@@ -181,3 +181,13 @@ class Round:
     def complete(self) -> bool:
         """Whether all phases that the round has are finished."""
         return self.state.evaluated if self.is_last else self.state.closed
+
+
+def is_given(run: RunContext, round_: Round) -> bool:
+    """Whether the user gave the model of a round, so that none is trained.
+
+    Args:
+        run: The run.
+        round_: The round.
+    """
+    return round_.number == 0 and run.settings.checkpoint is not None

@@ -72,7 +72,8 @@ def _model_adapter(saved_round: SavedRound) -> ModelAdapter:
     )
     cfg.launcher = 'none'
     saved_round.data.set_training_set(cfg, str(saved_round.paths.artifact('label')))
-    return RunnerModel(cfg, saved_round.paths.artifact('train')).adapter()
+    checkpoint = saved_round.paths.artifact('train')
+    return RunnerModel(cfg, checkpoint, saved_round.data.classes).adapter()
 
 
 def _surest_class(adapter: Any, item: Any, classes: Sequence[str]) -> str:

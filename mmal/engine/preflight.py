@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from torch import nn
@@ -9,9 +10,11 @@ from torch import nn
 from mmal.adapters.loading import first_item
 from mmal.errors import InputError
 from mmal.pool.budget import BudgetUnit
+from mmal.run.round_state import RoundState
 
 from .auxiliary_sets import available_auxiliary_sets
 from .context import RunContext
+from .given_checkpoint import load_given, read_checkpoint
 from .stest import StestSettings, choose_parameters
 from .stopping import InfluenceBelow, StopRule
 
@@ -29,10 +32,11 @@ def preflight(run: RunContext, stop_rules: tuple[StopRule, ...]) -> dict[str, An
 
     Raises:
         InputError: If the pool is too small, a file is missing, the sampler lacks its hook, or a
-            parameter pattern matches nothing.
+            parameter pattern matches nothing; or if a given model does not fit.
     """
     _check_pool(run)
     _check_settings(run)
+    _check_given_model(run)
     _check_components(run, stop_rules)
     sets = available_auxiliary_sets(run)
     for name, dataset in sets.items():
@@ -93,12 +97,27 @@ def _check_settings(run: RunContext) -> None:
         raise InputError("train_cfg.unit='box' is for detection; count in images here.")
 
 
+def _check_given_model(run: RunContext) -> None:
+    given = run.settings.checkpoint
+    if given is None or RoundState(run.paths.work_dir, 0).done('train'):
+        return
+    # The run's own model stays as it is.
+    model = copy.deepcopy(run.models.untrained_model())
+    load_given(model, read_checkpoint(given), run.data.classes)
+
+
 def _check_components(run: RunContext, stop_rules: tuple[StopRule, ...]) -> None:
     sampler = run.sampler
     if sampler.needs_s_test:
         stest = require_stest(run)
         if stest.reference == 'holdout' and not run.settings.holdout:
             raise InputError("StestHook(reference='holdout') needs train_cfg.holdout above 0.")
+        if stest.reference == 'holdout' and _was_begun_without_holdout(run):
+            raise InputError(
+                f"StestHook(reference='holdout'): {run.paths.work_dir} was begun for a sampler "
+                'that needs no reference set, and holds nothing out. Take reference='
+                "'initial' or another one, or start anew in another --work-dir."
+            )
     model = run.models.untrained_model()
     sampler.check(run.data, run.settings.query_images, model)
     if run.cold_start is not None:
@@ -118,6 +137,13 @@ def _check_components(run: RunContext, stop_rules: tuple[StopRule, ...]) -> None
             f'train_cfg.stop.influence: {type(sampler).__name__} gives no influence. Take '
             'mmal.InfluenceSampler, or another reason to stop.'
         )
+
+
+def _was_begun_without_holdout(run: RunContext) -> bool:
+    if not run.paths.initial.exists():
+        return False
+    held_out, _ = run.data.read_labeled(run.paths.holdout)
+    return not held_out
 
 
 def require_stest(run: RunContext) -> StestSettings:

@@ -28,12 +28,15 @@ from mmal.distributed.rank_zero import run_on_rank_zero
 from mmal.errors import InputError
 from mmal.fileio.atomic import oserror_with_folder
 from mmal.fileio.tensors import load_tensors, save_tensors
-from mmal.run.layout import RoundPaths
+from mmal.run.layout import RoundPaths, RunPaths
 from mmal.run.resume_points import last_point
 from mmal.utils.rng import seeded_rng
 from mmal.utils.seeding import derive_seed
 
+from .given_checkpoint import load_given, read_checkpoint
 from .hooks.collect_dir_hook import CollectDirHook
+from .settings import LoopSettings
+from .training_checkpoints import keep_newest_alone, keeps_by_default, remove_superseded
 
 if TYPE_CHECKING:
     from mmal.adapters.base import DataAdapter, ModelAdapter
@@ -138,14 +141,16 @@ class RunnerModels:
         runner: The outer Runner. Its own model is never trained.
         inner: Config of the inner training loop.
         data: Data side of the task.
-        seed: Seed of the run.
+        settings: Numbers and switches of the run.
     """
 
-    def __init__(self, runner: Runner, inner: dict[str, Any], data: DataAdapter, seed: int) -> None:
+    def __init__(
+        self, runner: Runner, inner: dict[str, Any], data: DataAdapter, settings: LoopSettings
+    ) -> None:
         self._runner = runner
         self._inner = inner
         self._data = data
-        self._seed = seed
+        self._settings = settings
 
     def round_model(self, paths: RoundPaths, labeled_file: Path) -> RunnerModel:
         """The model of a round.
@@ -155,9 +160,19 @@ class RunnerModels:
             labeled_file: What the model is trained on.
         """
         name = f'{self._runner.experiment_name}_{paths.folder.name}'
-        cfg = round_cfg(self._runner.cfg, name, paths.folder, paths.number, self._seed, self._inner)
+        settings = self._settings
+        cfg = round_cfg(
+            self._runner.cfg, name, paths.folder, paths.number, settings.seed, self._inner
+        )
         self._data.set_training_set(cfg, str(labeled_file))
-        return RunnerModel(cfg, paths.artifact('train'))
+        if paths.number == 0:
+            return RunnerModel(
+                cfg, paths.artifact('train'), self._data.classes, settings.checkpoint
+            )
+        if settings.warm_start:
+            before = RunPaths(paths.folder.parent).round(paths.number - 1)
+            cfg.load_from = str(before.artifact('train'))
+        return RunnerModel(cfg, paths.artifact('train'), self._data.classes)
 
     def untrained_model(self) -> nn.Module:
         """The config's model before any training, not wrapped, to check settings with."""
@@ -169,7 +184,7 @@ class RunnerModels:
 
     def pretrained_adapter(self) -> ModelAdapter:
         """The config's model with its pretrained weights, the same at every start."""
-        model = pretrained_model(self._runner, self._seed)
+        model = pretrained_model(self._runner, self._settings.seed)
         return build_model_adapter(model, self._runner.cfg)
 
     def evaluation_dataset(self) -> Any | None:
@@ -218,11 +233,18 @@ class RunnerModel:
     Args:
         cfg: Config from :func:`round_cfg`.
         checkpoint: What :meth:`train` writes. It is read with an allow-list, never unpickled.
+        classes: Names of the classes, in the order of the model's outputs.
+        given: Checkpoint of the trained model that is taken instead of training one. Defaults to
+            None: it is trained.
     """
 
-    def __init__(self, cfg: Config, checkpoint: Path) -> None:
+    def __init__(
+        self, cfg: Config, checkpoint: Path, classes: tuple[str, ...], given: Path | None = None
+    ) -> None:
         self._cfg = cfg
         self._checkpoint = checkpoint
+        self._classes = classes
+        self._given = given
 
     @property
     def seed(self) -> int:
@@ -231,7 +253,8 @@ class RunnerModel:
         return seed
 
     def train(self, checkpoint: Path) -> None:
-        """Train it, and write what tools/test.py can read: state_dict and meta, no optimizer.
+        """Train it, or take the given one, and write what tools/test.py can read: state_dict and
+        meta, no optimizer.
 
         An interrupted training continues from its last whole resume point. The points stay: the
         caller removes them when it has recorded that the training is done.
@@ -241,23 +264,28 @@ class RunnerModel:
 
         Raises:
             FloatingPointError: If training left weights that are not finite.
+            InputError: If the given model is not one of this config and these classes.
         """
         with oserror_with_folder(self._cfg.work_dir):
             runner = _build_runner(_resumable(self._cfg))
-            model = _unwrapped(runner.train())
-        metainfo = getattr(runner.train_dataloader.dataset, 'metainfo', {})
-        classes = tuple(map(str, metainfo.get('classes', ())))
+            if self._given is None:
+                runner.train()
+            else:
+                load_given(_unwrapped(runner.model), read_checkpoint(self._given), self._classes)
         content = dict(
-            meta=dict(dataset_meta=dict(classes=classes), round=self._cfg.active_round),
-            state_dict=weights_to_cpu(get_state_dict(model)),
+            meta=dict(dataset_meta=dict(classes=self._classes), round=self._cfg.active_round),
+            state_dict=weights_to_cpu(get_state_dict(_unwrapped(runner.model))),
         )
-        # EMAHook puts the averaged weights in.
-        runner.call_hook('before_save_checkpoint', checkpoint=content)
+        if self._given is None:
+            # EMAHook puts the averaged weights in.
+            runner.call_hook('before_save_checkpoint', checkpoint=content)
         _require_finite(content['state_dict'])
         if is_main_process():
             save_tensors(checkpoint, content)
+            if keeps_by_default(self._cfg):
+                remove_superseded(runner)
         close_global_state(runner)
-        del runner, model, content
+        del runner, content
         free_memory()
 
     @cached_property
@@ -340,6 +368,7 @@ def _build_runner(cfg: Config) -> Runner:
 def _resumable(cfg: Config) -> Config:
     """A config whose training can be interrupted, and that continues if it was."""
     cfg = copy.deepcopy(cfg)
+    keep_newest_alone(cfg)
     log = MMLogger.get_current_instance()
     cfg.train_dataloader = seeded_loader(cfg.train_dataloader, cfg.randomness.seed)
     hooks = list(cfg.get('custom_hooks') or [])
@@ -369,6 +398,18 @@ def close_global_state(runner: Runner) -> None:
     runner.message_hub.runtime_info.clear()
     for drawing in ('fig_save', 'fig_save_canvas', 'ax_save'):
         setattr(runner.visualizer, drawing, None)
+
+
+def retire_model(runner: Runner) -> None:
+    """Bring a Runner's model to the CPU, out of its wrapper.
+
+    DistributedDataParallel would keep buffers for gradients on the GPU, as large as the model.
+
+    Args:
+        runner: A Runner whose model is not trained.
+    """
+    runner.model = _unwrapped(runner.model).cpu()
+    free_memory()
 
 
 def free_memory() -> None:

@@ -24,6 +24,9 @@ class LoopSettings:
         check_images: Whether every image is decoded once at the start.
         start_from: Work directory of another run whose initial set and first model are taken over;
             None for none.
+        checkpoint: Checkpoint of a trained model that the first round takes; None to train one.
+        evaluate_checkpoint: Whether that model is evaluated.
+        warm_start: Whether a round's training begins from the weights of the round before.
         resume: Whether a run that is in the work_dir is to go on.
         on_corruption: 'refuse' to go on with damaged state, or 'restore' the last state that is
             whole.
@@ -39,6 +42,9 @@ class LoopSettings:
     seed: int = 0
     check_images: bool = True
     start_from: Path | None = None
+    checkpoint: Path | None = None
+    evaluate_checkpoint: bool = True
+    warm_start: bool = False
     resume: bool = False
     on_corruption: str = 'refuse'
     allow_config_change: bool = False

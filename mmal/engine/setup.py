@@ -13,6 +13,7 @@ from typing import Any
 from mmal.distributed.rank_zero import run_on_rank_zero
 from mmal.errors import InputError
 from mmal.fileio.atomic import remove_partial_files
+from mmal.fileio.checksummed import digest_file
 from mmal.fileio.text import write_json
 from mmal.pool.pool import Pool
 from mmal.run.annotation_manifest import annotation_digests
@@ -54,8 +55,14 @@ from .initial_set import (
     draw_initial_set,
     label_initial_set,
 )
+from .set_overlap import tell_overlap
 
-KEYS_A_METHOD_MAY_CHANGE = ('train_cfg.sampler', 'train_cfg.start_from', 'custom_hooks')
+KEYS_A_METHOD_MAY_CHANGE = (
+    'train_cfg.sampler',
+    'train_cfg.start_from',
+    'train_cfg.warm_start',
+    'custom_hooks',
+)
 """Config keys that may differ between runs whose first models are the same. Of hooks, only
 StestHook may.
 """
@@ -111,6 +118,10 @@ def open_run(run: RunContext, inputs: Inputs) -> None:
         manifest['annotations'] = digests
     if run.given is not None:
         manifest['given_labels'] = run.given.source
+    given = run.settings.checkpoint
+    if given is not None and given.exists():
+        # Once the first round has taken it, nothing reads the file again.
+        manifest['checkpoint'] = run_on_rank_zero(lambda: digest_file(given))
     source = run.settings.start_from
     opening = run_on_rank_zero(lambda: _find_opening(run, manifest, files))
     identities: Identities = {}
@@ -127,6 +138,7 @@ def open_run(run: RunContext, inputs: Inputs) -> None:
             identities = identify_images(files, run.log)
             checks = check_pool_images(run.data, run.log)
         run_on_rank_zero(lambda: begin_run(run, manifest, checks))
+    run_on_rank_zero(lambda: tell_overlap(run, sets))
     if source is not None:
         run_on_rank_zero(lambda: link_first_model(run, manifest, source))
     if not run_on_rank_zero(lambda: has_initial_labels(run.paths.work_dir)):
@@ -494,5 +506,7 @@ def _record_what_is_labeled(
         # Where nobody labels, the annotations were recorded when the run began.
         digests = current_annotations(run, sets) if run.oracle.is_human else None
         record_initial_labels(run.paths.work_dir, digests)
+        if run.oracle.is_human:
+            tell_overlap(run, sets)
 
     run_on_rank_zero(record)

@@ -125,6 +125,9 @@ class Patience:
         best = None
         since = 0
         for value in values:
+            if value is None and best is None:
+                # A first model that was given may be left unmeasured.
+                continue
             if value is not None and (best is None or value > best + self.min_gain):
                 best = value
                 since = 0

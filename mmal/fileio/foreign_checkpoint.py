@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import types
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +24,7 @@ random states. They are read as :class:`_Inert`, so that nothing of them is run.
 
 _TENSOR_PARTS: dict[tuple[str, str], Any] = {
     ('collections', 'OrderedDict'): OrderedDict,
+    ('collections', 'Counter'): Counter,
     ('torch', 'Size'): torch.Size,
     ('torch', 'device'): torch.device,
     ('torch._utils', '_rebuild_tensor_v2'): torch._utils._rebuild_tensor_v2,

@@ -22,6 +22,7 @@ from mmal.utils.config import flat, moved_paths
 from .batch_checksums import record_checksums
 from .image_manifest import PoolChange, pool_change
 from .layout import RunPaths
+from .overlap import SetOverlap
 
 RECOVERY_HINT = (
     'Put back a whole copy, or go back to the last state that is whole by --resume verified.'
@@ -107,11 +108,14 @@ class Manifest(TypedDict, total=False):
         folder: Folder of the config file; None if there is no file.
         environment: Versions of libraries, device and threads.
         annotations: Checksums of the annotations, by what a set is called.
+        checkpoint: Checksum of the trained model that the first round takes, if one is given.
         files: Checksums of the files that the run began with, by name.
         batch: Checksums of the files of the initial batch, by name.
         history: Resumptions with other settings.
         given_labels: Where the labels come from that existed before the run; absent if the initial
             set was labeled for it.
+        overlap: What the reference set and the evaluation set have in common; absent where they
+            cannot be compared.
     """
 
     seed: int
@@ -120,10 +124,12 @@ class Manifest(TypedDict, total=False):
     folder: str | None
     environment: dict[str, Any]
     annotations: dict[str, str]
+    checkpoint: str
     files: dict[str, str]
     batch: dict[str, str]
     history: list[HistoryEntry]
     given_labels: str
+    overlap: SetOverlap
 
 
 def build_manifest(
@@ -164,7 +170,8 @@ def _is_implicit_default(key: str, value: str) -> bool:
 def differences(old: Manifest, new: Manifest) -> list[str]:
     """What differs between two manifests.
 
-    Annotations are compared if both manifests have recorded those of the set.
+    Annotations are compared if both manifests have recorded those of the set, a given model if both
+    have recorded it.
 
     Args:
         old: Manifest of the run on disk.
@@ -175,6 +182,9 @@ def differences(old: Manifest, new: Manifest) -> list[str]:
     """
     both = old.get('annotations', {}).keys() & new.get('annotations', {}).keys()
     lines = _changed_values(_comparable(old, both), _comparable(new, both))
+    models = (old.get('checkpoint'), new.get('checkpoint'))
+    if None not in models and models[0] != models[1]:
+        lines.append(f'content of train_cfg.checkpoint: was {models[0]}, now {models[1]}')
     return [f'  {line}' for line in lines]
 
 
@@ -435,6 +445,22 @@ def record_initial_batch(work_dir: str | Path, batch: dict[str, str]) -> None:
     """
     manifest = read_manifest(work_dir)
     manifest['batch'] = batch
+    _save(work_dir, manifest)
+
+
+def record_overlap(work_dir: str | Path, overlap: SetOverlap | None) -> None:
+    """Record what the reference set and the evaluation set have in common.
+
+    Args:
+        work_dir: Work directory of the run.
+        overlap: What they have in common; None where they cannot be compared.
+    """
+    manifest = read_manifest(work_dir)
+    if manifest.get('overlap') == overlap:
+        return
+    manifest.pop('overlap', None)
+    if overlap is not None:
+        manifest['overlap'] = overlap
     _save(work_dir, manifest)
 
 

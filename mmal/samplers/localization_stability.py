@@ -53,7 +53,8 @@ class LocalizationStabilitySampler(BaseSampler):
 
     This is "LS" of Kao et al. (ACCV 2018). It is for detection only, one-stage and two-stage alike:
     it compares the detector's final boxes. The score is the stability, see :func:`stability`. The
-    noise of an image depends on the seed and its id alone.
+    noise of an image depends on the seed and its id alone, whatever the batch. It is drawn on the
+    model's device: a GPU draws other numbers than a CPU.
 
     Args:
         levels: Standard deviations of the Gaussian noise, in grey levels of 0 to 255. Defaults to
@@ -112,8 +113,10 @@ class LocalizationStabilitySampler(BaseSampler):
         if not isinstance(adapter, DetectorAdapter):
             raise InputError(NO_BOXES)
         detector: DetectorAdapter = adapter
+        device = next(adapter.model.parameters()).device
 
         def predict_batch(ids: ImageIds, items: list[Any]) -> list[ScoreAndCount]:
+            items = [_on_device(item, device) for item in items]
             clean = detector.detect(items, self.score_thr)
             noisy = []
             for level in self.levels:
@@ -133,10 +136,15 @@ class LocalizationStabilitySampler(BaseSampler):
 
     @staticmethod
     def _noisy(item: Item, seed: int, image_id: ImageId, level: float) -> Item:
-        """The dataset item with noise of a level on its pixels."""
+        """The dataset item with noise of a level on its pixels, made where these are."""
         noise_seed = derive_seed(seed, f'noise/{image_id!r}/{level}')
-        generator = torch.Generator().manual_seed(noise_seed)
         pixels = item['inputs'].float()
-        noise = level * torch.randn(pixels.shape, generator=generator)
-        noisy_pixels = (pixels + noise).clamp(0, 255)
+        generator = torch.Generator(device=pixels.device).manual_seed(noise_seed)
+        normal = torch.randn(pixels.shape, generator=generator, device=pixels.device)
+        noisy_pixels = (pixels + level * normal).clamp(0, 255)
         return dict(item, inputs=noisy_pixels)
+
+
+def _on_device(item: Item, device: torch.device) -> Item:
+    """The dataset item with its pixels on a device: they are sent once, not once a level."""
+    return dict(item, inputs=item['inputs'].to(device, non_blocking=True))

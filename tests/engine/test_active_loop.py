@@ -21,7 +21,7 @@ def test_iterations_a_repeated_dataset_and_averaged_weights(make_cfg, run):
     cfg.train_dataloader.sampler = dict(type='InfiniteSampler', shuffle=True)
     cfg.train_dataloader.dataset = dict(type='RepeatDataset', times=2, dataset=cfg.train_dataloader.dataset)
     cfg.param_scheduler, cfg.log_processor.by_epoch = [dict(type='LinearLR', start_factor=0.1, by_epoch=False)], False
-    cfg.default_hooks.checkpoint.update(by_epoch=False)
+    cfg.default_hooks.checkpoint.update(by_epoch=False, max_keep_ckpts=1)
     cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.5))
     for key in ('test_dataloader', 'test_evaluator', 'test_cfg'):
         cfg.pop(key)

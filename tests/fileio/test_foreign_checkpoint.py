@@ -1,7 +1,7 @@
 """A checkpoint of another program: its weights are read, and no code in it runs."""
 
 import os
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 import numpy as np
 import pytest
@@ -29,9 +29,10 @@ def test_what_trainings_keep_beside_the_weights_does_no_harm(tmp_path):
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
     schedule = OneCycleLR(optimizer, eta_max=1.0, total_steps=5)
     hub = dict(log_scalars=dict(loss=HistoryBuffer([1.0], [1])), values=np.arange(3), one=np.float64(2))
+    meta = dict(epoch=1, dtype=torch.float32, size=torch.Size([2]), seen={1, 2}, milestones=Counter([3]))
     content = dict(
         state_dict=weights, optimizer=optimizer.state_dict(), param_schedulers=[schedule.state_dict()],
-        message_hub=hub, meta=dict(epoch=1, dtype=torch.float32, size=torch.Size([2]), seen={1, 2}))
+        message_hub=hub, meta=meta)
     for new_format in (True, False):
         torch.save(content, tmp_path / 'x.pth', _use_new_zipfile_serialization=new_format)
         read = read_foreign_checkpoint(tmp_path / 'x.pth')

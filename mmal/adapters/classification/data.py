@@ -24,7 +24,7 @@ from mmal.adapters.dataset_config import (
 )
 from mmal.annotation.parsed import ParsedFile, ParsedImage, ParsedSet
 from mmal.annotation.records import ImageLabel
-from mmal.datasets.pool_subset import PoolSubset, image_ids, image_root
+from mmal.datasets.pool_subset import PoolSubset, image_ids, image_root, pixel_digest
 from mmal.errors import InputError
 from mmal.fileio.checksummed import digest_bytes
 from mmal.fileio.text import read_json
@@ -153,6 +153,18 @@ class ClassificationDataAdapter:
             if 'img_path' in info:
                 paths.append(info['img_path'])
         return paths
+
+    def image_names(self, dataset: Any) -> list[str]:
+        """Return what tells the images of a built reference or evaluation set apart: the path of a
+        file, local or not; of an image in memory, a checksum of its pixels.
+
+        Args:
+            dataset: The built dataset.
+        """
+        names = []
+        for info in _infos(dataset):
+            names.append(info['img_path'] if 'img_path' in info else pixel_digest(info['img']))
+        return names
 
     # --- labels -----------------------------------------------------------------------------------
 

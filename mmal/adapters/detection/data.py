@@ -160,8 +160,14 @@ class DetectionDataAdapter:
         Args:
             dataset: The built dataset.
         """
-        if not self.is_local:
-            return []
+        return self.image_names(dataset) if self.is_local else []
+
+    def image_names(self, dataset: Any) -> list[str]:
+        """Return the paths of the images of a built reference or evaluation set, local or not.
+
+        Args:
+            dataset: The built dataset.
+        """
         paths = []
         for part in _parts(dataset):
             paths += [info['img_path'] for info in _infos(part)]

@@ -9,13 +9,15 @@ from mmengine.dist import is_main_process
 
 from mmal.fileio.text import write_json
 
-from ..context import Round, RunContext
+from ..context import Round, RunContext, is_given
 from .base import Phase
 
 
 class Evaluate(Phase):
     """Writes ``metrics.json``: the metrics, and the number of images and boxes that were labeled
     for the model.
+
+    Metrics of a given model are left out where the user wants it so.
     """
 
     name = 'evaluate'
@@ -30,7 +32,9 @@ class Evaluate(Phase):
             round_: The round.
             artifact: Path of ``metrics.json``.
         """
-        metrics = {name: float(value) for name, value in round_.model.evaluate().items()}
+        metrics: dict[str, float] = {}
+        if run.settings.evaluate_checkpoint or not is_given(run, round_):
+            metrics = {name: float(value) for name, value in round_.model.evaluate().items()}
         metrics['unreadable_images'] = len(run.unreadable.read())
         finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
         trained_on = run.data.read_labeled(round_.labeled_file)

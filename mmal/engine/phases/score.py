@@ -23,6 +23,7 @@ class Score(Phase):
     name = 'score'
     needs = ('train', 'evaluate')
     collective = True
+    records_gpu_memory = True
 
     def execute(self, run: RunContext, round_: Round, artifact: Path) -> None:
         """Ask the sampler.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..context import Round, RunContext
+from ..context import Round, RunContext, is_given
 from .base import Phase
 
 
@@ -15,7 +15,7 @@ class Train(Phase):
     collective = True
 
     def execute(self, run: RunContext, round_: Round, artifact: Path) -> None:
-        """Train the model, or continue an interrupted training.
+        """Train the model, continue an interrupted training, or take the model that is given.
 
         Args:
             run: The run.
@@ -24,5 +24,8 @@ class Train(Phase):
 
         Raises:
             FloatingPointError: If training left weights that are not finite.
+            InputError: If the given model is not one of this config and these classes.
         """
+        if is_given(run, round_):
+            run.log.info(f'Round 0 takes the trained model {run.settings.checkpoint}.')
         round_.model.train(artifact)

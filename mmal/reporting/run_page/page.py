@@ -15,6 +15,7 @@ from mmal.reporting.style import DARK, SERIES
 from mmal.reporting.svg import inline
 from mmal.reporting.templating import template_environment
 from mmal.run.layout import RunPaths
+from mmal.run.overlap import overlap_caution
 from mmal.utils.collect_env import package_versions
 
 from .cards import gallery
@@ -124,6 +125,7 @@ def render_page(run: RunFiles) -> str:
         name=run.work_dir.resolve().name,
         work_dir=run.work_dir.resolve(),
         summary=summary(run),
+        caution=overlap_caution(run.record.get('overlap')),
         sections=sections,
         charts=_charts(sections),
         latest=latest,

@@ -84,6 +84,7 @@ class RunRound:
     Attributes:
         number: Number of the round, from 0.
         seconds: Duration by phase, of the phases that are done.
+        gpu_bytes: Most GPU memory of a process by phase, of the phases that recorded it.
         metrics: What its model came to; None before it is evaluated.
         s_test: The report of s_test; None where there is none.
         score: Name of the sampler's score.
@@ -93,6 +94,7 @@ class RunRound:
 
     number: int
     seconds: dict[str, float]
+    gpu_bytes: dict[str, int] = field(default_factory=dict)
     metrics: Evaluation | None = None
     s_test: STestReport | None = None
     score: str = 'score'
@@ -208,9 +210,14 @@ def read_round(work_dir: Path, paths: RoundPaths) -> RunRound:
     """
     state = RoundState(work_dir, paths.number)
     seconds = {}
+    gpu_bytes = {}
     for phase in PHASES:
-        if phase in state.record:
-            seconds[phase] = state.record[phase]['seconds']
+        if phase not in state.record:
+            continue
+        entry = state.record[phase]
+        seconds[phase] = entry['seconds']
+        if 'gpu_bytes' in entry:
+            gpu_bytes[phase] = entry['gpu_bytes']
     metrics: Evaluation | None = None
     if state.done('evaluate'):
         metrics = read_json(paths.artifact('evaluate'))
@@ -223,4 +230,4 @@ def read_round(work_dir: Path, paths: RoundPaths) -> RunRound:
     chosen: list[SelectionEntry] = []
     if state.done('describe'):
         chosen = read_json(paths.artifact('describe'))['images']
-    return RunRound(paths.number, seconds, metrics, s_test, score, chosen, state.closed)
+    return RunRound(paths.number, seconds, gpu_bytes, metrics, s_test, score, chosen, state.closed)

@@ -50,7 +50,7 @@ def go(request, make_cfg, dataset, tmp_path):
 
         MidTrainingCheckpointHook.before_train_iter = stopping
         try:
-            RunnerModel(cfg, folder / 'checkpoint.pth').train(folder / 'checkpoint.pth')
+            RunnerModel(cfg, folder / 'checkpoint.pth', ('disc', 'square')).train(folder / 'checkpoint.pth')
         except Killed:
             return None
         finally:
