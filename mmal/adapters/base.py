@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeAlias, TypedDict, runtime_checkable
 
 from torch import Tensor, nn
 
+from mmal.annotation.parsed import ParsedSet
 from mmal.annotation.records import CocoAnnotation, ImageLabel, Prediction
 
 ImageId: TypeAlias = Hashable
@@ -87,6 +88,10 @@ class DataAdapter(Protocol):
     @property
     def has_truth(self) -> bool:
         """Whether the training set holds any annotation, which a simulated oracle could reveal."""
+
+    @property
+    def annotated_ids(self) -> list[ImageId]:
+        """Ids of the images that the training set holds an annotation of, in its order."""
 
     @property
     def has_files(self) -> bool:
@@ -183,6 +188,16 @@ class DataAdapter(Protocol):
 
         Raises:
             InputError: If an image that needs a label has none.
+        """
+
+    def parse_dataset(self, dataset_cfg: dict[str, Any]) -> ParsedSet:
+        """Read the annotations of a dataset that is not the pool.
+
+        Args:
+            dataset_cfg: Config of the dataset.
+
+        Raises:
+            InputError: If a file is missing or malformed.
         """
 
     def pool_contents(self) -> dict[str, Any] | list[dict[str, Any]]:

@@ -36,12 +36,14 @@ class ParsedBox:
         bbox: x, y, width and height in pixels of the image; whatever the file holds.
         where: Place in the file, for messages.
         crowd: COCO's iscrowd, 0 or 1. Defaults to 0.
+        entry: The whole annotation of a COCO file, which may have a mask, too. Defaults to None.
     """
 
     category: Any
     bbox: Any
     where: str
     crowd: int = 0
+    entry: JsonObject | None = None
 
 
 @dataclass(frozen=True)
@@ -85,11 +87,26 @@ class ParsedFile:
             do.
         other_batches: Number of tasks that were passed over, by the name of the batch they were
             made for.
+        classes: Class names in the order of the file, where it lists them. Defaults to none.
     """
 
     images: list[ParsedImage]
     problems: list[str]
     other_batches: Counter[str] = field(default_factory=Counter)
+    classes: list[Any] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ParsedSet:
+    """What a whole set of images says about its images, wherever they lie.
+
+    Attributes:
+        file: What is said.
+        folders: Folders that its file names may be relative to, the likeliest first.
+    """
+
+    file: ParsedFile
+    folders: list[str]
 
 
 def finite_float(value: Any) -> float | None:

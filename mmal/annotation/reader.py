@@ -7,13 +7,14 @@ import json
 import zipfile
 import zlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from mmal.errors import InputError
 
 from .batch import Batch
-from .formats import coco, csv_table, label_studio
+from .formats import coco, csv_table, image_labels, label_studio
 from .parsed import ParsedFile
 
 MAX_UNPACKED_BYTES = 2 * 1024**3
@@ -64,7 +65,8 @@ def unpack(content: bytes) -> bytes:
 
 
 def read_labels(content: bytes, batch: Batch) -> ParsedFile:
-    """Parse a file in whichever of the formats it is: COCO, Label Studio's raw JSON, or CSV.
+    """Parse a file in whichever of the formats it is: COCO, Label Studio's raw JSON, a list of
+    {id, label}, or CSV.
 
     Args:
         content: Content of the file.
@@ -72,6 +74,24 @@ def read_labels(content: bytes, batch: Batch) -> ParsedFile:
 
     Raises:
         InputError: If the file is in none of the formats, or in one that cannot answer the batch.
+    """
+    return parse_labels(content, batch.has_boxes, batch.name, batch.classes)
+
+
+def parse_labels(
+    content: bytes, has_boxes: bool, batch_name: str | None = None, classes: Sequence[str] = ()
+) -> ParsedFile:
+    """Parse a file of labels that may have been made for no batch.
+
+    Args:
+        content: Content of the file.
+        has_boxes: Whether boxes are expected, rather than classes of whole images.
+        batch_name: Name of the batch whose tasks are wanted. Defaults to None: tasks of any.
+        classes: Class names by class index, for lists of {id, label} that give indices. Defaults
+            to none: such lists are refused.
+
+    Raises:
+        InputError: If the file is in none of the formats, or in one that has other labels.
     """
     try:
         text = content.decode('utf-8-sig')
@@ -82,24 +102,28 @@ def read_labels(content: bytes, batch: Batch) -> ParsedFile:
         ) from None
     is_json = text.lstrip()[:1] in ('[', '{')
     if is_json:
-        return _read_json(text, batch)
-    if batch.has_boxes:
+        return _read_json(text, has_boxes, batch_name, classes)
+    if has_boxes:
         raise InputError(
             "expected a COCO file or Label Studio's JSON export with boxes, found neither."
         )
     return csv_table.parse(text)
 
 
-def _read_json(text: str, batch: Batch) -> ParsedFile:
+def _read_json(
+    text: str, has_boxes: bool, batch_name: str | None, classes: Sequence[str]
+) -> ParsedFile:
     data = _parse_json(text)
     if isinstance(data, list):
-        return _read_tasks(data, batch)
+        if image_labels.fits(data):
+            return _read_image_labels(data, has_boxes, classes)
+        return _read_tasks(data, batch_name)
     if not isinstance(data, dict) or not {'images', 'annotations', 'categories'} <= set(data):
         raise InputError(
             "expected a COCO file (images, annotations, categories) or Label Studio's raw JSON "
             'export (a list of tasks), found other JSON.'
         )
-    if not batch.has_boxes:
+    if not has_boxes:
         raise InputError(
             'is a COCO file, but classes of whole images were asked for. Bring CSV or Label '
             "Studio's JSON export."
@@ -107,13 +131,22 @@ def _read_json(text: str, batch: Batch) -> ParsedFile:
     return coco.parse(data)
 
 
-def _read_tasks(tasks: list[Any], batch: Batch) -> ParsedFile:
+def _read_image_labels(entries: list[Any], has_boxes: bool, classes: Sequence[str]) -> ParsedFile:
+    if has_boxes:
+        raise InputError(
+            'is a list of {id, label}, classes of whole images, but boxes were asked for. Bring a '
+            'COCO file.'
+        )
+    return image_labels.parse(entries, classes)
+
+
+def _read_tasks(tasks: list[Any], batch_name: str | None) -> ParsedFile:
     """Parse Label Studio's tasks that were made for this batch, or for none."""
     own_tasks = []
     other_batches: Counter[str] = Counter()
     for task in tasks:
         name = label_studio.batch_name(task)
-        if name is None or name == batch.name:
+        if name is None or batch_name in (None, name):
             own_tasks.append(task)
         else:
             other_batches[name] += 1

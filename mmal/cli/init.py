@@ -44,7 +44,6 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--config',
-        required=True,
         help='config of the model: a path, or e.g. '
         'mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py',
     )
@@ -60,11 +59,17 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     )
     parser.add_argument('--out', default='al_project', help='folder to be made (al_project)')
     parser.add_argument(
+        '--add-to',
+        metavar='PROJECT',
+        help='make no project: add the images that PROJECT does not have yet to its pool',
+    )
+    parser.add_argument(
         '--base-dir',
         metavar='DIR',
         help='folder that names in a list or COCO file are relative to; by '
         'default the folder of that file',
     )
+    _add_labels(parser)
     _add_numbers(parser)
     parser.add_argument(
         '--cold-start',
@@ -80,6 +85,33 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     )
     parser.add_argument('--seed', type=int, default=0, help='of the draws and the trainings (0)')
     return parser
+
+
+def _add_labels(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name labels which exist already."""
+    parser.add_argument(
+        '--labeled',
+        metavar='FILE',
+        help='labels that exist already, the first labeled set: a COCO file; for classes of whole '
+        'images a list of {id, label}, a CSV file or a folder with a folder per class',
+    )
+    parser.add_argument(
+        '--labeled-images',
+        metavar='DIR',
+        help='folder that the names in --labeled are relative to; by default the folder of that '
+        'file, or that of the images',
+    )
+    parser.add_argument(
+        '--val',
+        metavar='FILE',
+        help='labels of a set of your own for evaluation; by default a fifth of the labeled images',
+    )
+    parser.add_argument(
+        '--val-images',
+        metavar='DIR',
+        help='folder that the names in --val are relative to; by default that of its file, of the '
+        'labeled images or of the images',
+    )
 
 
 def _add_numbers(parser: argparse.ArgumentParser) -> None:
@@ -106,6 +138,32 @@ def _add_numbers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--rounds', type=count, default=5, help='trainings (5)')
 
 
+def _require_consistent(args: argparse.Namespace) -> None:
+    """Refuse options about labels that contradict each other."""
+    if not args.labeled:
+        for name in ('labeled_images', 'val', 'val_images'):
+            if getattr(args, name):
+                option = f'--{name.replace("_", "-")}'
+                raise InputError(f'{option} goes with --labeled FILE, the labels to begin with.')
+        return
+    if args.initial or args.cold_start != 'random':
+        raise InputError(
+            '--initial and --cold-start choose images to be labeled first, and --labeled names '
+            'those that are labeled already. Leave them out.'
+        )
+    if args.val and args.evaluation:
+        raise InputError('--val and --evaluation both say what the evaluation set is. Keep one.')
+
+
+def _add_to_project(args: argparse.Namespace) -> str:
+    from mmal.project.add_images import add_images, read_project
+    from mmal.project.image_source import find_images
+
+    project = read_project(args.add_to)
+    source = find_images(args.images, args.base_dir)
+    return add_images(project, source, logging.getLogger('al_init'))
+
+
 def make_project(args: argparse.Namespace) -> str:
     """Make the project that the arguments describe.
 
@@ -122,19 +180,32 @@ def make_project(args: argparse.Namespace) -> str:
     from mmal.project.class_names import read_classes
     from mmal.project.create import create, require_free
     from mmal.project.image_source import find_images
+    from mmal.project.labeled_images import LabelPaths, add_existing_labels
     from mmal.project.settings import Settings
 
+    if args.add_to:
+        return _add_to_project(args)
+    if not args.config:
+        raise InputError(
+            '--config: which model? Give the path of its config, or e.g. '
+            'mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py.'
+        )
     # Opening all images may take hours.
     require_free(args.out)
     base = BaseConfig(args.config, args.task)
     source = find_images(args.images, args.base_dir)
+    labels = None
+    _require_consistent(args)
+    if args.labeled:
+        paths = LabelPaths(args.labeled, args.labeled_images, args.val, args.val_images)
+        source, labels = add_existing_labels(source, paths, base.boxes, args.classes)
     if not args.classes and not source.classes:
         raise InputError(
             'which classes? Give their names, e.g. --classes cat dog, or a text file with a name a '
             'line.'
         )
     settings = Settings(
-        classes=read_classes(args.classes or source.classes),
+        classes=labels.classes if labels else read_classes(args.classes or source.classes),
         out=args.out,
         evaluation=args.evaluation,
         initial=args.initial,
@@ -144,7 +215,7 @@ def make_project(args: argparse.Namespace) -> str:
         seed=args.seed,
         drop_near_duplicates=args.drop_near_duplicates,
     )
-    return create(source, base, settings, logging.getLogger('al_init'))
+    return create(source, base, settings, logging.getLogger('al_init'), labels)
 
 
 def main(argv: Sequence[str] | None = None, prog: str = 'mmal init') -> None:

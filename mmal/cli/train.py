@@ -77,6 +77,11 @@ def _add_resume_options(parser: argparse.ArgumentParser) -> None:
         'run.json keeps the history',
     )
     parser.add_argument(
+        '--pool-grew',
+        action='store_true',
+        help='with --resume: take in images that are new in the pool; run.json keeps the history',
+    )
+    parser.add_argument(
         '--partial', action='store_true', help='where people label: go on without missing labels'
     )
 
@@ -125,6 +130,8 @@ def _set_resume(cfg: Config, args: argparse.Namespace) -> None:
         cfg.train_cfg.on_corruption = 'restore'
     if args.allow_config_change:
         cfg.train_cfg.allow_config_change = True
+    if args.pool_grew:
+        cfg.train_cfg.pool_grew = True
     if args.partial:
         oracle = cfg.train_cfg.setdefault('oracle', dict(type='mmal.SimulatedOracle'))
         oracle['partial'] = True

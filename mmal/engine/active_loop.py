@@ -35,6 +35,7 @@ from mmal.run.round_state import RoundState
 from mmal.run.unreadable import UnreadableList
 
 from .context import Round, RunContext
+from .given_labels import GivenSource, read_given_labels
 from .holdout import holdout_share
 from .hooks.stest_hook import StestHook
 from .phase_runner import PhaseRunner
@@ -68,7 +69,11 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
     Args:
         runner: The outer Runner.
         dataloader: Config of ``train_dataloader``. Its dataset is the pool.
-        initial: Number of images to begin with, whatever the unit, drawn at random.
+        initial: Number of images to begin with, whatever the unit, drawn at random; or the labels
+            that exist already, for which nobody is asked: the path of a file of labels (COCO; a
+            list of {id, label} or CSV for classes of whole images), a dataset config, or
+            'annotated' for the images that the training set itself has annotations of. Their
+            images are part of the pool. See :mod:`mmal.engine.given_labels`.
         query: What one query may spend, in ``unit``.
         rounds: Number of trainings in all. Fewer are run if the pool is used up before. A run that
             is resumed with a greater number goes on with the query of what was its last round; with
@@ -102,6 +107,8 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             (``--resume verified``). Defaults to 'refuse'.
         allow_config_change: Whether to go on although settings that can change the result differ.
             It is noted in ``run.json``. Defaults to False.
+        pool_grew: Whether a run that is resumed takes in images that are new in the pool
+            (``--pool-grew``). It is noted in ``run.json``. Defaults to False: they are refused.
         **inner: Arguments of the inner training loop: by epoch with max_epochs, by iteration with
             max_iters.
 
@@ -114,6 +121,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         'start_from',
         'on_corruption',
         'allow_config_change',
+        'pool_grew',
         'stop*',
     )
     """Arguments that a resumed run may change."""
@@ -122,7 +130,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         self,
         runner: Runner,
         dataloader: dict[str, Any],
-        initial: int,
+        initial: int | str | dict[str, Any],
         query: int,
         rounds: int,
         sampler: dict[str, Any],
@@ -138,11 +146,18 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         warm_start: bool = False,
         on_corruption: str = 'refuse',
         allow_config_change: bool = False,
+        pool_grew: bool = False,
         **inner: Any,
     ) -> None:
         # Rounds build their own dataloaders; the Runner only asks this one for a length.
         super().__init__(runner, dataloader=(None,))
-        numbers = dict(initial=initial, query=query, rounds=rounds)
+        numbers = dict(query=query, rounds=rounds)
+        self._given_source: GivenSource | None = None
+        if isinstance(initial, (str, dict)):
+            self._given_source = initial
+            initial = 0
+        else:
+            numbers['initial'] = initial
         check_arguments(numbers, unit, on_corruption, holdout)
         self.inner = train_loop_cfg(inner)
         self.sampler = _build(SAMPLERS, sampler, 'sampler')
@@ -152,6 +167,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         self.oracle_cfg = oracle or dict(type='mmal.SimulatedOracle')
         stest_hook = StestHook.from_runner(runner)
         self._stest = None if stest_hook is None else stest_hook.settings
+        self._holdout_share = self._find_holdout_share(holdout)
         self.stop_rules = build_stop_rules(stop)
         seed = (runner.cfg.get('randomness') or {}).get('seed')
         self.settings = LoopSettings(
@@ -159,7 +175,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             query=query,
             rounds=rounds,
             unit=BudgetUnit(unit),
-            holdout=self._holdout_images(initial, holdout),
+            holdout=holdout_size(initial, self._holdout_share),
             seed=0 if seed is None else seed,
             check_images=check_images,
             start_from=None if start_from is None else Path(start_from),
@@ -169,6 +185,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             resume=bool(runner.cfg.get('resume', False)),
             on_corruption=on_corruption,
             allow_config_change=allow_config_change,
+            pool_grew=pool_grew,
         )
         forbid_unpickling(runner.cfg.get('unsafe_checkpoints', False))
         # To resume and to load weights is the rounds' business; the outer model is never trained.
@@ -182,9 +199,9 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         self.val_interval = inner.get('val_interval', 1)
         self.val_begin = inner.get('val_begin', 1)
 
-    def _holdout_images(self, initial: int, given: float | None) -> int:
+    def _find_holdout_share(self, given: float | None) -> float:
         reference = None if self._stest is None else self._stest.reference
-        return holdout_size(initial, holdout_share(given, self.sampler.needs_s_test, reference))
+        return holdout_share(given, self.sampler.needs_s_test, reference)
 
     @cached_property
     def context(self) -> RunContext:
@@ -196,8 +213,15 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         paths = RunPaths(Path(self.runner.work_dir))
         data = build_data_adapter(cfg)
         oracle = _build(ORACLES, self.oracle_cfg, 'oracle', default_args=dict(data=data))
+        given = None
+        settings = self.settings
+        if self._given_source is not None:
+            given = read_given_labels(data, self._given_source)
+            n_labeled = len(given.ids)
+            held_out = holdout_size(n_labeled, self._holdout_share)
+            settings = replace(settings, initial=n_labeled, holdout=held_out)
         return RunContext(
-            settings=self.settings,
+            settings=settings,
             paths=paths,
             cfg=cfg,
             data=data,
@@ -208,6 +232,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             cold_start=self._cold_start,
             unreadable=UnreadableList(paths.unreadable, data.image_path, self.runner.logger),
             log=self.runner.logger,
+            given=given,
         )
 
     @property

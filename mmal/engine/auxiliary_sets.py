@@ -184,10 +184,7 @@ def label_with_auxiliary_sets(
     Raises:
         LabelsPending: If labels of any of the sets are still to come.
     """
-    folders: set[Path] = set()
-    for batch_folders in pending.values():
-        folders.update(batch_folders)
-    others = [_request(folder) for folder in sorted(folders)]
+    others = _requests(pending)
     # All are there to be labeled before one is waited for.
     for request in others:
         with suppress(LabelsPending):
@@ -202,6 +199,33 @@ def label_with_auxiliary_sets(
     if messages:
         raise LabelsPending(' '.join(messages))
     return responses[0]
+
+
+def label_auxiliary_sets(oracle: Oracle, pending: Mapping[str, list[Path]]) -> None:
+    """Have people label the sets beside the pool, where the initial set has its labels already.
+
+    Args:
+        oracle: The oracle.
+        pending: Folders of batches that lack labels, from :func:`unlabeled_batches`.
+
+    Raises:
+        LabelsPending: If labels of any of the sets are still to come.
+    """
+    messages = []
+    for request in _requests(pending):
+        try:
+            oracle.answer(request)
+        except LabelsPending as e:
+            messages.append(str(e))
+    if messages:
+        raise LabelsPending(' '.join(messages))
+
+
+def _requests(pending: Mapping[str, list[Path]]) -> list[Request]:
+    folders: set[Path] = set()
+    for batch_folders in pending.values():
+        folders.update(batch_folders)
+    return [_request(folder) for folder in sorted(folders)]
 
 
 def _request(folder: Path) -> Request:

@@ -13,6 +13,7 @@ from mmal.run.layout import RoundPaths, RunPaths
 from mmal.run.round_state import PhaseState
 from mmal.run.unreadable import UnreadableList
 
+from .given_labels import GivenLabels
 from .settings import LoopSettings
 
 if TYPE_CHECKING:
@@ -101,6 +102,8 @@ class RunContext:
         cold_start: Sampler of the initial set; None for a random one.
         unreadable: Images that cannot be read.
         log: Log of the run.
+        given: Labels that existed before the run, its initial labeled set. Defaults to None: the
+            initial set is chosen, and the oracle labels it.
     """
 
     settings: LoopSettings
@@ -114,6 +117,7 @@ class RunContext:
     cold_start: Sampler | None
     unreadable: UnreadableList
     log: Logger
+    given: GivenLabels | None = None
 
     @property
     def pool_ids(self) -> list[Hashable]:

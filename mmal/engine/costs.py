@@ -66,23 +66,40 @@ def expected_query_images(run: RunContext, number: int, labeled_file: Path) -> i
 def spent_so_far(run: RunContext, point: CurvePoint) -> float:
     """What the labels behind a point of the curve have cost, in the run's unit.
 
-    Unknown seconds are predicted.
+    Unknown seconds are predicted. Labels that existed before the run cost it nothing.
 
     Args:
         run: The run.
         point: The point.
     """
     if run.settings.unit is BudgetUnit.IMAGE:
-        return point['images']
+        return point['images'] - _given_counts(run)[0]
     if run.settings.unit is BudgetUnit.BOX:
-        return point['boxes']
+        return point['boxes'] - _given_counts(run)[1]
     model = cost_model(run.paths.work_dir, point['round'])
     total = 0.0
-    for rows in cost_rows(run.paths.work_dir, point['round']):
+    batches = cost_rows(run.paths.work_dir, point['round'])
+    if run.given is not None:
+        # Those of the initial batch come first.
+        batches = batches[1:]
+    for rows in batches:
         for row in rows:
             predicted = model.seconds_for(float(row['boxes']))
             total += float(row['seconds'] or predicted or 0)
     return total
+
+
+def _given_counts(run: RunContext) -> tuple[int, int]:
+    """Number of images and of labels that existed before the run."""
+    if run.given is None:
+        return 0, 0
+    n_images = 0
+    n_boxes = 0
+    for file in (run.paths.initial, run.paths.holdout):
+        ids, annotations = run.data.read_labeled(file)
+        n_images += len(ids)
+        n_boxes += len(annotations)
+    return n_images, n_boxes
 
 
 def label_counts(run: RunContext, response: OracleResponse) -> dict[Hashable, int]:

@@ -63,7 +63,7 @@ def dry_run(cfg: Config) -> tuple[str, list[str]]:
         plan.describe('evaluation', _evaluation)
         plan.describe('overlap', _overlap)
         plan.tell('sampler', _components(loop))
-        plan.tell('rounds', _rounds(loop))
+        plan.describe('rounds', _rounds)
         plan.describe('labeled at last', _labeled_at_last)
         plan.describe('parameters', _parameters)
         plan.describe('disk', lambda run: _disk(run, loop, work_dir))
@@ -117,12 +117,12 @@ def _components(loop: ActiveLoop) -> str:
     return f'{type(loop.sampler).__name__}; oracle {oracle}; seed {loop.settings.seed}'
 
 
-def _rounds(loop: ActiveLoop) -> str:
-    settings = loop.settings
-    return (
-        f'{settings.rounds}: {settings.initial} images at first, then {settings.query} '
-        f'{settings.unit.plural} a round'
-    )
+def _rounds(run: RunContext) -> str:
+    settings = run.settings
+    first = f'{settings.initial} images at first'
+    if run.given is not None:
+        first = f'{settings.initial} images labeled already ({run.given.source})'
+    return f'{settings.rounds}: {first}, then {settings.query} {settings.unit.plural} a round'
 
 
 def _pool(run: RunContext) -> str:
@@ -202,12 +202,11 @@ def _first_training(run: RunContext, loop: ActiveLoop, scratch: Path) -> str:
     settings = run.settings
     if settings.checkpoint is not None:
         return f'none: the first round takes {settings.checkpoint}'
-    is_known = run.data.has_truth and not run.oracle.is_human
-    order = shuffled(Pool(run.pool_ids).ids, settings.seed, 'initial')
+    is_known = run.given is not None or (run.data.has_truth and not run.oracle.is_human)
+    candidates = Pool(run.pool_ids).ids if run.given is None else run.given.ids
+    order = shuffled(candidates, settings.seed, 'initial')
     ids = order[settings.holdout : settings.initial]
-    annotations: Sequence[Any] = (
-        run.data.ground_truth(ids) if is_known else _placeholder_labels(run.data, ids)
-    )
+    annotations = _first_labels(run, ids)
     mkdir_or_exist(scratch)
     labeled_file = scratch / 'first.json'
     write_json(labeled_file, run.data.labeled_contents(ids, annotations))
@@ -225,6 +224,15 @@ def _first_training(run: RunContext, loop: ActiveLoop, scratch: Path) -> str:
         iterations = epochs * epoch
         text = f'{about}{iterations} iterations ({epochs} epochs of {epoch})'
     return text + _warmup_note(run.cfg, loop.inner, iterations)
+
+
+def _first_labels(run: RunContext, ids: Sequence[Hashable]) -> Sequence[Any]:
+    """Labels of the first images, as far as they can be known before anybody is asked."""
+    if run.given is not None:
+        return run.given.response(ids).annotations
+    if run.data.has_truth and not run.oracle.is_human:
+        return run.data.ground_truth(ids)
+    return _placeholder_labels(run.data, ids)
 
 
 def _placeholder_labels(data: DataAdapter, ids: Sequence[Hashable]) -> list[dict[str, Any]]:
@@ -292,6 +300,9 @@ def _work_dir(run: RunContext, loop: ActiveLoop, work_dir: str) -> str:
         digests = current_annotations(run, available_auxiliary_sets(run))
         if digests:
             manifest['annotations'] = digests
-    holds_this_run = check(work_dir, manifest, resume)
+    contents = run.data.pool_contents() if resume else None
+    holds_this_run = check(
+        work_dir, manifest, resume, pool_contents=contents, pool_grew=run.settings.pool_grew
+    )
     state = 'holds this run; it would go on' if holds_this_run else 'is free'
     return f'{work_dir} {state}'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Container, Hashable, Mapping
 from logging import Logger
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,7 +20,9 @@ ImageId = TypeVar('ImageId', bound=Hashable)
 _MAX_NAMES = 3
 
 
-def check_pool_images(data: DataAdapter, log: Logger) -> dict[Hashable, ImageCheck]:
+def check_pool_images(
+    data: DataAdapter, log: Logger, only: Container[Hashable] | None = None
+) -> dict[Hashable, ImageCheck]:
     """Decode every image of a pool once, and warn of sizes that are not those of the annotation
     file.
 
@@ -29,6 +31,7 @@ def check_pool_images(data: DataAdapter, log: Logger) -> dict[Hashable, ImageChe
     Args:
         data: Data side of the task.
         log: Receives progress and the warning.
+        only: Ids of the images to check. Defaults to None: all.
 
     Returns:
         In rank 0 the check of every image by its id. Empty in the other processes, because a pool
@@ -36,7 +39,9 @@ def check_pool_images(data: DataAdapter, log: Logger) -> dict[Hashable, ImageChe
     """
     paths = {}
     if data.is_local:
-        paths = {image['id']: data.image_path(image['id']) for image in data.images}
+        for image in data.images:
+            if only is None or image['id'] in only:
+                paths[image['id']] = data.image_path(image['id'])
     checks = _check_together(paths, log, Group().gather)
     sizes = {}
     for image_id, check in checks.items():

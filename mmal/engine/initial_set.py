@@ -1,5 +1,5 @@
-"""The initial labeled set: drawn at random, or chosen by a sampler on what a pretrained model sees;
-then labeled.
+"""The initial labeled set: drawn at random, or chosen by a sampler on what a pretrained model sees,
+then labeled; or the labels that existed before the run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ from mmal.pool.order import first_shuffled, in_order, shuffled
 from mmal.run.costs import cost_model
 from mmal.samplers.base import Query, Sampler
 
-from .auxiliary_sets import label_with_auxiliary_sets, unlabeled_batches
+from .auxiliary_sets import (
+    label_auxiliary_sets,
+    label_with_auxiliary_sets,
+    unlabeled_batches,
+)
 from .batches import batch_for_annotators
 from .context import RunContext
 from .copies import image_contents
@@ -50,7 +54,7 @@ def check_pool_size(run: RunContext) -> None:
         InputError: If there are fewer.
     """
     n_images = len(_readable_ids(run))
-    if n_images < run.settings.initial:
+    if run.given is None and n_images < run.settings.initial:
         raise InputError(
             f'Only {n_images} images of the pool can be read, fewer than train_cfg.initial = '
             f'{run.settings.initial}; see {run.paths.unreadable}. If your loader reads files that '
@@ -63,11 +67,13 @@ def choose_initial_set(run: RunContext) -> InitialSet:
     """Choose the initial set, at random or by the run's ``cold_start`` sampler. Every process calls
     it.
 
+    Labels that existed before the run need no choice.
+
     Args:
         run: The run.
     """
     was_asked_for = run_on_rank_zero(lambda: run.paths.initial_batch.batch.exists())
-    if run.cold_start is None or was_asked_for:
+    if run.cold_start is None or run.given is not None or was_asked_for:
         return run_on_rank_zero(lambda: draw_initial_set(run))
     held_out = run_on_rank_zero(lambda: _draw(run, _readable_ids(run), run.settings.holdout))
     chosen = _choose_by_sampler(run, run.cold_start, held_out)
@@ -75,7 +81,8 @@ def choose_initial_set(run: RunContext) -> InitialSet:
 
 
 def draw_initial_set(run: RunContext) -> InitialSet:
-    """The initial set drawn at random, or that of a batch that people were asked for already.
+    """The initial set drawn at random, or that of a batch that people were asked for already, or
+    all images whose labels existed before, of which those held out are drawn.
 
     Of byte-identical images only the first one drawn is in it.
 
@@ -87,7 +94,12 @@ def draw_initial_set(run: RunContext) -> InitialSet:
             chose; or if the pool has too few images that differ.
     """
     settings = run.settings
-    drawn = _draw(run, _readable_ids(run), settings.initial)
+    if run.given is None:
+        drawn = _draw(run, _readable_ids(run), settings.initial)
+    else:
+        # They are paid for, be they copies or not.
+        candidates = run.unreadable.without(run.given.ids)
+        drawn = first_shuffled(candidates, settings.seed, 'initial', settings.initial)
     held_out = set(drawn[: settings.holdout])
     if run.cold_start is None:
         return InitialSet(drawn, held_out)
@@ -198,7 +210,7 @@ def label_initial_set(run: RunContext, chosen: InitialSet) -> None:
         InputError: If too few are labeled to train on, or to hold out, or none to train on shows an
             object.
     """
-    response = _ask_oracle(run, chosen)
+    response = _find_labels(run, chosen)
     labeled = set(response.ids)
     held_out: list[Hashable] = []
     trained_on: list[Hashable] = []
@@ -208,8 +220,7 @@ def label_initial_set(run: RunContext, chosen: InitialSet) -> None:
     if not trained_on or (chosen.held_out and not held_out):
         raise InputError(
             f'{len(trained_on)} labeled images to train on and {len(held_out)} to hold out, '
-            'expected at '
-            'least one of each. Label more of the initial batch.'
+            'expected at least one of each. Label more images first.'
         )
     if run.settings.unit is BudgetUnit.SECOND and not response.seconds:
         raise InputError(
@@ -251,6 +262,18 @@ def _ask_oracle(run: RunContext, chosen: InitialSet) -> OracleResponse:
     return label_with_auxiliary_sets(run.oracle, request, pending)
 
 
+def _find_labels(run: RunContext, chosen: InitialSet) -> OracleResponse:
+    """The labels that existed before, or else the oracle's. With those that existed, people may
+    still have to label the sets beside the pool.
+    """
+    if run.given is None:
+        return _ask_oracle(run, chosen)
+    if run.oracle.is_human:
+        pending = unlabeled_batches(run.cfg, run.sampler.needs_s_test, run.stest)
+        label_auxiliary_sets(run.oracle, pending)
+    return run.given.response(chosen.ids)
+
+
 def _require_objects(
     run: RunContext,
     trained_on: Collection[Hashable],
@@ -260,7 +283,9 @@ def _require_objects(
     """Refuse an initial set of a detector without any object to learn."""
     if annotations.keys().isdisjoint(trained_on):
         cure = 'Raise train_cfg.initial.'
-        if run.oracle.is_human:
+        if run.given is not None:
+            cure = 'Give labels of more images.'
+        elif run.oracle.is_human:
             folder = run.paths.initial_batch.folder
             cure = (
                 'If one does show one, label it and bring the file in again. Else ask for more: '

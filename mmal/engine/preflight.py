@@ -54,11 +54,35 @@ def _check_pool(run: RunContext) -> None:
             raise InputError(
                 f'The pool has {n_images} images, fewer than train_cfg.{name} = {number}.'
             )
+    _check_given(run, n_images)
     missing = run.data.missing_files()
     if missing:
         raise InputError(
             f'{len(missing)} of {n_images} image files of the pool do not exist, e.g. '
             f'{missing[0]}. Check data_root and data_prefix of train_dataloader.dataset.'
+        )
+
+
+def _check_given(run: RunContext, n_images: int) -> None:
+    """Whether labels that exist leave anything to do."""
+    if run.given is None:
+        if run.settings.initial == n_images and run.settings.rounds > 1:
+            run.log.warning(
+                f'train_cfg.initial takes all {n_images} images of the pool, so that nothing is '
+                'left to choose from: one round is trained.'
+            )
+        return
+    if run.cold_start is not None:
+        raise InputError(
+            'train_cfg.cold_start chooses the first images, and train_cfg.initial gives labels of '
+            'them already. Remove one of the two.'
+        )
+    n_labeled = len(run.given.ids)
+    if n_labeled >= n_images and run.settings.rounds > 1:
+        raise InputError(
+            f'All {n_images} images of the pool are labeled already ({run.given.source}), so '
+            'nothing is left to ask for. Add images without labels to the pool, give labels of a '
+            'part of it, or set train_cfg.rounds=1 to train on all of them.'
         )
 
 

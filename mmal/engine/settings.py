@@ -14,7 +14,8 @@ class LoopSettings:
     """What a run is told beside its components. Equal settings are the same protocol.
 
     Attributes:
-        initial: Number of images of the initial labeled set, those held out included.
+        initial: Number of images of the initial labeled set, those held out included. Where labels
+            exist already, 0 until they are read.
         query: What one query may spend, in ``unit``.
         rounds: Number of trainings in all.
         unit: What a query is paid in.
@@ -30,6 +31,7 @@ class LoopSettings:
         on_corruption: 'refuse' to go on with damaged state, or 'restore' the last state that is
             whole.
         allow_config_change: Whether to go on although settings that can change the result differ.
+        pool_grew: Whether to go on with a pool that has new images.
     """
 
     initial: int
@@ -46,6 +48,7 @@ class LoopSettings:
     resume: bool = False
     on_corruption: str = 'refuse'
     allow_config_change: bool = False
+    pool_grew: bool = False
 
     @property
     def query_images(self) -> int:

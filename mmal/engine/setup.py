@@ -39,12 +39,15 @@ from mmal.run.manifest import (
     updated_manifest,
     write_manifest,
 )
+from mmal.run.pool_growth import finish_growth
 from mmal.run.recovery import roll_back, verify_run
 from mmal.run.round_state import RoundState, clear_unfinished
 from mmal.utils.collect_env import collect_env
 from mmal.utils.image_files import FileIdentity, ImageCheck, check_images, file_identity
 
 from .context import RunContext
+from .given_labels import GivenLabels
+from .growth import Growth, find_growth, take_in
 from .image_checks import check_pool_images, identify_images, unreadable_reasons
 from .initial_set import (
     check_pool_size,
@@ -63,6 +66,9 @@ KEYS_A_METHOD_MAY_CHANGE = (
 """Config keys that may differ between runs whose first models are the same. Of hooks, only
 StestHook may.
 """
+
+GIVEN_LABELS = 'initial labels'
+"""What labels that existed before the run are called in its manifest."""
 
 Identities = Mapping[str, Mapping[str, FileIdentity | None]]
 
@@ -110,6 +116,8 @@ def open_run(run: RunContext, inputs: Inputs) -> None:
     digests = run_on_rank_zero(lambda: current_annotations(run, sets))
     if digests:
         manifest['annotations'] = digests
+    if run.given is not None:
+        manifest['given_labels'] = run.given.source
     given = run.settings.checkpoint
     if given is not None and given.exists():
         # Once the first round has taken it, nothing reads the file again.
@@ -117,8 +125,11 @@ def open_run(run: RunContext, inputs: Inputs) -> None:
     source = run.settings.start_from
     opening = run_on_rank_zero(lambda: _find_opening(run, manifest, files))
     identities: Identities = {}
+    if run.given is not None and opening is not Opening.RESUME:
+        _tell(run, run.given)
     if opening is Opening.RESUME:
-        run_on_rank_zero(lambda: resume_run(run, manifest, files))
+        growth = find_growth(run)
+        run_on_rank_zero(lambda: resume_run(run, manifest, files, growth))
     elif opening is Opening.ADOPT and source is not None:
         run_on_rank_zero(lambda: adopt_run(run, manifest, source))
     else:
@@ -135,6 +146,16 @@ def open_run(run: RunContext, inputs: Inputs) -> None:
         run_on_rank_zero(lambda: label_initial_set(run, chosen))
         _record_what_is_labeled(run, inputs, sets, identities)
     run_on_rank_zero(lambda: clear_unfinished(run.paths.initial_batch))
+
+
+def _tell(run: RunContext, given: GivenLabels) -> None:
+    """Log what a run begins with that was labeled before."""
+    run.log.info(
+        f'{len(given.ids)} of {len(run.pool_ids)} images are labeled already ({given.source}): '
+        'they are the initial set, and nobody is asked for it.'
+    )
+    for note in given.notes:
+        run.log.warning(f'{given.source}: {note}.')
 
 
 def image_files(run: RunContext, sets: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -173,11 +194,17 @@ def current_annotations(run: RunContext, sets: Mapping[str, Any]) -> dict[str, s
         sets: The datasets beside the pool, by what they are called.
 
     Returns:
-        The checksum by what a set is called; empty while people are still to label the initial set.
+        The checksum by what a set is called. While people are still to label, only that of labels
+        that existed before the run.
     """
-    if run.oracle.is_human and not run.paths.initial.exists():
-        return {}
-    return annotation_digests(run.data, sets, run.cfg, pool_is_annotated=not run.oracle.is_human)
+    digests = {}
+    if not run.oracle.is_human or run.paths.initial.exists():
+        digests = annotation_digests(
+            run.data, sets, run.cfg, pool_is_annotated=not run.oracle.is_human
+        )
+    if run.given is not None:
+        digests[GIVEN_LABELS] = run.given.digest
+    return digests
 
 
 def _find_opening(run: RunContext, manifest: Manifest, files: Mapping[str, list[str]]) -> Opening:
@@ -189,12 +216,19 @@ def _find_opening(run: RunContext, manifest: Manifest, files: Mapping[str, list[
     lock(work_dir, run.log.info)
     for folder in (work_dir, *work_dir.glob('round_*')):
         remove_partial_files(folder)
+    if holds_run(work_dir, settings.resume):
+        finish_growth(work_dir)
     may_restore = settings.resume and settings.on_corruption == 'restore'
     if may_restore and holds_run(work_dir, settings.resume):
         roll_back(work_dir, run.log, lambda: rebuild_initial_state(run, manifest, files))
     pool_contents = run.data.pool_contents() if settings.resume else None
     holds_this_run = check(
-        work_dir, manifest, settings.resume, settings.allow_config_change, pool_contents
+        work_dir,
+        manifest,
+        settings.resume,
+        settings.allow_config_change,
+        pool_contents,
+        settings.pool_grew,
     )
     if holds_this_run:
         return Opening.RESUME
@@ -225,13 +259,19 @@ def _write_pool(run: RunContext, checks: Mapping[Any, ImageCheck]) -> None:
     check_pool_size(run)
 
 
-def resume_run(run: RunContext, manifest: Manifest, files: Mapping[str, list[str]]) -> None:
+def resume_run(
+    run: RunContext,
+    manifest: Manifest,
+    files: Mapping[str, list[str]],
+    growth: Growth | None = None,
+) -> None:
     """Check what a resumed run continues from, and note other settings. Only rank 0 calls it.
 
     Args:
         run: The run.
         manifest: Manifest of the run with the settings of now.
         files: Image files of the sets beside the pool, by what they are called.
+        growth: Images that are new in the pool. Defaults to None: there are none.
 
     Raises:
         CorruptStateError: If a file that the run would continue from is damaged.
@@ -248,7 +288,10 @@ def resume_run(run: RunContext, manifest: Manifest, files: Mapping[str, list[str
         # The rest of an interrupted training or pass would be another's.
         for batch in (run.paths.initial_batch, *run.paths.rounds()):
             clear_unfinished(batch)
-    save_updated_manifest(work_dir, update.manifest)
+    if growth is not None:
+        take_in(run, update.manifest, growth)
+    else:
+        save_updated_manifest(work_dir, update.manifest)
     if update.changes:
         changes = '; '.join(update.changes)
         run.log.warning(
@@ -333,6 +376,11 @@ def _require_same_beginning(run: RunContext, source: RunPaths, manifest: Manifes
     n_held_out = len(run.data.read_labeled(source.holdout)[0])
     settings = run.settings
     expected = (settings.initial - settings.holdout, settings.holdout)
+    other = read_manifest(folder)
+    if run.given is not None:
+        # Images that cannot be read are left out of labels that existed before.
+        _require_same_given_labels(folder, other, manifest)
+        expected = (n_initial, settings.holdout)
     if (n_initial, n_held_out) != expected:
         raise InputError(
             f'train_cfg.start_from: {folder} began with {n_initial} images and {n_held_out} held '
@@ -341,7 +389,6 @@ def _require_same_beginning(run: RunContext, source: RunPaths, manifest: Manifes
             'holdout '
             'alike.'
         )
-    other = read_manifest(folder)
     old_labels = other.get('annotations', {}).get('pool')
     new_labels = manifest.get('annotations', {}).get('pool')
     if None not in (old_labels, new_labels) and old_labels != new_labels:
@@ -355,6 +402,17 @@ def _require_same_beginning(run: RunContext, source: RunPaths, manifest: Manifes
             f'train_cfg.start_from: {folder} has another seed or pool ({other["seed"]}, '
             f'{other["pool"]}) '
             f'than this run ({manifest["seed"]}, {manifest["pool"]}).'
+        )
+
+
+def _require_same_given_labels(folder: Path, other: Manifest, manifest: Manifest) -> None:
+    """Refuse a run that did not begin with the labels that this one is given."""
+    theirs = other.get('annotations', {}).get(GIVEN_LABELS, 'none')
+    ours = manifest.get('annotations', {}).get(GIVEN_LABELS, 'none')
+    if theirs != ours:
+        raise InputError(
+            f'train_cfg.start_from: {folder} began with other labels ({theirs}) than this run '
+            f'would ({ours}). Set train_cfg.initial alike in both.'
         )
 
 

@@ -85,7 +85,7 @@ class SpentBudget:
     """Stops once so much is spent.
 
     Attributes:
-        budget: In the loop's unit, the initial set included.
+        budget: In the loop's unit, the initial set included, unless its labels existed before.
     """
 
     after: ClassVar[str] = 'evaluate'

@@ -47,7 +47,12 @@ class Repetition:
 
 
 def config_text(
-    base: BaseConfig, image_root: str, classes: list[str], n_images: int, numbers: Numbers
+    base: BaseConfig,
+    image_root: str,
+    classes: list[str],
+    n_images: int,
+    numbers: Numbers,
+    labeled_file: str | None = None,
 ) -> str:
     """Write the config of a project.
 
@@ -57,6 +62,8 @@ def config_text(
         classes: Class names.
         n_images: Number of images in the pool.
         numbers: Settings of the loop.
+        labeled_file: Name of the file of labels that exist already, in the project. Defaults to
+            None: there are none.
 
     Returns:
         The text of ``config.py``.
@@ -70,6 +77,7 @@ def config_text(
         classes=tuple(classes),
         cold_start=COLD_STARTS[numbers.cold_start],
         filter_empty_gt=bool(base.train.filter_cfg.get('filter_empty_gt', False)),
+        labeled_file=labeled_file,
         image_folder=image_root.rstrip('/') + '/',
         length=base.length,
         multi_label=base.multi_label,

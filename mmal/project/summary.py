@@ -27,7 +27,7 @@ def project_summary(contents: ProjectContents) -> str:
         lines.append(f'{title + ":":<18}{text}')
     for note in _notes(contents):
         lines.append(f'NOTE: {note}.')
-    return '\n'.join([*lines, '', _next_steps(contents.settings.out)])
+    return '\n'.join([*lines, '', _next_steps(contents)])
 
 
 def _findings(contents: ProjectContents) -> list[tuple[str, str]]:
@@ -36,9 +36,9 @@ def _findings(contents: ProjectContents) -> list[tuple[str, str]]:
     scanned = contents.scanned
     parts = contents.parts
     numbers = contents.numbers
-    evaluation = f'{len(parts.evaluation)} at random'
-    if parts.excluded:
-        evaluation += f'; {len(parts.excluded)} that look like them set aside'
+    first = f'{numbers.initial} to label first'
+    if contents.pool_labeled:
+        first = f'{numbers.initial} labeled already'
     n_classes = len(contents.settings.classes)
     return [
         ('images', f'{len(source.names)} below {source.root}'),
@@ -52,13 +52,29 @@ def _findings(contents: ProjectContents) -> list[tuple[str, str]]:
             'near-duplicates',
             _near_duplicates(scanned, contents.settings.drop_near_duplicates),
         ),
-        ('evaluation', evaluation),
-        (
-            'pool',
-            f'{len(parts.pool)}; {numbers.initial} to label first, then {numbers.query} a round',
-        ),
+        ('evaluation', _evaluation(contents)),
+        ('pool', f'{len(parts.pool)}; {first}, then {numbers.query} a round'),
         ('config', f'{contents.base.name}, {n_classes} classes'),
     ]
+
+
+def _evaluation(contents: ProjectContents) -> str:
+    """Which images the curve is measured on."""
+    parts = contents.parts
+    n = len(parts.evaluation)
+    text = f'{n} at random'
+    if contents.labels is not None:
+        text = f'{n} new ones at random, to be labeled; --val FILE takes a set of your own'
+        if contents.labels.val is not None:
+            text = f'the {n} of {contents.labels.val.path}'
+        elif contents.evaluation_is_labeled:
+            text = (
+                f'{n} of the labeled images, at random, so never trained on; --val FILE takes a '
+                'set of your own, --evaluation N new images'
+            )
+    if parts.excluded:
+        text += f'; {len(parts.excluded)} that look like them set aside'
+    return text
 
 
 def _near_duplicates(scanned: Scan, dropped: bool) -> str:
@@ -102,6 +118,9 @@ def _notes(contents: ProjectContents) -> list[str]:
     base = contents.base
     images = contents.scanned.images
     notes = list(contents.source.notes)
+    if contents.labels is not None:
+        notes += contents.labels.notes
+        notes += _notes_on_labels(contents)
     if contents.settings.cold_start == 'coreset' and not base.pretrained:
         notes.append(
             'the model of --config begins with random weights, so that the first images are spread '
@@ -128,7 +147,48 @@ def _notes(contents: ProjectContents) -> list[str]:
     return notes
 
 
-def _next_steps(out: str) -> str:
+def _notes_on_labels(contents: ProjectContents) -> list[str]:
+    """What became of labeled images that are not used as such."""
+    scanned = contents.scanned
+    labeled = contents.labeled
+    notes = []
+    copies = {}
+    for name, first in scanned.exact_duplicates.items():
+        if name in labeled:
+            copies[name] = first
+    if copies:
+        notes.append(
+            _with_example(
+                copies,
+                '{} labeled images are byte-identical to another labeled one, whose labels count; '
+                'e.g. {} is {}',
+            )
+        )
+    unusable = {name: why for name, why in scanned.unusable.items() if name in labeled}
+    if unusable:
+        notes.append(_with_example(unusable, '{} labeled images cannot be used, e.g. {}: {}'))
+    return notes
+
+
+def _next_steps(contents: ProjectContents) -> str:
+    out = contents.settings.out
+    if not contents.pool_labeled:
+        return _next_steps_without_labels(out)
+    if contents.evaluation_is_labeled:
+        return f"""Next:
+1. python tools/al_train.py {out}/config.py      trains on what is labeled, and asks for the next \
+labels in {out}/run/round_00/to_label
+2. Label that, and bring the file in: python tools/al_labels.py {out}/run FILE
+3. python tools/al_train.py {out}/config.py --resume      trains, and asks again; so on from 2"""
+    return f"""Next:
+1. Label {out}/evaluation/to_label, and bring the file in: \
+python tools/al_labels.py {out}/evaluation FILE
+2. python tools/al_train.py {out}/config.py --resume      trains, and asks for the next labels in \
+{out}/run/round_00/to_label
+3. Label that, bring it in: python tools/al_labels.py {out}/run FILE; so on from 2"""
+
+
+def _next_steps_without_labels(out: str) -> str:
     return f"""Next:
 1. python tools/al_train.py {out}/config.py      writes {out}/run/initial/to_label and stops
 2. Label that and {out}/evaluation/to_label, and bring the files in:

@@ -8,6 +8,7 @@ from pathlib import Path
 from mmal.run.copies import describe_left_out, left_out_of_run
 from mmal.run.history import markdown_table, read_points
 from mmal.run.layout import RunPaths
+from mmal.run.manifest import read_manifest
 
 
 def log_run_summary(work_dir: str | Path, logger: logging.Logger, reason: str = '') -> None:
@@ -22,6 +23,11 @@ def log_run_summary(work_dir: str | Path, logger: logging.Logger, reason: str = 
     curve = read_points(work_dir)
     if curve:
         logger.info('The learning curve:\n' + markdown_table(curve))
+        if paths.manifest.exists() and 'given_labels' in read_manifest(work_dir):
+            logger.info(
+                f'Of these, {curve[0]["images"]} images were labeled before the run, which paid '
+                'nothing for them.'
+            )
         logger.info(
             f'Curve: {paths.curve_chart}, .csv and .json. Every round: {work_dir}/round_XX/ with '
             'checkpoint.pth, metrics.json and, but for the last one, scores.csv, selected.json and '

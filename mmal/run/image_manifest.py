@@ -6,7 +6,7 @@ import os
 from collections.abc import Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmal.errors import InputError
 from mmal.fileio.checksummed import digest_file
@@ -16,6 +16,8 @@ from mmal.utils.image_files import FileIdentity
 from .layout import RunPaths
 
 _IDENTITY_COLUMNS = ['bytes', 'mtime_ns', 'sha256']
+IMAGE_COLUMNS = ['id', *_IDENTITY_COLUMNS]
+"""Columns of ``images.csv``."""
 _MAX_NAMES = 3
 
 
@@ -28,8 +30,8 @@ def write_pool_images(
         work_dir: Work directory of the run.
         identities: Size, time and checksum by image id; None for a file that is gone.
     """
-    rows = [[image_id, *_cells(identity)] for image_id, identity in identities.items()]
-    write_csv(RunPaths(Path(work_dir)).images, ['id', *_IDENTITY_COLUMNS], rows)
+    rows = [[image_id, *identity_cells(identity)] for image_id, identity in identities.items()]
+    write_csv(RunPaths(Path(work_dir)).images, IMAGE_COLUMNS, rows)
 
 
 def write_other_images(
@@ -45,11 +47,16 @@ def write_other_images(
     rows = []
     for name, identities in sets.items():
         for file, path in _relative_to_common_folder(identities).items():
-            rows.append([name, file, *_cells(identities[path])])
+            rows.append([name, file, *identity_cells(identities[path])])
     write_csv(RunPaths(Path(work_dir)).other_images, ['set', 'file', *_IDENTITY_COLUMNS], rows)
 
 
-def _cells(identity: FileIdentity | None) -> tuple[int, int, str]:
+def identity_cells(identity: FileIdentity | None) -> tuple[int, int, str]:
+    """What the table has of an image: bytes, mtime_ns and sha256.
+
+    Args:
+        identity: Size, time and checksum; None for a file that is gone.
+    """
     if identity is None:
         return (-1, -1, '')
     return identity
@@ -168,30 +175,49 @@ def _first_names(names: list[str]) -> str:
     return f'{shown}, ...' if len(names) > _MAX_NAMES else shown
 
 
-def pool_change(work_dir: str | Path, pool_contents: dict[str, Any] | list[Any]) -> str:
-    """A line that names images by which the pool differs from the one a run was begun with.
+class PoolChange(NamedTuple):
+    """How a pool differs from the one that a run was begun with.
+
+    Attributes:
+        removed: File names of images that are no longer there, or have another id.
+        added: File names of new images.
+        added_ids: Texts of their ids.
+    """
+
+    removed: list[str]
+    added: list[str]
+    added_ids: set[str]
+
+    @property
+    def text(self) -> str:
+        """A line that names images, without indentation; '' if no image can be named."""
+        parts = []
+        for change, names in (('no longer there', self.removed), ('new', self.added)):
+            if names:
+                parts.append(f'{len(names)} {change}: {_first_names(names)}')
+        if not parts:
+            return ''
+        return f'images of the pool, {"; ".join(parts)}'
+
+
+def pool_change(work_dir: str | Path, pool_contents: dict[str, Any] | list[Any]) -> PoolChange:
+    """Compare a pool with the one that a run has recorded.
 
     Args:
         work_dir: Work directory of the run.
         pool_contents: Content of a ``pool.json`` of now.
 
     Returns:
-        The line, without indentation; '' if no image can be named.
+        The change. It is empty if the record is gone or damaged, which is reported elsewhere.
     """
     try:
         old = _entries(read_json(RunPaths(Path(work_dir)).pool))
     except (OSError, ValueError):
-        # It is gone or damaged, which is reported elsewhere.
-        return ''
+        return PoolChange([], [], set())
     new = _entries(pool_contents)
-    parts = []
-    for change, entries in (('no longer there', old - new), ('new', new - old)):
-        if entries:
-            names = sorted(name for _, name in entries)
-            parts.append(f'{len(entries)} {change}: {_first_names(names)}')
-    if not parts:
-        return ''
-    return f'  images of the pool, {"; ".join(parts)}'
+    removed = sorted(name for _, name in old - new)
+    added = sorted(name for _, name in new - old)
+    return PoolChange(removed, added, {image_id for image_id, _ in new - old})
 
 
 def _entries(pool_contents: dict[str, Any] | list[Any]) -> set[tuple[str, str]]:

@@ -212,6 +212,11 @@ class RunPaths:
         return self.work_dir / 'other_images.csv'
 
     @property
+    def growth(self) -> Path:
+        """Folder of the files of a grown pool, until they are moved into place."""
+        return self.work_dir / 'growth'
+
+    @property
     def unreadable(self) -> Path:
         """Images that cannot be read, with the reason."""
         return self.work_dir / 'unreadable.json'

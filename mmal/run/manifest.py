@@ -20,7 +20,7 @@ from mmal.fileio.checksummed import (
 from mmal.utils.config import flat, moved_paths
 
 from .batch_checksums import record_checksums
-from .image_manifest import pool_change
+from .image_manifest import PoolChange, pool_change
 from .layout import RunPaths
 from .overlap import SetOverlap
 
@@ -69,6 +69,8 @@ IMPLICIT_DEFAULTS = {
 
 MAX_SHOWN_DIFFERENCES = 20
 
+_POOL_KEYS = ('pool.', 'annotations.pool:')
+
 
 class PoolRecord(TypedDict):
     """What is recorded of the pool.
@@ -110,6 +112,8 @@ class Manifest(TypedDict, total=False):
         files: Checksums of the files that the run began with, by name.
         batch: Checksums of the files of the initial batch, by name.
         history: Resumptions with other settings.
+        given_labels: Where the labels come from that existed before the run; absent if the initial
+            set was labeled for it.
         overlap: What the reference set and the evaluation set have in common; absent where they
             cannot be compared.
     """
@@ -124,6 +128,7 @@ class Manifest(TypedDict, total=False):
     files: dict[str, str]
     batch: dict[str, str]
     history: list[HistoryEntry]
+    given_labels: str
     overlap: SetOverlap
 
 
@@ -267,6 +272,7 @@ def check(
     resume: bool,
     allow_change: bool = False,
     pool_contents: dict[str, Any] | list[Any] | None = None,
+    pool_grew: bool = False,
 ) -> bool:
     """Whether ``work_dir`` holds this very run already.
 
@@ -277,6 +283,7 @@ def check(
         allow_change: Let settings differ, but never the pool. Defaults to False.
         pool_contents: Content of a ``pool.json`` of now, so that an error can name images. Defaults
             to None.
+        pool_grew: Whether the pool may have new images. Defaults to False.
 
     Raises:
         InputError: If it holds a run and ``resume`` was not asked for, or if it holds another run.
@@ -289,24 +296,40 @@ def check(
     except CorruptStateError as e:
         raise CorruptStateError(f'{e} {RECOVERY_HINT}') from None
     lines = differences(old, manifest)
-    if not lines:
-        return True
     same_pool = old['pool'] == manifest['pool']
-    if allow_change and same_pool:
+    change = PoolChange([], [], set())
+    if pool_contents is not None and not same_pool:
+        change = pool_change(work_dir, pool_contents)
+        _check_pool_change(work_dir, change, pool_grew)
+    grew = bool(change.added)
+    if grew:
+        lines = [line for line in lines if not line.strip().startswith(_POOL_KEYS)]
+    if not lines or (allow_change and (same_pool or grew)):
         return True
     shown = lines[:MAX_SHOWN_DIFFERENCES]
     if len(lines) > MAX_SHOWN_DIFFERENCES:
         shown.append('  ...')
-    if pool_contents is not None and not same_pool:
-        change = pool_change(work_dir, pool_contents)
-        if change:
-            shown.append(change)
-    cure = 'or --allow-config-change to go on with the new ones, ' if same_pool else ''
+    cure = 'or --allow-config-change to go on with the new ones, ' if same_pool or grew else ''
     message = '\n'.join(shown)
     raise InputError(
         f'Cannot resume {work_dir}: it was started with other settings.\n{message}\n'
         f'Set them back, {cure}or start anew in another --work-dir.'
     )
+
+
+def _check_pool_change(work_dir: str | Path, change: PoolChange, pool_grew: bool) -> None:
+    """Refuse a pool that has lost images, or has new ones that nobody spoke of."""
+    if change.removed:
+        raise InputError(
+            f'Cannot resume {work_dir}: {change.text}. A pool may grow, but not lose images that '
+            'scores and labels were made of. Put them back under their names and ids, or start '
+            'anew in another --work-dir.'
+        )
+    if change.added and not pool_grew:
+        raise InputError(
+            f'Cannot resume {work_dir}: {change.text}. Take them in by --resume --pool-grew, take '
+            'them out of the pool again, or start anew in another --work-dir.'
+        )
 
 
 class ManifestUpdate(NamedTuple):

@@ -60,6 +60,12 @@ TABLE = {
         ('there', 'tests/cli/test_select.py', 'def test_labels_that_come_back_are_the_next_labeled_set'),
     SELECT + 'my_next_detector.pth --images photos --labeled selected_1/labeled.json --budget 30 --out selected_2':
         ('there', 'tests/cli/test_select.py', r"second = call\(world, '--labeled'"),
+    'python tools/al_init.py photos --labeled train.json --val val.json --config '
+    'mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py --out al_labeled':
+        ('run', ['--config', 'tiny.py', '--query', '3', '--rounds', '2'], 0, 'pool: +20; 8 labeled already, then 3 a'),
+    'python tools/al_init.py photos --add-to al_labeled': ('run', [], 0, 'All 24 images are in'),
+    'python tools/al_train.py al_labeled/config.py --resume --pool-grew':
+        ('run', ['--dry-run'], 0, 'rounds: +2: 8 images labeled already .*labeled.json'),
     DRY_RUN: ('run', [], 0, r'evaluation: +its labels are still to come(.*\n)+first training: +about 3 iterations'),
     GO_ON: ('run', [], 0, 'images of batch .* wait for labels'),
     'python tools/al_labels.py al_project/evaluation EXPORTED_FILE': ('run', [], 0, '4 images newly labeled'),
@@ -165,6 +171,10 @@ def test_your_data_from_top_to_bottom_and_a_project_that_is_moved(check, place, 
     (place / 'photos').mkdir()
     truth = coco(24, place / 'photos')
     shutil.copy(config_file, place / 'tiny.py')
+    for name, first, last in (('train', 1, 8), ('val', 9, 12)):
+        images = [image for image in truth['images'] if first <= image['id'] <= last]
+        boxes = [box for box in truth['annotations'] if first <= box['image_id'] <= last]
+        write_json(place / f'{name}.json', dict(truth, images=images, annotations=boxes))
     for command in [c for c in commands(YOUR_DATA) if TABLE[c][0] == 'run']:
         if 'al_labels.py al_project' in command:
             batch = 'evaluation' if '/evaluation ' in command else 'run/initial'

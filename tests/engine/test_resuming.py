@@ -124,5 +124,5 @@ def test_resume_with_another_pool_is_refused(make_cfg, run, dataset):
     edit(dataset, lambda j: j.update(annotations=[a for a in j['annotations'] if a['image_id'] != 14]))
     cfg = make_cfg(**RANDOM)
     cfg.resume = True
-    with pytest.raises(InputError, match=r'pool.images: was 14, now 13'):
+    with pytest.raises(InputError, match=r'1 no longer there: set_014.png'):
         run(cfg)

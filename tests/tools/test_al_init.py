@@ -8,7 +8,7 @@ from runpy import run_path
 import pytest
 
 from mmal.fileio.text import read_csv, read_json, write_csv
-from tests.project.conftest import pictures  # noqa: F401  a fixture
+from tests.project.conftest import picture, pictures  # noqa: F401  pictures is a fixture
 from tests.zoo_configs import ROOT
 
 INIT, TRAIN, LABELS = (ROOT / 'tools' / f'al_{name}.py' for name in ('init', 'train', 'labels'))
@@ -83,13 +83,51 @@ def test_people_choose_classes_from_the_folder_to_the_second_round(call, picture
     assert len(read_json(project / 'run' / 'round_00' / 'labeled.json')) == 9 - 1, 'one is held out'
 
 
+@pytest.mark.usefixtures('no_drawing')
+def test_labels_that_exist_are_trained_on_at_once_and_new_images_come_later(call, pictures, tmp_path):  # noqa: F811
+    (tmp_path / 'tiny.py').write_text(f'_base_ = {str(ROOT / "configs/resnet_digits_isal.py")!r}\n{TINY}')
+    for name, numbers in (('train', range(8)), ('val', range(8, 12))):
+        rows = [[f'{n:02d}.png', 'cat' if n % 2 else 'dog'] for n in numbers]
+        write_csv(pictures / f'{name}.csv', ['file_name', 'label'], rows)
+    project, config = tmp_path / 'al_project', 'al_project/config.py'
+    code, said = call(pictures, '--config', 'tiny.py', '--labeled', pictures / 'train.csv', '--val',
+                      pictures / 'val.csv', '--query', '3', '--rounds', '2')
+    assert code == 0, said
+    (project / 'config.py').write_text((project / 'config.py').read_text().replace('times=1200', 'times=7'))
+    code, said = call(config, '--dry-run', tool=TRAIN)
+    assert code == 0, said
+    assert '8 images labeled already' in said
+    code, said = call(config, tool=TRAIN)
+    assert (code, 'images of batch round_00 wait for labels' in said) == (0, True), said[-3000:]
+    assert '8 of 16 images are labeled already' in said
+    assert [p['images'] for p in read_json(project / 'run' / 'curve.json')] == [8]
+    assert 'were labeled before the run' in (project / 'run' / 'report.html').read_text()
+
+    picture(pictures / 'new.png', 77)
+    code, said = call(pictures, '--add-to', 'al_project')
+    assert '1 new images, 1 of them added to the pool, which has 17 now' in said
+    assert '--pool-grew' in call(config, '--resume', tool=TRAIN)[0]
+    assert call(*choose(project / 'run' / 'round_00'), tool=LABELS)[0] == 0
+    code, said = call(config, '--resume', '--pool-grew', tool=TRAIN)
+    assert code == 0, said
+    assert 'new.png' in (project / 'run' / 'pool.json').read_text()
+    assert [p['images'] for p in read_json(project / 'run' / 'curve.json')] == [8, 11]
+    code, said = call(config, '--resume', '--cfg-options', 'train_cfg.rounds=3', tool=TRAIN)
+    assert (code, 'images of batch round_01 wait for labels' in said) == (0, True), said[-3000:]
+    assert 'new.png' in {row['id'] for row in read_csv(project / 'run' / 'round_01' / 'scores.csv')}
+
+
 def test_what_cannot_work_is_one_message(call, pictures, tmp_path):  # noqa: F811
     digits = ROOT / 'configs/fcos_digits_isal.py'
     for args, message in (((pictures, '--config', digits), 'which classes? Give their names'),
                           ((pictures, '--config', 'no.py', '--classes', 'a'), '--config no.py: there is no such file'),
                           (('nowhere', '--config', digits, '--classes', 'a'), 'nowhere does not exist'),
                           ((pictures, '--config', digits, '--classes', 'a', '--task', 'classification'),
-                           'is for detection')):
+                           'is for detection'),
+                          ((pictures, ), '--config: which model?'),
+                          ((pictures, '--config', digits, '--val', 'v.json'), '--val goes with --labeled FILE'),
+                          ((pictures, '--config', digits, '--labeled', 't.json', '--initial', '3'),
+                           '--initial and --cold-start choose images to be labeled first')):
         code, _ = call(*args)
         assert f'al_init.py: {message}' in code or message in code
         assert not (tmp_path / 'al_project').exists()

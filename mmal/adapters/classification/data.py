@@ -22,6 +22,7 @@ from mmal.adapters.dataset_config import (
     require_files,
     test_pipeline,
 )
+from mmal.annotation.parsed import ParsedFile, ParsedImage, ParsedSet
 from mmal.annotation.records import ImageLabel
 from mmal.datasets.pool_subset import (
     PoolSubset,
@@ -95,6 +96,11 @@ class ClassificationDataAdapter:
     def has_truth(self) -> bool:
         """Whether the training set holds any label."""
         return bool(self._truth)
+
+    @property
+    def annotated_ids(self) -> list[ImageId]:
+        """Ids of the images that the training set holds a label of, in its order."""
+        return list(self._truth)
 
     @property
     def has_files(self) -> bool:
@@ -238,6 +244,28 @@ class ClassificationDataAdapter:
             label = ImageLabel(id=image_id, label=self._truth[image_id])
             labels.append(label)
         return labels
+
+    def parse_dataset(self, dataset_cfg: dict[str, Any]) -> ParsedSet:
+        """Read the labels of a dataset that is not the pool.
+
+        Args:
+            dataset_cfg: Config of the dataset.
+
+        Raises:
+            InputError: If a file is missing, or an image stands twice.
+        """
+        dataset = _build(dict(dataset_cfg, pipeline=[]), 'set of labeled images')
+        classes = dataset.metainfo.get('classes') or self.classes
+        images = []
+        for row, image_id in enumerate(image_ids(dataset)):
+            info = dataset.get_data_info(row)
+            if _has_label(info):
+                label = _plain_label(info['gt_label'])
+                indices = label if isinstance(label, list) else [label]
+                labels = [classes[index] for index in indices]
+                images.append(ParsedImage(None, image_id, f'row {row}', labels=labels))
+        folder = osp.abspath(image_root(dataset))
+        return ParsedSet(ParsedFile(images, problems=[], classes=list(classes)), [folder])
 
     # --- files of a run ---------------------------------------------------------------------------
 

@@ -23,6 +23,8 @@ from mmal.adapters.dataset_config import (
     require_files,
     test_pipeline,
 )
+from mmal.annotation.formats import coco
+from mmal.annotation.parsed import ParsedSet
 from mmal.annotation.records import CocoAnnotation
 from mmal.errors import InputError
 from mmal.fileio.checksummed import digest_files
@@ -65,7 +67,7 @@ class DetectionDataAdapter:
     def __init__(self, cfg: Config) -> None:
         self.cfg = cfg
         self.leaf = pool_leaf(cfg)
-        self._pool = self._build_lazily()
+        self._pool = _build_lazily(self.leaf)
         self._is_coco = isinstance(self._pool, CocoDataset)
         classes = self._pool.metainfo['classes']
         self.classes: tuple[str, ...] = tuple(classes)
@@ -74,9 +76,7 @@ class DetectionDataAdapter:
             content = read_coco(self._pool.ann_file, self.leaf.get('backend_args'))
         else:
             self.prefix = self._pool.data_root or ''
-            filter_cfg = self.leaf.get('filter_cfg') or {}
-            min_side = filter_cfg.get('bbox_min_size') or 0
-            content = convert_to_coco(self._pool, self.classes, min_side)
+            content = convert_to_coco(self._pool, self.classes, _min_side(self.leaf))
         check_fits_classes(content, self._pool)
         self.images: list[PoolImage] = content['images']
         self.categories: list[dict[str, Any]] = content['categories']
@@ -86,18 +86,15 @@ class DetectionDataAdapter:
             boxes = self._truth.setdefault(annotation['image_id'], [])
             boxes.append(annotation)
 
-    def _build_lazily(self) -> Any:
-        """The pool's dataset, without loading any annotation."""
-        dataset_cfg = dict(self.leaf, pipeline=[], filter_cfg=None, test_mode=True, lazy_init=True)
-        try:
-            return DATASETS.build(dataset_cfg)
-        except FileNotFoundError as e:
-            raise InputError(f'Cannot open the training dataset: {e}.') from None
-
     @property
     def has_truth(self) -> bool:
         """Whether the training set holds any annotation."""
         return bool(self._truth)
+
+    @property
+    def annotated_ids(self) -> list[ImageId]:
+        """Ids of the images that the training set holds a box of, in its order."""
+        return [image['id'] for image in self.images if image['id'] in self._truth]
 
     @property
     def is_local(self) -> bool:
@@ -239,6 +236,27 @@ class DetectionDataAdapter:
             annotations += self._truth.get(image_id, [])
         return annotations
 
+    @staticmethod
+    def parse_dataset(dataset_cfg: dict[str, Any]) -> ParsedSet:
+        """Read the annotations of a dataset that is not the pool.
+
+        Args:
+            dataset_cfg: Config of the dataset.
+
+        Raises:
+            InputError: If a file is missing or malformed.
+        """
+        leaf = leaf_dataset(dataset_cfg)
+        dataset = _build_lazily(leaf)
+        if isinstance(dataset, CocoDataset):
+            content = read_coco(dataset.ann_file, leaf.get('backend_args'))
+            folder = dataset.data_prefix['img']
+        else:
+            classes = tuple(dataset.metainfo['classes'])
+            content = convert_to_coco(dataset, classes, _min_side(leaf))
+            folder = dataset.data_root or ''
+        return ParsedSet(coco.parse(content), [osp.abspath(folder)])
+
     # --- files of a run ---------------------------------------------------------------------------
 
     def pool_contents(self) -> dict[str, Any]:
@@ -371,6 +389,21 @@ class DetectionDataAdapter:
         return DATASETS.build(cfg)
 
 
+def _build_lazily(leaf: dict[str, Any]) -> Any:
+    """A dataset without loading any annotation."""
+    dataset_cfg = dict(leaf, pipeline=[], filter_cfg=None, test_mode=True, lazy_init=True)
+    try:
+        return DATASETS.build(dataset_cfg)
+    except FileNotFoundError as e:
+        raise InputError(f'Cannot open the training dataset: {e}.') from None
+
+
+def _min_side(leaf: dict[str, Any]) -> float:
+    """Shortest side of a box that a VOC dataset counts, in pixels."""
+    filter_cfg = leaf.get('filter_cfg') or {}
+    return filter_cfg.get('bbox_min_size') or 0
+
+
 def _parts(dataset: Any) -> list[Any]:
     """The datasets inside a ConcatDataset, or the dataset itself."""
     parts: list[Any] = getattr(dataset, 'datasets', [dataset])
@@ -393,13 +426,18 @@ def _infos(dataset: Any) -> Iterator[dict[str, Any]]:
 
 
 def _numbered(boxes: Sequence[CocoAnnotation]) -> list[CocoAnnotation]:
-    """The annotations, each with an id. Fresh ids are above all others."""
+    """The annotations, each with an id of its own. Fresh ids are above all others.
+
+    Labels that were there before the run and those that an oracle reveals may have the same ids.
+    """
     known_ids = [box['id'] for box in boxes if isinstance(box.get('id'), int)]
     fresh_ids = count(1 + max(known_ids, default=0))
+    taken: set[Any] = set()
     numbered: list[CocoAnnotation] = []
     for box in boxes:
-        if 'id' not in box:
-            box = CocoAnnotation(**box, id=next(fresh_ids))
+        if 'id' not in box or box['id'] in taken:
+            box = CocoAnnotation(**{**box, 'id': next(fresh_ids)})
+        taken.add(box['id'])
         numbered.append(box)
     return numbered
 

@@ -173,7 +173,8 @@ def parse(content: JsonObject) -> ParsedFile:
         image_id = image.get('id')
         own_boxes = boxes[image_id] if _is_id(image_id) else []
         images.append(_parse_image(image, own_boxes, f'images[{n}]'))
-    return ParsedFile(images, problems)
+    classes = [category.get('name') for category in content['categories']]
+    return ParsedFile(images, problems, classes=classes)
 
 
 def _parse_image(image: JsonObject, boxes: list[ParsedBox], where: str) -> ParsedImage:
@@ -198,7 +199,7 @@ def _parse_box(annotation: JsonObject, names: dict[Hashable, Any], where: str) -
     else:
         name = f'category id {short_repr(category_id)}'
     crowd = int(bool(annotation.get('iscrowd', 0)))
-    return ParsedBox(name, annotation.get('bbox'), where, crowd)
+    return ParsedBox(name, annotation.get('bbox'), where, crowd, annotation)
 
 
 def _is_rotated(annotation: JsonObject) -> bool:

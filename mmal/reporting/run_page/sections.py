@@ -59,7 +59,22 @@ def curve_section(run: RunFiles) -> Section:
     if metric is not None:
         figures.append(_progress_figure(points, minutes, metric, with_boxes))
     table = _curve_table(points, minutes, metric, with_boxes)
-    return Section('curve', 'Learning curve', figures=figures, tables=[table])
+    paragraphs = _given_labels(run, points[0], with_boxes)
+    return Section('curve', 'Learning curve', paragraphs, figures=figures, tables=[table])
+
+
+def _given_labels(run: RunFiles, first: CurvePoint, with_boxes: bool) -> list[str]:
+    """What was labeled before the run, and so is no part of what it has cost."""
+    source = run.record.get('given_labels')
+    if source is None:
+        return []
+    counts = f'{first["images"]} images'
+    if with_boxes:
+        counts += f' with {first["boxes"]} boxes'
+    return [
+        f'{counts} were labeled before the run ({source}). They are counted here, and are no part '
+        'of what the run has spent.'
+    ]
 
 
 def _points(run: RunFiles) -> list[CurvePoint]:

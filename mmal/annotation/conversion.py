@@ -1,0 +1,120 @@
+"""Labels that a file gives, in the terms of a pool: its ids, its categories, its classes."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+from .image_validation import bbox_fault
+from .parsed import ParsedBox, ParsedFile, ParsedImage, finite_float, short_repr
+from .records import CocoAnnotation, ImageLabel
+
+
+def is_labeled(image: ParsedImage, has_boxes: bool) -> bool:
+    """Whether a file of labels says anything of an image.
+
+    An image of a COCO file without boxes is labeled: it shows no object.
+
+    Args:
+        image: What the file says about it.
+        has_boxes: Whether labels are boxes.
+    """
+    if image.state in ('unlabeled', 'skipped'):
+        return False
+    return has_boxes or bool(image.labels)
+
+
+def class_names(images: Iterable[ParsedImage]) -> list[Any]:
+    """The class names that a file uses, in the order they are met.
+
+    Args:
+        images: What the file says about images.
+    """
+    names: dict[Any, None] = {}
+    for image in images:
+        names.update(dict.fromkeys(box.category for box in image.boxes))
+        names.update(dict.fromkeys(image.labels))
+    return list(names)
+
+
+def coco_annotations(
+    image: ParsedImage, image_id: Hashable, category_ids: Mapping[str, int]
+) -> tuple[list[CocoAnnotation], list[str], int]:
+    """Annotations of an image, with the pool's ids.
+
+    What an annotation of a COCO file has beside its box stays, a mask for instance.
+
+    Args:
+        image: What the file says about it.
+        image_id: Its id in the pool.
+        category_ids: Id of the pool's category by class name.
+
+    Returns:
+        The annotations without ids, the faults, and the number of boxes without an area, which are
+        left out, as mmdet leaves them out.
+    """
+    annotations = []
+    faults = []
+    n_without_area = 0
+    for box in image.boxes:
+        fault = bbox_fault(box.bbox)
+        if fault is not None and _has_no_area(box.bbox):
+            n_without_area += 1
+        elif fault is not None:
+            faults.append(f'{box.where}: {fault}')
+        else:
+            annotations.append(_coco_annotation(box, image_id, category_ids[box.category]))
+    return annotations, faults, n_without_area
+
+
+def _has_no_area(bbox: Any) -> bool:
+    """Whether four numbers are a box of which a side is not above 0."""
+    if not isinstance(bbox, (list, tuple)) or len(bbox) != 4:
+        return False
+    return None not in [finite_float(value) for value in bbox]
+
+
+def _coco_annotation(box: ParsedBox, image_id: Hashable, category_id: int) -> CocoAnnotation:
+    entry: Any = dict(box.entry or {})
+    # Those of another file may be taken here.
+    entry.pop('id', None)
+    entry.update(image_id=image_id, category_id=category_id, bbox=list(box.bbox))
+    entry.setdefault('area', box.bbox[2] * box.bbox[3])
+    entry.setdefault('iscrowd', box.crowd)
+    annotation: CocoAnnotation = entry
+    return annotation
+
+
+def image_label(
+    image: ParsedImage, image_id: Hashable, classes: Sequence[str], several: bool
+) -> tuple[ImageLabel | None, str | None]:
+    """The label of a whole image.
+
+    Args:
+        image: What the file says about it.
+        image_id: Its id in the pool.
+        classes: Class names by class index.
+        several: Whether an image may have several classes.
+
+    Returns:
+        The label and None, or None and the fault.
+    """
+    indices = [classes.index(name) for name in image.labels]
+    if several:
+        return ImageLabel(id=image_id, label=indices), None
+    if len(indices) > 1:
+        return None, (
+            f'{image.where}: {short_repr(image.labels)} are {len(indices)} classes, and the model '
+            'takes one an image. Keep one.'
+        )
+    return ImageLabel(id=image_id, label=indices[0]), None
+
+
+def labeled_images(file: ParsedFile, has_boxes: bool) -> list[ParsedImage]:
+    """The images that a file labels.
+
+    Args:
+        file: What the file says.
+        has_boxes: Whether labels are boxes.
+    """
+    return [image for image in file.images if is_labeled(image, has_boxes)]

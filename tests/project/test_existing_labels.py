@@ -1,0 +1,139 @@
+"""A project from a folder of images, some of which are labeled already."""
+
+import json
+import logging
+import shutil
+
+import pytest
+
+from mmal.errors import InputError
+from mmal.fileio.text import read_csv, read_json
+from mmal.project.base_config import BaseConfig
+from mmal.project.create import create
+from mmal.project.image_source import find_images
+from mmal.project.labeled_images import LabelPaths, add_existing_labels
+from mmal.project.settings import Settings
+from tests.project.conftest import picture
+from tests.project.test_create import CLASSIFIER, DETECTOR
+
+
+def coco_of(names, path, classes=('dog', 'cat')):
+    images = [dict(id=n, file_name=name, width=64, height=48) for n, name in enumerate(names, 70)]
+    boxes = [dict(id=n, image_id=image['id'], category_id=n % 2, bbox=[1, 2, 10, 12], area=120, iscrowd=0)
+             for n, image in enumerate(images)]
+    categories = [dict(id=n, name=name) for n, name in enumerate(classes)]
+    path.write_text(json.dumps(dict(images=images, annotations=boxes, categories=categories)))
+    return str(path)
+
+
+@pytest.fixture
+def made(pictures, tmp_path):
+    """Make a project with labels; returns its folder and what was said."""
+    def go(labeled, base=DETECTOR, val=None, classes=(), labeled_images=None, val_images=None, images=pictures,
+           **settings):
+        config = BaseConfig(base)
+        paths = LabelPaths(labeled, labeled_images, val, val_images)
+        source, labels = add_existing_labels(find_images(images), paths, config.boxes, list(classes))
+        settings = Settings(labels.classes, str(tmp_path / 'project'), **settings)
+        return tmp_path / 'project', create(source, config, settings, logging.getLogger('t'), labels)
+
+    return go
+
+
+def names_in(file):
+    return [image['file_name'] for image in read_json(file)['images']]
+
+
+def test_what_is_labeled_is_in_the_pool_and_the_rest_is_to_be_asked_for(made, pictures):
+    labeled = [f'{n:02d}.png' for n in range(6)]
+    folder, said = made(coco_of(labeled, pictures / 'train.json'), evaluation=4)
+    content, pool = read_json(folder / 'labeled.json'), read_json(folder / 'pool.json')
+    assert names_in(folder / 'labeled.json') == labeled
+    assert {image['file_name']: image['id'] for image in content['images']}.items() <= {
+        image['file_name']: image['id'] for image in pool['images']}.items()
+    assert len(pool['images']) == 16
+    assert content['categories'] == pool['categories'] == [dict(id=1, name='dog'), dict(id=2, name='cat')]
+    assert [box['category_id'] for box in content['annotations']] == [1, 2, 1, 2, 1, 2]
+    evaluation = read_json(folder / 'evaluation' / 'to_label' / 'batch.json')['images']
+    assert not {image['file_name'] for image in evaluation} & set(labeled)
+    text = (folder / 'config.py').read_text()
+    assert "initial=project + 'labeled.json',  # 6 images that are labeled already" in text
+    assert 'pool:             16; 6 labeled already, then 5 a round' in said
+    assert 'evaluation:       4 new ones at random, to be labeled; --val FILE takes a set of your own' in said
+
+
+def test_a_fifth_of_many_labeled_images_is_for_evaluation(made, pictures, tmp_path):
+    for n in range(20, 60):
+        picture(pictures / f'{n:02d}.png', n)
+    labeled = [f'{n:02d}.png' for n in range(20, 50)]
+    folder, said = made(coco_of(labeled, pictures / 'train.json'))
+    evaluation = names_in(folder / 'evaluation' / 'annotations.json')
+    assert len(evaluation) == 6
+    assert sorted(evaluation + names_in(folder / 'labeled.json')) == labeled
+    assert not (folder / 'evaluation' / 'to_label').exists(), 'nobody is asked'
+    assert not set(evaluation) & set(names_in(folder / 'pool.json'))
+    assert 'evaluation:       6 of the labeled images, at random, so never trained on' in said
+    assert 'trains on what is labeled, and asks for the next' in said
+
+
+def test_labels_in_another_folder_a_val_set_and_copies(made, pictures, tmp_path):
+    other = tmp_path / 'old'
+    picture(other / 'a.png', 101)
+    shutil.copy(pictures / '00.png', other / 'b.png')
+    shutil.copy(pictures / '01.png', other / 'v.png')
+    train, val = coco_of(['a.png', 'b.png'], other / 'train.json'), coco_of(['v.png'], other / 'val.json')
+    before = (other / 'train.json').read_bytes()
+    folder, said = made(train, val=val)
+    assert (other / 'train.json').read_bytes() == before
+    assert names_in(folder / 'labeled.json') == ['old/a.png', 'old/b.png']
+    assert names_in(folder / 'evaluation' / 'annotations.json') == ['old/v.png']
+    pool = names_in(folder / 'pool.json')
+    assert len(pool) == 2 + 18
+    assert not {'pics/00.png', 'pics/01.png'} & set(pool), 'copies of what is labeled'
+    parts = {row['file_name']: row['part'] for row in read_csv(folder / 'images.csv')}
+    assert parts['old/v.png'] == 'evaluation'
+    assert f'the 1 of {val}' in said
+    assert f'images = \'{tmp_path}/\'' in (folder / 'config.py').read_text()
+
+
+def test_classes_of_whole_images(made, pictures, tmp_path):
+    table = tmp_path / 'train.csv'
+    table.write_text('file_name,label\n00.png,cat\n01.png,dog\nmore/15.png,dog\n')
+    folder, _ = made(str(table), CLASSIFIER, labeled_images=str(pictures), evaluation=4)
+    assert read_json(folder / 'labeled.json') == [
+        dict(id='00.png', label=0), dict(id='01.png', label=1), dict(id='more/15.png', label=1)]
+    assert len((folder / 'pool.txt').read_text().splitlines()) == 16
+    for n, name in enumerate(('owl', 'owl', 'emu')):
+        picture(tmp_path / 'known' / name / f'{n}.png', 200 + n)
+    shutil.rmtree(folder)
+    folder, _ = made(str(tmp_path / 'known'), CLASSIFIER, evaluation=4)
+    assert read_json(folder / 'labeled.json') == [
+        dict(id='known/emu/2.png', label=0), dict(id='known/owl/0.png', label=1), dict(id='known/owl/1.png', label=1)]
+
+
+def test_classes_in_another_order_are_explained(made, pictures):
+    path = coco_of(['00.png', '01.png'], pictures / 'train.json')
+    folder, said = made(path, classes=['cat', 'dog'], evaluation=4)
+    assert [box['category_id'] for box in read_json(folder / 'labeled.json')['annotations']] == [2, 1]
+    assert 'that of --classes is taken, and labels are matched by name' in said
+
+
+@pytest.mark.parametrize(('names', 'how', 'message'), [
+    (['00.png', 'none.png'], {}, '1 of 2 labeled images are not there, e.g. none.png .*--labeled-images'),
+    (['00.png'], dict(classes=['cow', 'cat']), "labels of 'dog', which are not among the classes cow, cat"),
+    (['00.png', './00.png'], {}, "'./00.png' stands twice"),
+    ([], {}, 'has no label at all in 0 images'),
+    ([f'{n:02d}.png' for n in range(15)] + [f'more/{n}.png' for n in range(15, 20)], dict(val='val.json'),
+     'All 18 images of the pool are labeled already')])
+def test_what_does_not_fit_is_refused(made, pictures, names, how, message):
+    path = coco_of(names, pictures / 'train.json')
+    if 'val' in how:
+        how = dict(val=coco_of(['18.png', '19.png'], pictures / 'more' / how['val']))
+    with pytest.raises(InputError, match=message):
+        made(path, **how)
+
+
+def test_an_empty_folder_is_named(made, pictures, tmp_path):
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(InputError, match='No image below .*empty.*It holds no file at all'):
+        made(coco_of(['00.png'], pictures / 'train.json'), images=tmp_path / 'empty')
