@@ -109,10 +109,6 @@ def open_run(run: RunContext, inputs: Inputs) -> None:
     digests = run_on_rank_zero(lambda: current_annotations(run, sets))
     if digests:
         manifest['annotations'] = digests
-    given = run.settings.checkpoint
-    if given is not None and given.exists():
-        # Once the first round has taken it, nothing reads the file again.
-        manifest['checkpoint'] = run_on_rank_zero(lambda: digest_file(given))
     source = run.settings.start_from
     opening = run_on_rank_zero(lambda: _find_opening(run, manifest, files))
     identities: Identities = {}
@@ -160,7 +156,12 @@ def current_manifest(run: RunContext, result_neutral: tuple[str, ...]) -> Manife
     images = run.data.images
     content = sorted((str(image['id']), image['file_name']) for image in images)
     digest = Pool(run.pool_ids).digest(repr(content))
-    return build_manifest(run.cfg, run.settings.seed, digest, len(images), result_neutral)
+    manifest = build_manifest(run.cfg, run.settings.seed, digest, len(images), result_neutral)
+    given = run.settings.checkpoint
+    if given is not None and given.exists():
+        # Once the first round has taken it, nothing reads the file again.
+        manifest['checkpoint'] = digest_file(given)
+    return manifest
 
 
 def current_annotations(run: RunContext, sets: Mapping[str, Any]) -> dict[str, str]:
