@@ -4,15 +4,17 @@ and classes.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from mmal.errors import InputError
-from mmal.fileio.foreign_checkpoint import read_foreign_checkpoint
+from mmal.fileio.foreign_checkpoint import read_foreign_checkpoint, require_checkpoint_file
 
 MAX_SHOWN = 3
 """Number of parameters of one kind that a message names."""
@@ -172,3 +174,30 @@ def _shown(names: Sequence[str]) -> str:
         return 'none'
     shown = ', '.join(names[:MAX_SHOWN_CLASSES])
     return shown + ', ...' if len(names) > MAX_SHOWN_CLASSES else shown
+
+
+def require_readable(source: str) -> None:
+    """Refuse a ``load_from`` that trainings could not read, hours before they would.
+
+    Args:
+        source: Path of a checkpoint, or an address that mmengine knows how to read.
+
+    Raises:
+        InputError: If there is no such file, it is damaged, or holds more than the process may
+            load; see :func:`~mmal.fileio.tensors.forbid_unpickling`.
+    """
+    if '://' not in source:
+        require_checkpoint_file(Path(source).expanduser())
+    try:
+        CheckpointLoader.load_checkpoint(source, map_location='cpu', logger='silent')
+    except pickle.UnpicklingError as e:
+        raise InputError(
+            f'load_from: {source} holds more than tensors and plain values, and was not read. '
+            'Code in such a file would run. If you made it yourself, --unsafe-checkpoints loads it '
+            f'all the same. {e}'
+        ) from None
+    except (RuntimeError, EOFError, ValueError, KeyError) as e:
+        raise InputError(
+            f'load_from: {source} is no checkpoint, or a damaged one ({type(e).__name__}: {e}). '
+            'Copy or download it again.'
+        ) from None

@@ -121,7 +121,7 @@ def read_foreign_checkpoint(path: str | Path) -> dict[str, Any]:
             in it, which may be code.
     """
     path = Path(path)
-    _require_checkpoint_file(path)
+    require_checkpoint_file(path)
     try:
         _refuse_programs(path)
         with _explicit_pickle_allowed():
@@ -146,7 +146,15 @@ def read_foreign_checkpoint(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def _require_checkpoint_file(path: Path) -> None:
+def require_checkpoint_file(path: Path) -> None:
+    """Refuse a path at which there is no checkpoint, without reading it.
+
+    Args:
+        path: Path of the file.
+
+    Raises:
+        InputError: If there is no such file, or it is a pointer of Git LFS.
+    """
     if not path.is_file():
         raise InputError(
             f'{path}: no such file. Give the path of a checkpoint, a .pth file on this machine.'

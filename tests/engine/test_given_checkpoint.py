@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmal.engine.given_checkpoint import load_given, read_checkpoint
+from mmal.engine.given_checkpoint import load_given, read_checkpoint, require_readable
 from mmal.errors import InputError
 
 CLASSES = ('cat', 'dog')
@@ -104,3 +104,17 @@ def test_a_file_without_weights_is_refused(tmp_path):
     torch.save(dict(meta=dict(epoch=1)), tmp_path / 'x.pth')
     with pytest.raises(InputError, match=r"expected weights under the key state_dict, found \['meta'\]"):
         read_checkpoint(tmp_path / 'x.pth')
+
+
+def test_weights_to_begin_from_are_looked_at_before_any_training(tmp_path):
+    path = tmp_path / 'x.pth'
+    with pytest.raises(InputError, match='x.pth: no such file'):
+        require_readable(str(path))
+    path.write_text('version https://git-lfs.github.com/spec/v1')
+    with pytest.raises(InputError, match='a pointer of Git LFS'):
+        require_readable(str(path))
+    torch.save(small_model().state_dict(), path)
+    require_readable(str(path))
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(InputError, match='load_from: .*x.pth is no checkpoint, or a damaged one'):
+        require_readable(str(path))
