@@ -113,7 +113,8 @@ def test_a_classifier_that_mmpretrain_trained(run, tmp_path):
     Runner.from_cfg(cfg).train()
     theirs = tmp_path / 'theirs' / 'iter_2.pth'
     content = torch.load(theirs, weights_only=False)
-    content['optimizer']['loss_scaler'] = torch.amp.GradScaler('cpu').state_dict()
+    content['optimizer']['loss_scaler'] = dict(scale=65536.0, growth_factor=2.0, backoff_factor=0.5,
+                                               growth_interval=2000, _growth_tracker=0)
     torch.save(content, theirs)
     active.train_cfg.update(initial=20, query=10, rounds=1, max_iters=4, val_interval=4, checkpoint=str(theirs))
     active.work_dir = str(tmp_path / 'run')
