@@ -1,5 +1,5 @@
-# make demo | demo-classification | test [JOBS=2] | test-slow | test-faults | test-soak | test-slurm | test-label-studio | soak [MINUTES=30] | bench | paper-claims | docs | lint | setup. PYTHON=/path/to/python uses that environment as it is, instead of making .venv.
-.PHONY: demo demo-classification test test-slow test-faults test-soak test-slurm test-label-studio soak bench paper-claims docs lint setup check
+# make demo | demo-classification | test [JOBS=2] | test-slow | test-faults | test-soak | test-slurm | test-label-studio | soak [MINUTES=30] | bench | test-gpu, bench-gpu [WHEELS=folder] | gpu-wheels WHEELS=folder | paper-claims | docs | lint | setup. PYTHON=/path/to/python uses that environment as it is, instead of making .venv.
+.PHONY: demo demo-classification test test-gpu bench-gpu gpu-wheels gpu-setup test-slow test-faults test-soak test-slurm test-label-studio soak bench paper-claims docs lint setup check
 
 ifdef PYTHON
 PY := PYTHONPATH=$(CURDIR):$$PYTHONPATH $(PYTHON)
@@ -25,6 +25,30 @@ bench: setup
 
 paper-claims: setup
 	$(PY) tools/paper_claims.py
+
+# An environment from a folder of wheels, without a network; without WHEELS, the one of all other targets.
+ifdef WHEELS
+GPU_PY = PYTHONPATH=$(CURDIR):$$PYTHONPATH $(CURDIR)/.venv-gpu/bin/python
+gpu-setup:
+	@tools/gpu_env.sh $(WHEELS)
+else
+GPU_PY = $(PY)
+gpu-setup: setup
+endif
+
+gpu-wheels:  # on a machine with a network: what WHEELS=folder needs
+	tools/gpu_wheels.sh $(WHEELS)
+
+# What emulates more than the device; tests/gpu has the same with the real thing.
+EMULATIONS_ALONE = --ignore tests/emulation/test_collectives.py --ignore tests/emulation/test_tf32.py
+
+test-gpu: gpu-setup  # on a real GPU; without one it fails
+	$(GPU_PY) tools/check_env.py --gpu
+	MMAL_ACCELERATOR=cuda $(GPU_PY) -m pytest -m 'not slow' tests/gpu tests/emulation $(EMULATIONS_ALONE)
+
+bench-gpu: gpu-setup
+	$(GPU_PY) tools/check_env.py --gpu
+	$(GPU_PY) -m benchmarks.run --device cuda
 
 IN_PROCESSES = $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadfile)
 

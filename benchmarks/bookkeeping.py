@@ -51,9 +51,18 @@ class Ids:
     """
 
     has_boxes = False
+    is_local = False
 
     def __init__(self, n: int) -> None:
         self.ids = list(range(1, n + 1))
+
+    def pixel_digest(self, image_id: int) -> str:
+        """Return '': of no image is anything known.
+
+        Args:
+            image_id: Id of an image.
+        """
+        return ''
 
     def labeled_contents(self, ids: Sequence[int], annotations: Sequence[Any]) -> list[Any]:
         """Make the contents of a labeled file: every image has the same label.

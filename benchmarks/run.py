@@ -1,6 +1,7 @@
 """python -m benchmarks.run: measure everything, and write the results as JSON and as a table.
 
-The files are ``results.json`` and ``results.md``; with a GPU ``results-cuda.json`` and its table.
+The files are ``results.json`` and ``results.md``; with --device cuda ``results-cuda.json`` and its
+table.
 """
 
 from __future__ import annotations
@@ -9,24 +10,42 @@ import argparse
 import json
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
 
-from benchmarks import bookkeeping, coreset, memory, processes, scoring, solvers
-from benchmarks.harness import Record, machine, versions
+from benchmarks import bookkeeping, coreset, memory, processes, s_test, scoring
+from benchmarks.harness import Record, Sizes, machine, sizes_for, versions
 
 HERE = Path(__file__).parent
 
-PARTS: dict[str, Callable[[int], list[Record]]] = dict(
-    solvers=solvers.records,
-    scoring=scoring.records,
-    memory=memory.records,
-    coreset=coreset.records,
-    bookkeeping=bookkeeping.records,
-    processes=processes.records,
-)
-"""Functions that measure, by the name of the part. They take the number of repetitions."""
+Part = Callable[[int], list[Record]]
+"""Measures something, with so many repetitions."""
+
+
+def parts_for(sizes: Sizes) -> dict[str, Part]:
+    """Functions that measure, by the name of the part.
+
+    A small trial has the parts of a GPU, whatever the device.
+
+    Args:
+        sizes: Device and images.
+    """
+    parts: dict[str, Part] = dict(scoring=partial(scoring.records, sizes=sizes))
+    if sizes.device == 'cuda' or sizes.small:
+        parts['s_test'] = partial(s_test.records, sizes=sizes)
+        parts['processes'] = partial(processes.gpu_records, sizes=sizes)
+        return parts
+    # It needs pyDVL, and nothing else does.
+    from benchmarks import solvers
+
+    parts['solvers'] = solvers.records
+    parts['memory'] = memory.records
+    parts['coreset'] = coreset.records
+    parts['bookkeeping'] = bookkeeping.records
+    parts['processes'] = processes.records
+    return parts
 
 
 def verdict(ratio: float | None, target: str) -> str:
@@ -58,10 +77,11 @@ def table(records: Sequence[Record]) -> str:
     Args:
         records: What was measured.
     """
-    lines = [
-        '| what | ratio | target | reached | n | medians, seconds |',
-        '|---|---|---|---|---|---|',
-    ]
+    with_gpu = any('gpu_mib' in record for record in records)
+    columns = ['what', 'ratio', 'target', 'reached', 'n', 'medians, seconds']
+    if with_gpu:
+        columns.append('peak GPU memory, MiB')
+    lines = [_row(columns), '|' + '---|' * len(columns)]
     for record in records:
         cells = [
             _name(record),
@@ -71,9 +91,20 @@ def table(records: Sequence[Record]) -> str:
             str(record['n']),
             _medians(record),
         ]
-        row = ' | '.join(cells)
-        lines.append(f'| {row} |')
+        if with_gpu:
+            cells.append(_gpu_peaks(record))
+        lines.append(_row(cells))
     return '\n'.join(lines)
+
+
+def _row(cells: Sequence[str]) -> str:
+    row = ' | '.join(cells)
+    return f'| {row} |'
+
+
+def _gpu_peaks(record: Record) -> str:
+    peaks = record.get('gpu_mib', {})
+    return ', '.join(f'{way} {mib}' for way, mib in peaks.items())
 
 
 def _name(record: Record) -> str:
@@ -95,19 +126,19 @@ def _medians(record: Record) -> str:
     return ' / '.join(f'{seconds:.3g}' for seconds in medians.values())
 
 
-def measure(parts: Sequence[str], n: int) -> list[Record]:
+def measure(parts: dict[str, Part], n: int) -> list[Record]:
     """Measure some parts.
 
     Args:
-        parts: Names of the parts.
+        parts: The functions by name.
         n: Number of repetitions of each timing.
 
     Returns:
         Records, each with the name of its part.
     """
     records = []
-    for part in parts:
-        for record in PARTS[part](n):
+    for part, measure_part in parts.items():
+        for record in measure_part(n):
             records.append(dict(record, part=part))
     return records
 
@@ -128,12 +159,13 @@ def renewed(path: Path, records: Sequence[Record], only: str | None) -> list[Rec
     return [*kept, *records]
 
 
-def write_results(path: Path, records: Sequence[Record]) -> str:
+def write_results(path: Path, records: Sequence[Record], command: str) -> str:
     """Write the records, and beside them the table.
 
     Args:
         path: Path of the JSON file.
         records: What was measured.
+        command: The command that measured them.
 
     Returns:
         The table with its heading.
@@ -142,7 +174,7 @@ def write_results(path: Path, records: Sequence[Record]) -> str:
     circumstances = {**machine(), **versions()}
     described = [f'{name} {value}' for name, value in circumstances.items() if value]
     commits = dict.fromkeys(record['commit'] for record in records)
-    heading = f'`make bench` at commit {", ".join(commits)}, {", ".join(described)}.'
+    heading = f'`{command}` at commit {", ".join(commits)}, {", ".join(described)}.'
     page = f'{heading}\n\n{table(records)}\n'
     path.with_suffix('.md').write_text(page)
     return page
@@ -154,18 +186,34 @@ def main() -> None:
     parser.add_argument(
         '-n', type=int, default=5, help='repetitions of each timing; at least 5 for the record'
     )
+    parser.add_argument('--only', help='measure a part anew, and keep the other records')
+    parser.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')
     parser.add_argument(
-        '--only', choices=PARTS, help='measure a part anew, and keep the other records'
+        '--small', action='store_true', help='try that the code runs: tiny images, no figures'
     )
     parser.add_argument(
         '--out', type=Path, default=HERE, help='folder of the results; by default benchmarks/'
     )
     args = parser.parse_args()
-    name = 'results-cuda.json' if torch.cuda.is_available() else 'results.json'
+    if args.device == 'cuda' and not torch.cuda.is_available():
+        parser.error('--device cuda: torch sees no GPU')
+    if args.small and args.out == HERE:
+        parser.error('--small gives no figures to keep: expected --out FOLDER')
+    parts = parts_for(sizes_for(args.device, args.small))
+    if args.only and args.only not in parts:
+        parser.error(f'--only: expected one of {", ".join(parts)}, got {args.only}')
+    if args.only:
+        parts = {args.only: parts[args.only]}
+    name, command = 'results.json', 'make bench'
+    if args.device == 'cuda':
+        name, command = 'results-cuda.json', 'make bench-gpu'
+    measured = measure(parts, args.n)
+    if args.small:
+        command = 'python -m benchmarks.run --small'
+        measured = [dict(record, target='none') for record in measured]
     path = args.out / name
-    parts = [args.only] if args.only else list(PARTS)
-    records = renewed(path, measure(parts, args.n), args.only)
-    print(write_results(path, records))
+    records = renewed(path, measured, args.only)
+    print(write_results(path, records, command))
 
 
 if __name__ == '__main__':

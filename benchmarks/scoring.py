@@ -19,7 +19,7 @@ from mmpretrain.structures import DataSample
 from mmpretrain.utils import register_all_modules as register_mmpretrain
 from torch import Tensor, nn
 
-from benchmarks.harness import Record, interleaved, ratio_record
+from benchmarks.harness import Record, Sizes, gpu_peaks, interleaved, ratio_record
 from mmal.adapters.base import Item, PseudoLabels
 from mmal.adapters.classification.model import ClassificationAdapter
 from mmal.adapters.detection.losses import pseudo_targets
@@ -27,9 +27,9 @@ from mmal.adapters.detection.model import DetectionAdapter
 from mmal.adapters.model_modes import eval_mode
 from mmal.influence.parameters import gradient, restrict_grad, select_parameters
 
-DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
-DETECTION_SIZE = dict(cpu=512, cuda=800)[DEVICE]
-DETECTION_BATCH = dict(cpu=4, cuda=8)[DEVICE]
+FCOS = 'fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py'
+FASTER_RCNN = 'faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
+"""Configs below mmdet's ``configs/``."""
 
 LAST_LAYER_SPREAD = {
     'bbox_head.conv_cls.weight': 0.25,
@@ -98,58 +98,74 @@ class Workload:
                 values.append(gradient(loss, self.params) @ self.direction)
         return torch.stack(values)
 
-    def times(self, n: int) -> dict[str, list[float]]:
-        """Time the three ways.
-
-        Args:
-            n: Number of repetitions.
-
-        Returns:
-            Seconds by name of the method.
-        """
-        ways: dict[str, Callable[[], object]] = dict(
+    @property
+    def ways(self) -> dict[str, Callable[[], object]]:
+        """The three ways to look at the images, by name."""
+        return dict(
             predict=self.predict, ours=self.ours, an_image_at_a_time=self.an_image_at_a_time
         )
-        return interleaved(ways, n)
 
 
 def _random_direction(params: dict[str, nn.Parameter]) -> Tensor:
     size = sum(parameter.numel() for parameter in params.values())
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(size, generator=generator).to(DEVICE)
+    like = next(iter(params.values()))
+    return torch.randn(size, generator=generator).to(like)
 
 
-def _built(registry: Registry, cfg: dict[str, Any]) -> Any:
+def _built(registry: Registry, cfg: dict[str, Any], device: str) -> Any:
     """A model with random weights, always the same."""
     torch.manual_seed(0)
     model = registry.build(cfg)
     model.init_weights()
-    return model.to(DEVICE)
+    return model.to(device)
 
 
-def _detector(config: str) -> Any:
+def random_detector(config: str, device: str) -> Any:
+    """A detector with random weights, always the same, that finds something.
+
+    Args:
+        config: Config below mmdet's ``configs/``.
+        device: 'cpu' or 'cuda'.
+    """
     register_mmdet(init_default_scope=True)
     cfg = get_config(f'mmdet::{config}').model
     cfg.backbone.init_cfg = None
-    model = _built(DETECTORS, cfg)
+    model = _built(DETECTORS, cfg, device)
     for name, parameter in model.named_parameters():
         if name in LAST_LAYER_SPREAD:
             parameter.data.normal_(0, LAST_LAYER_SPREAD[name])
     return model
 
 
-def _scene(seed: int, size: int) -> Item:
-    """An image of smooth noise without boxes."""
-    shape = dict(img_shape=(size, size), ori_shape=(size, size), scale_factor=(1.0, 1.0))
-    sample = DetDataSample(metainfo=dict(img_id=seed, **shape))
-    sample.gt_instances = InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0).long())
+def scene(seed: int, height: int, width: int, boxes: int = 0) -> Item:
+    """An image of smooth noise.
+
+    Args:
+        seed: Seed of the noise and of the boxes.
+        height: Height in pixels.
+        width: Width in pixels.
+        boxes: Number of boxes, of random classes out of COCO's 80. Defaults to 0.
+    """
+    size = (height, width)
     generator = torch.Generator().manual_seed(seed)
-    coarse = torch.rand(3, size // 32, size // 32, generator=generator)
-    smooth = torch.nn.functional.interpolate(coarse[None], size=(size, size), mode='bilinear')[0]
+    coarse = torch.rand(3, height // 32, width // 32, generator=generator)
+    smooth = torch.nn.functional.interpolate(coarse[None], size=size, mode='bilinear')[0]
+    corners = torch.rand(boxes, 2, generator=generator) * torch.tensor([width / 2, height / 2])
+    sides = torch.rand(boxes, 2, generator=generator) * torch.tensor([width / 4, height / 4]) + 16
+    sample = DetDataSample(
+        metainfo=dict(img_id=seed, img_shape=size, ori_shape=size, scale_factor=(1.0, 1.0))
+    )
+    sample.gt_instances = InstanceData(
+        bboxes=torch.cat([corners, corners + sides], 1),
+        labels=torch.randint(0, 80, (boxes,), generator=generator),
+    )
     return dict(inputs=(smooth * 255).byte(), data_samples=sample)
 
 
-def detector(name: str, config: str, targets: tuple[str, str], n: int) -> list[Record]:
+def detector(
+    name: str, config: str, targets: tuple[str, str], n: int, sizes: Sizes
+) -> list[Record]:
     """Measure a detector.
 
     Args:
@@ -157,9 +173,10 @@ def detector(name: str, config: str, targets: tuple[str, str], n: int) -> list[R
         config: Config below mmdet's ``configs/``.
         targets: Targets of ours over inference, and of an image at a time over ours.
         n: Number of repetitions.
+        sizes: Device and images.
     """
-    model = _detector(config)
-    items = [_scene(seed, DETECTION_SIZE) for seed in range(DETECTION_BATCH)]
+    model = random_detector(config, sizes.device)
+    items = [scene(seed, sizes.height, sizes.width) for seed in range(sizes.batch)]
     adapter = DetectionAdapter(model, print)
     params = select_parameters(model, adapter.last_layers(items[:1]))
 
@@ -172,12 +189,15 @@ def detector(name: str, config: str, targets: tuple[str, str], n: int) -> list[R
     confident = 0
     for sample in workload.predict():
         confident += int((sample.pred_instances.scores > PseudoLabels().score_thr).sum())
-    seconds = workload.times(n)
+    seconds = interleaved(workload.ways, n, sizes.warm_up)
     settings = dict(
-        images=f'{DETECTION_BATCH} x {DETECTION_SIZE} x {DETECTION_SIZE}',
+        device=sizes.device,
+        images=f'{sizes.batch} x {sizes.height} x {sizes.width}',
         predictions_above_threshold=confident / len(items),
         parameters=workload.direction.numel(),
         way=adapter.method,
+        weights='random',
+        **gpu_peaks(workload.ways, sizes.device),
     )
     of_inference, of_single_images = targets
     return [
@@ -195,11 +215,11 @@ def detector(name: str, config: str, targets: tuple[str, str], n: int) -> list[R
     ]
 
 
-def _classifier(config: str) -> Any:
+def _classifier(config: str, device: str) -> Any:
     register_mmpretrain(init_default_scope=True)
     cfg = get_config(f'mmpretrain::{config}')
     preprocessor = dict(cfg.data_preprocessor, type='ClsDataPreprocessor')
-    return _built(CLASSIFIERS, dict(cfg.model, data_preprocessor=preprocessor))
+    return _built(CLASSIFIERS, dict(cfg.model, data_preprocessor=preprocessor), device)
 
 
 def _noise_images(n: int, size: int) -> list[Item]:
@@ -220,6 +240,7 @@ def classifier(
     patterns: Sequence[str] | None,
     targets: tuple[str, str],
     n: int,
+    sizes: Sizes,
 ) -> list[Record]:
     """Measure a classifier.
 
@@ -231,8 +252,11 @@ def classifier(
         patterns: Patterns of parameter names; None for the last layer.
         targets: Targets of ours over inference, and of an image at a time over ours.
         n: Number of repetitions.
+        sizes: The device; and whether four images do.
     """
-    model = _classifier(config)
+    model = _classifier(config, sizes.device)
+    if sizes.small:
+        batch = 4
     items = _noise_images(batch, size)
     adapter = ClassificationAdapter(model, print)
     params = select_parameters(model, patterns or adapter.last_layers(items[:1]))
@@ -244,11 +268,14 @@ def classifier(
         return labeled
 
     workload = Workload(adapter, items, params, _random_direction(params), label, {})
-    seconds = workload.times(n)
+    seconds = interleaved(workload.ways, n, sizes.warm_up)
     settings = dict(
+        device=sizes.device,
         images=f'{batch} x {size} x {size}',
         parameters=workload.direction.numel(),
         way=adapter.method,
+        weights='random',
+        **gpu_peaks(workload.ways, sizes.device),
     )
     of_inference, of_single_images = targets
     return [
@@ -264,27 +291,25 @@ def classifier(
     ]
 
 
-def records(n: int) -> list[Record]:
+def records(n: int, sizes: Sizes) -> list[Record]:
     """Measure two detectors and two classifiers, one of them by all of its parameters, too.
 
     Args:
         n: Number of repetitions.
+        sizes: Device and images.
     """
     imagenet = 'resnet/resnet18_8xb32_in1k.py'
     cifar = 'resnet/resnet18_8xb16_cifar10.py'
+    last, every = None, ['*']
+    as_inference, all_targets = ('<= 1.10', 'none'), ('<= 3', '>= 10')
     return [
-        *detector('FCOS-R50', 'fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py', ('<= 1.10', '>= 2'), n),
-        *detector(
-            'Faster R-CNN-R50',
-            'faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py',
-            ('<= 1.5', 'none'),
-            n,
-        ),
+        *detector('FCOS-R50', FCOS, ('<= 1.10', '>= 2'), n, sizes),
+        *detector('Faster R-CNN-R50', FASTER_RCNN, ('<= 1.5', 'none'), n, sizes),
         *classifier(
-            'ResNet-18 (ImageNet): last layer', imagenet, 224, 32, None, ('<= 1.10', 'none'), n
+            'ResNet-18 (ImageNet): last layer', imagenet, 224, 32, last, as_inference, n, sizes
         ),
-        *classifier('ResNet-18 (CIFAR): last layer', cifar, 32, 64, None, ('<= 1.10', 'none'), n),
+        *classifier('ResNet-18 (CIFAR): last layer', cifar, 32, 64, last, as_inference, n, sizes),
         *classifier(
-            'ResNet-18 (CIFAR): all parameters', cifar, 32, 64, ['*'], ('<= 3', '>= 10'), n
+            'ResNet-18 (CIFAR): all parameters', cifar, 32, 64, every, all_targets, n, sizes
         ),
     ]

@@ -6,10 +6,9 @@
 # StestHook: 4 GiB a process hold about 50.
 _base_ = ['mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', './_base_/isal.py']
 
-train_cfg = dict(**_base_.active_loop, initial=5000, query=1000, rounds=10, val_interval=12)
+train_cfg = dict(**_base_.paper_loop, initial=5000, query=1000, rounds=10, val_interval=12)
 custom_hooks = [dict(_base_.stest_hook, hessian_images=500, params=[
     'rpn_head.rpn_cls', 'rpn_head.rpn_reg', 'roi_head.bbox_head.fc_cls', 'roi_head.bbox_head.fc_reg'])]
 
 train_dataloader = dict(batch_size=8)  # in all; divide by the number of GPUs
 optim_wrapper = dict(optimizer=dict(lr=0.01))
-default_hooks = dict(checkpoint=dict(max_keep_ckpts=1))

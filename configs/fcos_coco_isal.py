@@ -6,10 +6,9 @@
 # fit into memory_gb of StestHook: 4 GiB a process hold about 100.
 _base_ = ['mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py', './_base_/isal.py']
 
-train_cfg = dict(**_base_.active_loop, initial=5000, query=1000, rounds=20, val_interval=12)
+train_cfg = dict(**_base_.paper_loop, initial=5000, query=1000, rounds=20, val_interval=12)
 custom_hooks = [dict(_base_.stest_hook, hessian_images=5000)]
 
 model = dict(bbox_head=dict(norm_cfg=None))
 train_dataloader = dict(batch_size=8)  # in all; divide by the number of GPUs
 optim_wrapper = dict(clip_grad=dict(max_norm=10, norm_type=2))
-default_hooks = dict(checkpoint=dict(max_keep_ckpts=1))

@@ -28,4 +28,3 @@ val_dataloader = dict(batch_size=8, dataset=dict(**own, ann_file=os.path.basenam
 test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=test_file)
 test_evaluator = val_evaluator
-default_hooks = dict(checkpoint=dict(max_keep_ckpts=1))

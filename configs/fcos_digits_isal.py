@@ -13,4 +13,4 @@ optim_wrapper = dict(
 param_scheduler = [
     dict(type='OneCycleLR', eta_max=2e-3, total_steps=30, pct_start=0.2, by_epoch=True, convert_to_iter_based=True)
 ]
-default_hooks = dict(checkpoint=dict(interval=30, max_keep_ckpts=1), logger=dict(interval=20))
+default_hooks = dict(checkpoint=dict(interval=30), logger=dict(interval=20))

@@ -4,7 +4,7 @@
 # reference='holdout' of StestHook is the honest one.
 _base_ = ['mmpretrain::resnet/resnet18_8xb16_cifar10.py', './_base_/isal.py']
 
-train_cfg = dict(_delete_=True, **_base_.active_loop, initial=1000, query=1000, rounds=10, max_epochs=200,
+train_cfg = dict(_delete_=True, **_base_.paper_loop, initial=1000, query=1000, rounds=10, max_epochs=200,
                  val_interval=200)
 paper_stest = dict(type='mmal.StestHook', reference='val', params=['*'],
                    solver=dict(type='mmal.LiSSA', depth=250, repeats=4))
@@ -15,4 +15,4 @@ val_dataloader = dict(batch_size=128)
 test_dataloader = dict(batch_size=128)
 optim_wrapper = dict(optimizer=dict(weight_decay=0.0005))
 param_scheduler = dict(milestones=[160])
-default_hooks = dict(checkpoint=dict(interval=200, max_keep_ckpts=1))
+default_hooks = dict(checkpoint=dict(interval=200))

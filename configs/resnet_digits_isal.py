@@ -12,5 +12,5 @@ custom_hooks = [_base_.stest_hook]
 
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=1e-2, weight_decay=0.05))
 param_scheduler = [dict(type='OneCycleLR', eta_max=1e-2, total_steps=150, pct_start=0.2, by_epoch=False)]
-default_hooks = dict(checkpoint=dict(by_epoch=False, interval=150, max_keep_ckpts=1), logger=dict(interval=50))
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=150), logger=dict(interval=50))
 log_processor = dict(by_epoch=False)

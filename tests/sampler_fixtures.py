@@ -128,6 +128,7 @@ def ask(world, ids, tmp_path):
                         batch_size=4, num_workers=0, logger=logging.getLogger())
         return sampler.score(Query(**(settings | changes)))
 
+    go.adapter = lambda: build_model_adapter(world.model, world.cfg)
     return go
 
 

@@ -1,7 +1,7 @@
 # Learning loss as in the paper's appendix D. A config inherits this beside the ISAL config of its protocol, and takes
 #   train_cfg = dict(sampler=_base_.learning_loss_sampler)
 #   model = dict(_delete_=True, **_base_.learning_loss_fcos, model=_base_.model)
-learning_loss_sampler = dict(type='mmal.LearningLossSampler')
+learning_loss_sampler = dict(type='mmal.LearningLossSampler', max_cosine=None)
 
 # D.2: the module on the five maps of the FPN, its gradient stopped.
 learning_loss_fcos = dict(type='mmal.LearningLoss', detach_at=0, feature_maps=['neck'])

@@ -7,7 +7,7 @@ methods = dict(
     isal=dict(),
     coreset=dict(sampler=dict(type='mmal.CoresetSampler')),
     learning_loss=dict(config='../fcos_coco_learning_loss.py'),
-    localization_stability=dict(sampler=dict(type='mmal.LocalizationStabilitySampler')))
+    localization_stability=dict(sampler=dict(type='mmal.LocalizationStabilitySampler', max_cosine=None)))
 metric = 'coco/bbox_mAP'
 target = 0.217
 options = {'train_cfg.stop': dict(metric=metric, target=target)}

@@ -6,5 +6,5 @@ methods = dict(
     _delete_=True,
     random=dict(sampler=dict(type='mmal.RandomSampler')),
     isal=dict(),
-    localization_stability=dict(sampler=dict(type='mmal.LocalizationStabilitySampler')))
+    localization_stability=dict(sampler=dict(type='mmal.LocalizationStabilitySampler', max_cosine=None)))
 published = 11

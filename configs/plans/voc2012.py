@@ -6,7 +6,7 @@ methods = dict(
     isal=dict(),
     coreset=dict(sampler=dict(type='mmal.CoresetSampler')),
     learning_loss=dict(config='../fcos_voc2012_learning_loss.py'),
-    localization_stability=dict(sampler=dict(type='mmal.LocalizationStabilitySampler')))
+    localization_stability=dict(sampler=dict(type='mmal.LocalizationStabilitySampler', max_cosine=None)))
 metric = 'pascal_voc/mAP'
 target = 0.42
 published = 8

@@ -103,6 +103,13 @@ class DataAdapter(Protocol):
             image_id: Id of an image of the pool.
         """
 
+    def pixel_digest(self, image_id: ImageId) -> str:
+        """Return a checksum of the pixels of an image without a file; '' if it has one.
+
+        Args:
+            image_id: Id of an image of the pool.
+        """
+
     def file_info(self, image_id: ImageId) -> dict[str, Any]:
         """Return ``file_name`` below :meth:`image_root`, with ``width`` and ``height`` if known.
 
@@ -132,6 +139,14 @@ class DataAdapter(Protocol):
 
     def files(self, dataset: Any) -> list[str]:
         """Return the image files of a built reference or evaluation set; none if not local.
+
+        Args:
+            dataset: The built dataset.
+        """
+
+    def image_names(self, dataset: Any) -> list[str]:
+        """Return what tells the images of a built reference or evaluation set apart: the path of a
+        file, local or not; of an image in memory, a checksum of its pixels.
 
         Args:
             dataset: The built dataset.
@@ -335,9 +350,9 @@ class ModelAdapter(Protocol):
             score_thr: Detection: lowest score of a box. Defaults to 0.05.
 
         Returns:
-            One tensor per item, of shape (rows, outcomes). A classifier of one label has one row
-            over the classes. A classifier of several labels has one row per class, and a detector
-            one row per box, over two outcomes: the class is there, or not.
+            One tensor per item, of shape (rows, outcomes), on the CPU. A classifier of one label
+            has one row over the classes. A classifier of several labels has one row per class, and
+            a detector one row per box, over two outcomes: the class is there, or not.
         """
 
     def predictions(self, items: Sequence[Item], score_thr: float = 0.3) -> list[list[Prediction]]:
@@ -386,5 +401,6 @@ class DetectorAdapter(Protocol):
             with_features: Whether to add ``features`` of shape (n, C). Defaults to False.
 
         Returns:
-            InstanceData of each item with ``bboxes`` (n, 4), ``scores`` (n,) and ``labels`` (n,).
+            InstanceData of each item with ``bboxes`` (n, 4), ``scores`` (n,) and ``labels`` (n,),
+            on the CPU.
         """

@@ -13,10 +13,13 @@ from torch import Tensor, nn
 from mmal.influence.method_selection import Rejection, Selection
 
 from .base import ImageId, Item, PseudoLabels
-from .batching import batches_by_shape
+from .batching import batches_by_shape, in_row_order
 
 MAX_CHECKED_BATCHES = 5
 """Largest number of batches on which methods are compared with plain autograd."""
+
+MAX_DIFFERENCES = 2
+"""Number of batches on which a method must differ from plain autograd before it is given up."""
 
 Log: TypeAlias = Callable[[str], None]
 """Receives one line of the log."""
@@ -86,7 +89,7 @@ def derivatives_by_shape(
     """Compute derivatives of items of mixed shapes, one batch per shape.
 
     Args:
-        items: Dataset items.
+        items: Dataset items, at least one.
         image_ids: Ids of the items' images.
         params: The parameters by name, P values in all.
         direction: s, of shape (P,).
@@ -97,17 +100,17 @@ def derivatives_by_shape(
     Returns:
         Derivatives and numbers of pseudo-labels, in the items' order.
     """
-    values = torch.zeros(len(items), device=direction.device)
+    values: dict[int, Tensor] = {}
     counts = [0] * len(items)
     for rows, batch_items in batches_by_shape(items):
         inputs, samples = prepare(batch_items)
         ids = [image_ids[row] for row in rows]
         batch = DerivativeBatch(inputs, samples, ids, params, direction, pseudo_labels)
         batch_values, batch_counts = compute(batch)
-        values[rows] = batch_values.to(values)
+        values.update(zip(rows, batch_values.float(), strict=True))
         for row, count in zip(rows, batch_counts, strict=True):
             counts[row] = count
-    return values, counts
+    return torch.stack(in_row_order(values)), counts
 
 
 def log_to_current_logger(text: str) -> None:

@@ -6,7 +6,7 @@ Each of them restores the model on leaving.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -14,6 +14,8 @@ from mmengine.model import is_model_wrapper
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
+
+from mmal.utils.float32 import full_float32
 
 ALWAYS_EVAL_TYPES = (_NormBase, _DropoutNd, nn.MultiheadAttention)
 """Modules that stay in eval mode: normalisation, dropout, and attention, which has a dropout."""
@@ -48,13 +50,18 @@ def _training_flags(model: nn.Module, flag_of: Callable[[nn.Module], bool]) -> I
             module.training = flag
 
 
-def eval_mode(model: nn.Module) -> AbstractContextManager[None]:
+@contextmanager
+def eval_mode(model: nn.Module) -> Iterator[None]:
     """Put every module into eval mode, and restore each module's own mode on leaving.
+
+    Numbers are those of float32, see :func:`~mmal.utils.float32.full_float32`: TF32 and autocast
+    are off.
 
     Args:
         model: The model.
     """
-    return _training_flags(model, lambda module: False)
+    with _training_flags(model, lambda module: False), full_float32():
+        yield
 
 
 def _report_no_group() -> bool:
@@ -95,7 +102,8 @@ def loss_evaluation_mode(model: nn.Module) -> Iterator[None]:
     * Everything else is in eval mode. Normalisation uses running statistics and nothing drops out,
       in heads, too.
     * Losses are those of this process alone, see :func:`hide_process_group`.
-    * Autocast is off: a second derivative needs float32, whatever the training's precision.
+    * TF32 and autocast are off: a second derivative needs float32, whatever the training's
+      precision. See :func:`~mmal.utils.float32.full_float32`.
 
     Args:
         model: The model, not wrapped.
@@ -114,8 +122,7 @@ def loss_evaluation_mode(model: nn.Module) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(_training_flags(model, flag_of))
         stack.enter_context(hide_process_group())
-        for device in ('cpu', 'cuda'):
-            stack.enter_context(torch.autocast(device, enabled=False))
+        stack.enter_context(full_float32())
         yield
 
 

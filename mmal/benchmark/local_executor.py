@@ -221,6 +221,7 @@ class LocalExecutor:
             'seeds': plan.seeds,
             'methods': list(plan.methods),
             'runs': [self._entry(run, status) for run, status in statuses.items()],
+            'holdout': None if plan.holdout is None else vars(plan.holdout),
             'config': plan.config,
             'versions': package_versions(),
             'commit': _commit(),

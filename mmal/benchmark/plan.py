@@ -13,6 +13,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mmal.engine.holdout import holdout_share_of
 from mmal.engine.result_neutral import result_neutral_keys
 from mmal.errors import InputError
 from mmal.fileio.atomic import write_bytes
@@ -22,6 +23,8 @@ from mmal.run.layout import RunPaths
 from mmal.run.manifest import build_manifest, has_initial_labels
 from mmal.run.round_state import RoundState
 from mmal.utils.config import flat
+
+from .shared_holdout import share_holdout
 
 REQUIRED_KEYS = ('config', 'seeds', 'methods')
 KEYS = (
@@ -140,6 +143,9 @@ class Plan:
         path: Path of the plan.
         work_dir: Folder of the runs and the report.
 
+    Attributes:
+        holdout: What all methods hold out because one of them needs it; None if there is nothing.
+
     Raises:
         InputError: If the plan lacks something, has something unknown, or would ask people for
             labels.
@@ -168,6 +174,7 @@ class Plan:
             self._configs[name] = self._build_config(method)
         for name, cfg in self._configs.items():
             self._check_oracle(name, cfg.train_cfg.get('oracle') or {})
+        self.holdout = share_holdout(self._configs)
 
     def _check_keys(self, content: Mapping[str, Any]) -> None:
         for key in REQUIRED_KEYS:
@@ -219,15 +226,17 @@ class Plan:
             )
 
     def runs(self) -> list[PlannedRun]:
-        """Every run, seed after seed; the other methods of a seed start from its first one."""
+        """Every run, seed after seed; the other methods of a seed start from its first one that
+        holds out as much.
+        """
         runs = []
         for seed in self.seeds:
-            first_run = None
+            first_runs: dict[float, PlannedRun] = {}
             for name, cfg in self._configs.items():
-                run = self._planned_run(name, cfg, seed, first_run)
+                share = holdout_share_of(cfg)
+                run = self._planned_run(name, cfg, seed, first_runs.get(share))
                 runs.append(run)
-                if first_run is None:
-                    first_run = run
+                first_runs.setdefault(share, run)
         return runs
 
     def _planned_run(

@@ -16,6 +16,7 @@ from .stats.budget_curve import is_number
 
 if TYPE_CHECKING:
     from mmal.run.history import CurvePoint
+    from mmal.run.overlap import SetOverlap
 
 COMPARISON_FILE = 'comparison.json'
 """Name of the file in a comparison's work_dir that lists its runs."""
@@ -34,6 +35,7 @@ class RunResult:
         state: 'done', 'failed', 'running' or 'missing'. Only runs that are done enter a mean.
         error: Why the run is not done, if known.
         curve: Contents of its ``curve.json``; may be a part, or empty, if the run is not done.
+        overlap: What its reference set and evaluation set have in common; None if not known.
     """
 
     method: str
@@ -42,6 +44,7 @@ class RunResult:
     state: str
     error: str | None = None
     curve: list[CurvePoint] = field(default_factory=list)
+    overlap: SetOverlap | None = None
 
     @property
     def done(self) -> bool:
@@ -74,6 +77,19 @@ class RunResult:
 
 
 @dataclass(frozen=True)
+class SharedHoldout:
+    """Images held out by all methods alike.
+
+    Attributes:
+        share: Share of the initial images.
+        needless: Methods that hold them out although their sampler needs no reference set.
+    """
+
+    share: float
+    needless: list[str]
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Several methods, each with several seeds. The attributes are the keys of ``comparison.json``.
 
@@ -89,6 +105,7 @@ class Comparison:
         versions: Version by name of the library.
         command: Command that started the comparison, if known.
         config: Its config file or files, if known.
+        holdout: What all methods hold out because one of them needs it; None if there is nothing.
     """
 
     name: str
@@ -102,6 +119,7 @@ class Comparison:
     versions: dict[str, str] = field(default_factory=dict)
     command: str | None = None
     config: str | None = None
+    holdout: SharedHoldout | None = None
 
     def done(self, method: str | None = None) -> list[RunResult]:
         """Runs that are done.
@@ -174,6 +192,7 @@ def read_comparison(work_dir: str | Path) -> Comparison:
         versions=content.get('versions') or {},
         command=content.get('command'),
         config=content.get('config'),
+        holdout=_shared_holdout(content),
     )
 
 
@@ -190,6 +209,11 @@ def _read_comparison_file(path: Path) -> dict[str, Any]:
         raise InputError(f'{e} Run tools/al_compare.py again to renew it.') from None
 
 
+def _shared_holdout(content: dict[str, Any]) -> SharedHoldout | None:
+    entry = content.get('holdout')
+    return None if entry is None else SharedHoldout(**entry)
+
+
 def _unlisted_run(method: str, seed: int, work_dir: Path) -> RunResult:
     folder = work_dir / method / f'seed_{seed}'
     return RunResult(method, seed, folder, 'missing', 'not listed in comparison.json')
@@ -201,6 +225,7 @@ def _read_run(entry: dict[str, Any], metric: str, work_dir: Path) -> RunResult:
     run = RunResult(entry['method'], entry['seed'], folder, entry['state'], entry.get('error'))
     if run.state == 'missing':
         return run
+    run = replace(run, overlap=_read_overlap(folder))
     try:
         curve = read_json(RunPaths(folder).curve)
     except FileNotFoundError:
@@ -213,6 +238,15 @@ def _read_run(entry: dict[str, Any], metric: str, work_dir: Path) -> RunResult:
     if not run.values(metric):
         return _failed_if_done(run, f'done, but no round has {metric}')
     return run
+
+
+def _read_overlap(folder: Path) -> SetOverlap | None:
+    """What ``run.json`` says of the run's sets. A run without one is told of elsewhere."""
+    try:
+        overlap: SetOverlap | None = read_checksummed(RunPaths(folder).manifest).get('overlap')
+    except CorruptStateError:
+        return None
+    return overlap
 
 
 def _failed_if_done(run: RunResult, error: str) -> RunResult:

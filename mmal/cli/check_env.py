@@ -10,16 +10,18 @@ from mmal.utils.check_env import findings, print_report
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
-    """The parser of the command, which takes no arguments.
+    """The parser of the command.
 
     Args:
         prog: Name of the program in its usage.
     """
-    return argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog=prog,
         description='Say what is wrong with this Python environment and how to cure it. '
         'Exit status 1 if mmal cannot work in it.',
     )
+    parser.add_argument('--gpu', action='store_true', help='it is wrong if torch sees no GPU, too')
+    return parser
 
 
 def exit_unless_usable() -> None:
@@ -43,8 +45,8 @@ def main(argv: Sequence[str] | None = None, prog: str = 'mmal check-env') -> Non
     Raises:
         SystemExit: If a finding is fatal.
     """
-    build_parser(prog).parse_args(argv)
-    report = findings()
+    args = build_parser(prog).parse_args(argv)
+    report = findings(args.gpu)
     print(print_report(report))
     if any(finding.fatal for finding in report):
         sys.exit(1)

@@ -31,6 +31,15 @@ def image_root(dataset: BaseDataset) -> str:
     return prefix.get('img_path') or dataset.data_root or ''
 
 
+def pixel_digest(image: Any) -> str:
+    """Checksum of the pixels of an image in memory, 16 hexadecimal digits.
+
+    Args:
+        image: The pixels as an array.
+    """
+    return hashlib.sha256(image.tobytes()).hexdigest()[:16]
+
+
 def image_ids(dataset: BaseDataset) -> list[str]:
     """Give every row of a dataset a stable id.
 
@@ -57,12 +66,24 @@ def image_ids(dataset: BaseDataset) -> list[str]:
                 )
             occurrences[image_id] = 1
         else:
-            digest = hashlib.sha256(info['img'].tobytes()).hexdigest()[:16]
+            digest = pixel_digest(info['img'])
             occurrences[digest] += 1
             n = occurrences[digest]
             image_id = digest if n == 1 else f'{digest}-{n}'
         ids.append(image_id)
     return ids
+
+
+def digest_in_id(image_id: str) -> str:
+    """Read the digest of an image's pixels off its id.
+
+    Args:
+        image_id: Id of an image without a file, as :func:`image_ids` makes it.
+
+    Returns:
+        Sixteen hexadecimal digits, the same for images whose pixels are the same.
+    """
+    return image_id.partition('-')[0]
 
 
 @DATASETS.register_module()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+import torch
 from mmengine import dist
 from torch import Tensor
 from torch import distributed as torch_dist
@@ -34,12 +35,18 @@ class Group:
     def __init__(self, alone: bool = False) -> None:
         self.rank = 0
         self.world = 1
+        self._device = torch.device('cpu')
         if not alone:
             _refuse_hidden_group()
             self.rank, self.world = dist.get_dist_info()
+        if self.world > 1:
+            self._device = dist.get_comm_device()
 
     def all_reduce(self, tensor: Tensor) -> Tensor:
         """Sum a tensor over the processes, in place.
+
+        NCCL, the backend of GPUs, cannot send what lies in the memory of a CPU. Such a tensor makes
+        the way over this process's GPU.
 
         Args:
             tensor: Summand of this process; it becomes the sum. All have the same shape.
@@ -47,15 +54,21 @@ class Group:
         Returns:
             The same tensor.
         """
-        if self.world > 1:
-            torch_dist.all_reduce(tensor)
+        if self.world == 1:
+            return tensor
+        if tensor.device.type == 'cpu' and self._device.type != 'cpu':
+            on_device = tensor.to(self._device)
+            torch_dist.all_reduce(on_device)
+            return tensor.copy_(on_device)
+        torch_dist.all_reduce(tensor)
         return tensor
 
     def all_gather(self, value: T) -> list[T]:
         """Give every process the values of all.
 
         Args:
-            value: Value of this process; it is pickled.
+            value: Value of this process; it is pickled. A tensor should be on the CPU: one of a GPU
+                would take up memory of that GPU in every process.
 
         Returns:
             The values of all processes by rank.

@@ -19,8 +19,9 @@ from torch import nn
 from mmal.adapters import build_data_adapter
 from mmal.errors import InputError
 from mmal.fileio.tensors import forbid_unpickling
+from mmal.fileio.text import read_json
 from mmal.oracles.base import LabelsPending
-from mmal.pool.budget import DEFAULT_HOLDOUT, BudgetUnit, holdout_size
+from mmal.pool.budget import BudgetUnit, holdout_size
 from mmal.pool.pool import Pool
 from mmal.registry import LOOPS, ORACLES, SAMPLERS
 from mmal.reporting.console import end_of_rounds, log_run_summary
@@ -34,13 +35,14 @@ from mmal.run.round_state import RoundState
 from mmal.run.unreadable import UnreadableList
 
 from .context import Round, RunContext
+from .holdout import holdout_share
 from .hooks.stest_hook import StestHook
 from .phase_runner import PhaseRunner
 from .phases import PHASES
 from .preflight import preflight
 from .query import unlabeled_candidates
 from .result_neutral import result_neutral_keys
-from .round_runner import RunnerModels, train_loop_cfg
+from .round_runner import RunnerModels, retire_model, train_loop_cfg
 from .settings import LoopSettings, check_arguments
 from .setup import Inputs, open_run
 from .stopping import StopRun, build_stop_rules
@@ -83,8 +85,9 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         stop: When to stop before the rounds are over: keys of
             :func:`~mmal.engine.stopping.build_stop_rules`. Defaults to None.
         holdout: Share of the initial images that is labeled but never trained on: the reference set
-            of ``StestHook(reference='holdout')``. Defaults to None: 0.2 if the hook asks for it,
-            else 0.
+            of ``StestHook(reference='holdout')``. Defaults to None: 0.2 if the hook asks for it and
+            the sampler needs s_test, else 0. In a comparison all methods share what one needs
+            (:mod:`mmal.benchmark.shared_holdout`).
         check_images: Whether to decode every image of the pool once at the start, so that broken
             ones are left out. Defaults to True.
         start_from: Work directory of another run of the same seed, pool and numbers. Its initial
@@ -179,11 +182,9 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         self.val_interval = inner.get('val_interval', 1)
         self.val_begin = inner.get('val_begin', 1)
 
-    def _holdout_images(self, initial: int, share: float | None) -> int:
-        if share is None:
-            is_reference = self._stest is not None and self._stest.reference == 'holdout'
-            share = DEFAULT_HOLDOUT if is_reference else 0.0
-        return holdout_size(initial, share)
+    def _holdout_images(self, initial: int, given: float | None) -> int:
+        reference = None if self._stest is None else self._stest.reference
+        return holdout_size(initial, holdout_share(given, self.sampler.needs_s_test, reference))
 
     @cached_property
     def context(self) -> RunContext:
@@ -229,7 +230,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         try:
             open_run(self.context, self.inputs)
             # The outer model is never trained; the rounds' models need the room.
-            self.runner.model.cpu()
+            retire_model(self.runner)
             reason = self._run_rounds()
         except StopRun as e:
             reason = f'Stopped early: {e}.'
@@ -254,6 +255,8 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             self._report()
             if not unlabeled_candidates(run, round_):
                 return f'The pool is used up after round {number}.'
+            if _selected_nothing(round_):
+                return f'After round {number} the pool has nothing but copies left.'
             labeled_file = round_.state.artifact('label')
         return end_of_rounds(run.paths.work_dir, run.settings.rounds)
 
@@ -303,6 +306,11 @@ def _is_last(run: RunContext, round_: Round) -> bool:
         return True
     has_chosen = round_.state.done('score')
     return not has_chosen and not unlabeled_candidates(run, round_)
+
+
+def _selected_nothing(round_: Round) -> bool:
+    """Whether a round's query found nothing to take: what is left are copies."""
+    return round_.state.done('select') and not read_json(round_.state.artifact('select'))
 
 
 def _build(registry: Registry, cfg: dict[str, Any], name: str, **kwargs: Any) -> Any:

@@ -17,13 +17,17 @@ from mmal.fileio.text import write_json
 from mmal.pool.budget import BudgetUnit
 from mmal.pool.order import shuffled
 from mmal.pool.pool import Pool
+from mmal.run.history import read_points
 from mmal.run.manifest import check
+from mmal.run.overlap import overlap_caution
 from mmal.utils.config import warmup_iters
 
 from .auxiliary_sets import EVALUATION, REFERENCE, available_auxiliary_sets, unlabeled_batches
 from .context import RunContext
+from .disk import describe_need, disk_need
 from .preflight import influence_parameters
 from .round_runner import folder_backends, round_cfg
+from .set_overlap import find_overlap
 from .setup import current_annotations, current_manifest
 
 if TYPE_CHECKING:
@@ -57,10 +61,12 @@ def dry_run(cfg: Config) -> tuple[str, list[str]]:
         plan.describe('pool', _pool)
         plan.describe('reference set', _reference)
         plan.describe('evaluation', _evaluation)
+        plan.describe('overlap', _overlap)
         plan.tell('sampler', _components(loop))
         plan.tell('rounds', _rounds(loop))
         plan.describe('labeled at last', _labeled_at_last)
         plan.describe('parameters', _parameters)
+        plan.describe('disk', lambda run: _disk(run, loop, work_dir))
         plan.describe('first training', lambda run: _first_training(run, loop, Path(scratch)))
         plan.describe('input', lambda run: _input(loop))
         plan.describe('work_dir', lambda run: _work_dir(run, loop, work_dir))
@@ -157,6 +163,17 @@ def _evaluation(run: RunContext) -> str:
     return TO_COME if evaluation is None else f'{len(evaluation)} images'
 
 
+def _overlap(run: RunContext) -> str:
+    """Whether the metric is measured on images that the choice is made for."""
+    overlap = find_overlap(run, available_auxiliary_sets(run))
+    if overlap is None:
+        return 'nothing to compare: no reference set beside the pool, or no evaluation'
+    caution = overlap_caution(overlap)
+    if caution is None:
+        return f'no evaluation image is in the reference set (compared by {overlap["by"]})'
+    return f'NOTE: {caution}'
+
+
 def _labeled_at_last(run: RunContext) -> str:
     settings = run.settings
     n_images = len(run.data.images)
@@ -250,6 +267,16 @@ def _warmup_note(cfg: Config, inner: dict[str, Any], iterations: int) -> str:
         f'training, which will hardly learn. Raise train_cfg.initial, {cure}, or end the warm-up '
         'earlier.'
     )
+
+
+def _disk(run: RunContext, loop: ActiveLoop, work_dir: str) -> str:
+    """What the run needs on disk, of what is free."""
+    stest_values = 0
+    if run.sampler.needs_s_test and run.stest is not None and run.data.has_truth:
+        params = influence_parameters(run)
+        stest_values = sum(parameter.numel() for parameter in params.values())
+    rounds_done = len(read_points(work_dir))
+    return describe_need(disk_need(run, loop.inner, rounds_done, stest_values), work_dir)
 
 
 def _input(loop: ActiveLoop) -> str:

@@ -4,7 +4,7 @@ then labeled.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from mmal.errors import InputError
 from mmal.fileio.text import write_json
 from mmal.oracles.base import OracleResponse, Request
 from mmal.pool.budget import BudgetUnit
+from mmal.pool.copies import KnownContents
 from mmal.pool.cost_model import write_costs
 from mmal.pool.order import first_shuffled, in_order, shuffled
 from mmal.run.costs import cost_model
@@ -23,6 +24,7 @@ from mmal.samplers.base import Query, Sampler
 from .auxiliary_sets import label_with_auxiliary_sets, unlabeled_batches
 from .batches import batch_for_annotators
 from .context import RunContext
+from .copies import image_contents
 from .costs import label_counts
 
 
@@ -67,24 +69,25 @@ def choose_initial_set(run: RunContext) -> InitialSet:
     was_asked_for = run_on_rank_zero(lambda: run.paths.initial_batch.batch.exists())
     if run.cold_start is None or was_asked_for:
         return run_on_rank_zero(lambda: draw_initial_set(run))
-    settings = run.settings
-    held_out = first_shuffled(_readable_ids(run), settings.seed, 'initial', settings.holdout)
-    chosen = _choose_by_sampler(run, run.cold_start, set(held_out))
+    held_out = run_on_rank_zero(lambda: _draw(run, _readable_ids(run), run.settings.holdout))
+    chosen = _choose_by_sampler(run, run.cold_start, held_out)
     return InitialSet(in_order(held_out + chosen), set(held_out))
 
 
 def draw_initial_set(run: RunContext) -> InitialSet:
     """The initial set drawn at random, or that of a batch that people were asked for already.
 
+    Of byte-identical images only the first one drawn is in it.
+
     Args:
         run: The run.
 
     Raises:
         InputError: If a sampler chose the initial set, and it is not recorded which images it
-            chose.
+            chose; or if the pool has too few images that differ.
     """
     settings = run.settings
-    drawn = first_shuffled(_readable_ids(run), settings.seed, 'initial', settings.initial)
+    drawn = _draw(run, _readable_ids(run), settings.initial)
     held_out = set(drawn[: settings.holdout])
     if run.cold_start is None:
         return InitialSet(drawn, held_out)
@@ -99,12 +102,50 @@ def draw_initial_set(run: RunContext) -> InitialSet:
     )
 
 
+def _draw(run: RunContext, candidates: Sequence[Hashable], n: int) -> list[Hashable]:
+    """Draw ``n`` images at random, none of which is byte-identical to another.
+
+    Where there are no copies these are the first of the shuffled candidates.
+    """
+    known = KnownContents(image_contents(run))
+    drawn: list[Hashable] = []
+    n_shuffled = 0
+    while len(drawn) < n and n_shuffled < len(candidates):
+        wanted = n_shuffled + n - len(drawn)
+        order = first_shuffled(candidates, run.settings.seed, 'initial', wanted)
+        drawn += _admitted(order[n_shuffled:], known, n - len(drawn))
+        n_shuffled = wanted
+    _require_different(run, len(drawn), n)
+    return drawn
+
+
+def _admitted(ids: Iterable[Hashable], known: KnownContents, n: int) -> list[Hashable]:
+    """The first ``n`` images that are byte-identical neither to known ones nor to one another."""
+    admitted: list[Hashable] = []
+    for image_id in ids:
+        if len(admitted) == n:
+            break
+        if known.admit(image_id) is None:
+            admitted.append(image_id)
+    return admitted
+
+
+def _require_different(run: RunContext, found: int, expected: int) -> None:
+    """Refuse a pool that has fewer different images than the run begins with."""
+    if found < expected:
+        raise InputError(
+            f'Only {found} images of the pool differ from one another, fewer than '
+            f'train_cfg.initial = {run.settings.initial}: the others are byte-identical to them. '
+            'Lower train_cfg.initial, or add images.'
+        )
+
+
 def _readable_ids(run: RunContext) -> list[Hashable]:
     return run.unreadable.without(run.pool_ids)
 
 
 def _choose_by_sampler(
-    run: RunContext, sampler: Sampler, held_out: Collection[Hashable]
+    run: RunContext, sampler: Sampler, held_out: Sequence[Hashable]
 ) -> list[Hashable]:
     """The images that ``cold_start`` chooses beside those held out, on features of the pretrained
     model.
@@ -112,10 +153,11 @@ def _choose_by_sampler(
     seed = run.settings.seed
     budget = run.settings.initial - len(held_out)
     batch = run.paths.initial_batch
+    taken = set(held_out)
     query = Query(
         round=0,
         seed=seed,
-        ids=[image_id for image_id in _readable_ids(run) if image_id not in held_out],
+        ids=[image_id for image_id in _readable_ids(run) if image_id not in taken],
         labeled=[],
         budget=budget,
         folder=batch.folder,
@@ -128,7 +170,14 @@ def _choose_by_sampler(
         logger=run.log,
     )
     scores = sampler.score(query)
-    return run_on_rank_zero(lambda: scores.ranking(seed, 'ties/initial')[:budget])
+
+    def choose() -> list[Hashable]:
+        known = KnownContents(image_contents(run), held_out)
+        chosen = _admitted(scores.ranking(seed, 'ties/initial'), known, budget)
+        _require_different(run, len(held_out) + len(chosen), run.settings.initial)
+        return chosen
+
+    return run_on_rank_zero(choose)
 
 
 def _no_labeled_images() -> Any:

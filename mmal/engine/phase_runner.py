@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from mmengine import dist
 
+from mmal.distributed.group import Group
 from mmal.distributed.rank_zero import run_on_rank_zero
 from mmal.pool.score_table import best_score
 from mmal.run.history import read_points
+from mmal.utils.gpu_memory import GIB, peak_bytes, reset_peak
 
 from .context import Round, RunContext
 from .costs import spent_so_far
@@ -93,6 +95,7 @@ class PhaseRunner:
         if phase.name in HOOK_BEFORE:
             self.call_hook(HOOK_BEFORE[phase.name], run=run, round_=round_)
         start = time.perf_counter()
+        reset_peak()
         run_on_rank_zero(state.create_record)
         artifact = state.artifact(phase.name)
         if phase.collective:
@@ -101,13 +104,19 @@ class PhaseRunner:
             run_on_rank_zero(lambda: phase.execute(run, round_, artifact))
         dist.barrier()
         seconds = round(time.perf_counter() - start, 3)
+        gpu_bytes = 0
+        if phase.records_gpu_memory:
+            gpu_bytes = max(Group().all_gather(peak_bytes()))
         if dist.is_main_process():
-            state.finish(phase.name, seconds)
+            state.finish(phase.name, seconds, gpu_bytes)
         else:
             state.invalidate_from(phase.name)
             state.record[phase.name] = dict(seconds=seconds)
         dist.barrier()
-        run.log.info(f'Round {round_.number}: {phase.name} took {seconds:.1f} s.')
+        memory = ''
+        if gpu_bytes:
+            memory = f', and at most {gpu_bytes / GIB:.2f} GiB of GPU memory a process'
+        run.log.info(f'Round {round_.number}: {phase.name} took {seconds:.1f} s{memory}.')
         hooks = LAST_HOOK_AFTER if round_.is_last else HOOK_AFTER
         if phase.name in hooks:
             self.call_hook(hooks[phase.name], run=run, round_=round_)

@@ -91,6 +91,12 @@ def _check_components(run: RunContext, stop_rules: tuple[StopRule, ...]) -> None
         stest = require_stest(run)
         if stest.reference == 'holdout' and not run.settings.holdout:
             raise InputError("StestHook(reference='holdout') needs train_cfg.holdout above 0.")
+        if stest.reference == 'holdout' and _was_begun_without_holdout(run):
+            raise InputError(
+                f"StestHook(reference='holdout'): {run.paths.work_dir} was begun for a sampler "
+                'that needs no reference set, and holds nothing out. Take reference='
+                "'initial' or another one, or start anew in another --work-dir."
+            )
     model = run.models.untrained_model()
     sampler.check(run.data, run.settings.query_images, model)
     if run.cold_start is not None:
@@ -110,6 +116,13 @@ def _check_components(run: RunContext, stop_rules: tuple[StopRule, ...]) -> None
             f'train_cfg.stop.influence: {type(sampler).__name__} gives no influence. Take '
             'mmal.InfluenceSampler, or another reason to stop.'
         )
+
+
+def _was_begun_without_holdout(run: RunContext) -> bool:
+    if not run.paths.initial.exists():
+        return False
+    held_out, _ = run.data.read_labeled(run.paths.holdout)
+    return not held_out
 
 
 def require_stest(run: RunContext) -> StestSettings:

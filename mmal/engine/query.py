@@ -49,18 +49,23 @@ def unlabeled_candidates(run: RunContext, round_: Round) -> list[Hashable]:
         round_: The round.
     """
     readable = run.unreadable.without(round_.pool.unlabeled)
-    if not run.oracle.is_human:
+    skipped = skipped_ids(run)
+    if not skipped:
         return readable
-    skipped = _skipped_ids(run)
     return [image_id for image_id in readable if str(image_id) not in skipped]
 
 
-def _skipped_ids(run: RunContext) -> set[str]:
+def skipped_ids(run: RunContext) -> set[str]:
     """Text of the ids that annotators skipped in the batches so far.
 
     They are not asked for again.
+
+    Args:
+        run: The run.
     """
     skipped: set[str] = set()
+    if not run.oracle.is_human:
+        return skipped
     for folder in batch_folders(run.paths.work_dir):
         skipped.update(LabelStore.read(folder).skipped)
     return skipped

@@ -36,6 +36,7 @@ from mmal.utils.seeding import derive_seed
 from .given_checkpoint import load_given, read_checkpoint
 from .hooks.collect_dir_hook import CollectDirHook
 from .settings import LoopSettings
+from .training_checkpoints import keep_newest_alone, keeps_by_default, remove_superseded
 
 if TYPE_CHECKING:
     from mmal.adapters.base import DataAdapter, ModelAdapter
@@ -281,6 +282,8 @@ class RunnerModel:
         _require_finite(content['state_dict'])
         if is_main_process():
             save_tensors(checkpoint, content)
+            if keeps_by_default(self._cfg):
+                remove_superseded(runner)
         close_global_state(runner)
         del runner, content
         free_memory()
@@ -365,6 +368,7 @@ def _build_runner(cfg: Config) -> Runner:
 def _resumable(cfg: Config) -> Config:
     """A config whose training can be interrupted, and that continues if it was."""
     cfg = copy.deepcopy(cfg)
+    keep_newest_alone(cfg)
     log = MMLogger.get_current_instance()
     cfg.train_dataloader = seeded_loader(cfg.train_dataloader, cfg.randomness.seed)
     hooks = list(cfg.get('custom_hooks') or [])
@@ -394,6 +398,18 @@ def close_global_state(runner: Runner) -> None:
     runner.message_hub.runtime_info.clear()
     for drawing in ('fig_save', 'fig_save_canvas', 'ax_save'):
         setattr(runner.visualizer, drawing, None)
+
+
+def retire_model(runner: Runner) -> None:
+    """Bring a Runner's model to the CPU, out of its wrapper.
+
+    DistributedDataParallel would keep buffers for gradients on the GPU, as large as the model.
+
+    Args:
+        runner: A Runner whose model is not trained.
+    """
+    runner.model = _unwrapped(runner.model).cpu()
+    free_memory()
 
 
 def free_memory() -> None:

@@ -52,6 +52,7 @@ from .initial_set import (
     draw_initial_set,
     label_initial_set,
 )
+from .set_overlap import tell_overlap
 
 KEYS_A_METHOD_MAY_CHANGE = (
     'train_cfg.sampler',
@@ -122,6 +123,7 @@ def open_run(run: RunContext, inputs: Inputs) -> None:
             identities = identify_images(files, run.log)
             checks = check_pool_images(run.data, run.log)
         run_on_rank_zero(lambda: begin_run(run, manifest, checks))
+    run_on_rank_zero(lambda: tell_overlap(run, sets))
     if source is not None:
         run_on_rank_zero(lambda: link_first_model(run, manifest, source))
     if not run_on_rank_zero(lambda: has_initial_labels(run.paths.work_dir)):
@@ -447,5 +449,7 @@ def _record_what_is_labeled(
         # Where nobody labels, the annotations were recorded when the run began.
         digests = current_annotations(run, sets) if run.oracle.is_human else None
         record_initial_labels(run.paths.work_dir, digests)
+        if run.oracle.is_human:
+            tell_overlap(run, sets)
 
     run_on_rank_zero(record)

@@ -22,15 +22,18 @@ from mmal.errors import InputError
 from mmal.fileio.tensors import save_tensors
 from mmal.fileio.text import write_json
 from mmal.influence.api import build_curvature
-from mmal.influence.curvature import Curvature
+from mmal.influence.curvature import Curvature, DoubleBackward
 from mmal.influence.distributed_curvature import SharedCurvature
 from mmal.influence.parameters import restrict_grad, select_parameters, unflatten
+from mmal.influence.second_derivative import NotTwiceDifferentiable
 from mmal.influence.solvers.base import Solver, cosine
 from mmal.registry import SOLVERS
 from mmal.run.layout import RunPaths
+from mmal.utils.gpu_memory import GIB, explain_full_gpu, peak_bytes, reset_peak
 from mmal.utils.progress import track
 
 from .mean_gradient import MeanGradient
+from .memory_limit import cache_limit
 
 if TYPE_CHECKING:
     from mmal.adapters.base import DataAdapter, ModelAdapter
@@ -52,7 +55,8 @@ class StestSettings:
         batch_size: Batch size of the reference gradient; None for that of val_dataloader.
         biases: Whether biases and other one-dimensional parameters count.
         hessian_images: Largest number of labeled images that H is taken from.
-        memory_gb: Largest memory for their cached layer inputs, in GiB.
+        memory_gb: Largest memory for their cached layer inputs, in GiB; on a GPU, at most what it
+            has left.
         max_nonfinite: Share of images whose loss or gradient may be not finite.
     """
 
@@ -103,7 +107,8 @@ def choose_parameters(
         The parameters by name.
 
     Raises:
-        InputError: If a pattern matches nothing, or only what is frozen or does not reach the loss.
+        InputError: If a pattern matches nothing, or only what is frozen or does not reach the loss,
+            or an operator between the loss and the parameters has no second derivative.
     """
     try:
         patterns = settings.params or adapter.last_layers(items)
@@ -118,7 +123,23 @@ def choose_parameters(
             chosen[name] = parameter
     if not chosen:
         raise InputError('StestHook: biases=False leaves no parameter of `params`.')
+    if settings.solver.samples_needed != 0:
+        _require_second_derivative(adapter, items, chosen)
     return chosen
+
+
+def _require_second_derivative(
+    adapter: ModelAdapter, items: Sequence[Any], params: dict[str, nn.Parameter]
+) -> None:
+    """Try one product of the curvature: an operator without a second derivative is refused."""
+    n_params = sum(parameter.numel() for parameter in params.values())
+    vector = next(iter(params.values())).new_zeros(n_params)
+    with adapter.loss_mode(), restrict_grad(adapter.model, params):
+        curvature = DoubleBackward(adapter.losses, [items], params)
+        try:
+            curvature.product(vector)
+        except NotTwiceDifferentiable as e:
+            raise InputError(f'StestHook: {e}') from None
 
 
 def _require_used(
@@ -199,28 +220,33 @@ def solve_s_test(
         log: Receives progress and a summary.
 
     Raises:
-        InputError: If the reference set is empty, or no chosen parameter changes its loss.
+        InputError: If the reference set is empty, no chosen parameter changes its loss, or the
+            GPU's memory does not suffice.
         FloatingPointError: If v or s_test is not finite, or too many images are not; the message
             names the knobs.
     """
     start = time.perf_counter()
+    reset_peak()
     if len(reference) == 0:
         raise InputError('The reference set is empty: it has no image.')
-    params = choose_parameters(settings, adapter, [first_item(reference, 'reference set')])
-    group = Group()
-    seed = group.broadcast(seed)
-    with adapter.loss_mode(), restrict_grad(adapter.model, params):
-        v = reference_gradient(settings, adapter, params, reference, loader, log, group)
-        gradient = MeanGradient(adapter, params, 'labeled set', settings.max_nonfinite, log, group)
-        # A solver that needs no samples is given None.
-        curvature: Any = None
-        if settings.solver.samples_needed != 0:
-            stream = labeled_batches(settings, gradient, labeled, seed, loader, log, group)
-            curvature = _shared_curvature(settings, adapter, stream, params, log, group)
-        gradient.check_nonfinite_share()
-        solution = settings.solver.solve(
-            v, curvature, seed or 0, log.warning, partial(track, logger=log)
-        )
+    with explain_full_gpu('s_test', _full_gpu_cure(settings, loader)):
+        params = choose_parameters(settings, adapter, [first_item(reference, 'reference set')])
+        group = Group()
+        seed = group.broadcast(seed)
+        with adapter.loss_mode(), restrict_grad(adapter.model, params):
+            v = reference_gradient(settings, adapter, params, reference, loader, log, group)
+            gradient = MeanGradient(
+                adapter, params, 'labeled set', settings.max_nonfinite, log, group
+            )
+            # A solver that needs no samples is given None.
+            curvature: Any = None
+            if settings.solver.samples_needed != 0:
+                stream = labeled_batches(settings, gradient, labeled, seed, loader, log, group)
+                curvature = _shared_curvature(settings, adapter, stream, params, log, group)
+            gradient.check_nonfinite_share()
+            solution = settings.solver.solve(
+                v, curvature, seed or 0, log.warning, partial(track, logger=log)
+            )
     if not bool(solution.x.isfinite().all()):
         raise FloatingPointError(
             's_test is not finite. Raise solver.scale, solver.damping or solver.batch_size.'
@@ -237,6 +263,9 @@ def solve_s_test(
         cos_s_test_v=cosine(solution.x, v),
         total_seconds=time.perf_counter() - start,
     )
+    peak = max(group.all_gather(peak_bytes()))
+    if peak:
+        report['gpu_bytes'] = peak
     _log_report(log, report)
     s_test = {}
     for name, tensor in unflatten(solution.x, params).items():
@@ -338,6 +367,15 @@ def labeled_batches(
             yield items
 
 
+def _full_gpu_cure(settings: StestSettings, loader: Mapping[str, Any]) -> str:
+    size = loader.get('batch_size', 1)
+    return (
+        f'Lower StestHook.batch_size (now {settings.batch_size or size}), solver.batch_size (now '
+        f'{settings.solver.batch_size or size}) or StestHook.memory_gb (now '
+        f'{settings.memory_gb:g}), then go on by --resume.'
+    )
+
+
 def _shared_curvature(
     settings: StestSettings,
     adapter: ModelAdapter,
@@ -361,8 +399,9 @@ def _shared_curvature(
             stream,
             params,
             settings.solver.curvature,
-            settings.memory_gb * 2**30,
+            settings.memory_gb * GIB,
             log.info,
+            cache_limit(settings.memory_gb, next(iter(params.values())).device, log),
         )
     if own is not None and group.world == 1:
         return own

@@ -86,8 +86,10 @@ class InfluenceAttribution:
                 gradients = adapter.pseudo_gradients(
                     items[chunk], image_ids[chunk], self._params, self._rule
                 )
-                for gradient in gradients.detach():
-                    products = unflatten(-gradient * direction, self._params)
+                # one transfer for all of them
+                products_by_item = (-gradients.detach() * direction).cpu()
+                for item_products in products_by_item:
+                    products = unflatten(item_products, self._params)
                     parts.append(self._split(products, self._class_of_row))
         return parts
 

@@ -44,7 +44,7 @@ class SelectionEntry(TypedDict):
 
     Attributes:
         id: Id of the image.
-        rank: Place in the ranking, from 0.
+        rank: Place among the selected images, from 0.
         score: Score in ``scores.csv``; None where it is not finite.
         predictions: What the model sees in the image, see
             :meth:`mmal.adapters.base.ModelAdapter.predictions`. None are there for an image that

@@ -14,6 +14,7 @@ from .last_layer_curvature import AffineCurvature, NotLast
 from .last_layers import find_last_layers
 from .output_hessian import OutputHessian
 from .parameters import flatten, gradient, matches, restrict_grad, select_parameters, unflatten
+from .second_derivative import NotTwiceDifferentiable
 from .solvers.base import Solution, cosine
 from .solvers.cg import CG
 from .solvers.dense import Dense
@@ -33,6 +34,7 @@ __all__ = [
     'LiSSA',
     'NotAffine',
     'NotLast',
+    'NotTwiceDifferentiable',
     'OutputHessian',
     'SharedCurvature',
     'Solution',

@@ -72,6 +72,7 @@ def build_curvature(
     kind: str = 'hessian',
     max_bytes: float = math.inf,
     log: Callable[[str], None] = print,
+    max_device_bytes: float = math.inf,
 ) -> Curvature:
     """Build the cheapest curvature that is right.
 
@@ -94,6 +95,8 @@ def build_curvature(
         max_bytes: Most memory for cached layer inputs and blocks, or for the batches themselves, in
             bytes. Defaults to no limit.
         log: Receives which curvature was chosen and why, one line per event. Defaults to print.
+        max_device_bytes: Most memory for what is cached on the model's device, in bytes. Batches
+            are not, they lie where they lay. Defaults to no limit.
 
     Returns:
         The mean curvature of the losses.
@@ -115,11 +118,12 @@ def build_curvature(
         log(text)
         return DoubleBackward(losses, batches_within_memory([first], batches, max_bytes), params)
 
+    max_cached_bytes = min(max_bytes, max_device_bytes)
     for batch in batches:
-        if curvature.nbytes >= max_bytes:
+        if curvature.nbytes >= max_cached_bytes:
             log(
                 f'Curvature from the first {len(curvature)} mini-batches: '
-                f'{max_bytes / 2**30:.1f} GiB are full.'
+                f'{max_cached_bytes / 2**30:.1f} GiB are full.'
             )
             break
         curvature.add(losses, batch)

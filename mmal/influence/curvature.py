@@ -10,9 +10,12 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .parameters import gradient
+from .second_derivative import require_second_derivative
 
 
-def hvp(loss: Tensor, params: dict[str, nn.Parameter], vector: Tensor) -> Tensor:
+def hvp(
+    loss: Tensor, params: dict[str, nn.Parameter], vector: Tensor, check: bool = True
+) -> Tensor:
     r"""Compute a Hessian-vector product :math:`\nabla^2 l \cdot h` by double backward.
 
     >>> model = nn.Linear(2, 1, bias=False)
@@ -25,14 +28,21 @@ def hvp(loss: Tensor, params: dict[str, nn.Parameter], vector: Tensor) -> Tensor
             Hessian.
         params: The parameters the Hessian is restricted to, P values in all.
         vector: h, shape (P,).
+        check: Whether to follow the graph and refuse operators without a second derivative.
+            Defaults to True.
 
     Returns:
         The product, shape (P,), without a graph.
+
+    Raises:
+        NotTwiceDifferentiable: If an operator on the way has no second derivative.
     """
     grad = gradient(loss, params, create_graph=True)
     # the loss is linear in the parameters or does not reach them
     if not grad.requires_grad:
         return vector.new_zeros(vector.shape)
+    if check:
+        require_second_derivative(loss, [grad])
     return gradient(grad @ vector, params).detach()
 
 
@@ -101,7 +111,8 @@ class DoubleBackward:
     r"""The Hessian by double backward, for any model and parameters.
 
     It is the mean :math:`\frac{1}{N} \sum_i \nabla^2 l(z_i)` over samples. The model runs at every
-    product.
+    product. Every operator between the losses and the parameters must have a second derivative; the
+    first product is checked for that.
 
     >>> model, x = nn.Linear(2, 1, bias=False), torch.tensor([[1.0, 2.0], [3.0, 0.0]])
     >>> losses = lambda batch: model(batch)[:, 0].square() / 2  # their Hessians are x_i x_i^T
@@ -132,6 +143,7 @@ class DoubleBackward:
         self._batches = list(batches)
         self.params = params
         self.evaluations = 0
+        self._checked = False
 
     def __len__(self) -> int:
         """Return the number of mini-batches."""
@@ -168,7 +180,8 @@ class DoubleBackward:
             # fused attention has no second derivative
             with sdpa_kernel(SDPBackend.MATH):
                 losses = self._losses(samples)
-                total += hvp(losses.sum(), self.params, vector)
+                total += hvp(losses.sum(), self.params, vector, check=not self._checked)
+            self._checked = True
             n_samples += len(losses)
         self.evaluations += n_samples
         return torch.cat([total, total.new_tensor([n_samples])])

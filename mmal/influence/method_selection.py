@@ -4,10 +4,14 @@ A fast method may be wrong for a model it was not written for: a weight used beh
 back, or a loss that ties samples together. So the methods are tried in order of speed on the first
 batch and compared with gradients from plain autograd. A batch whose gradients are all zero, or not
 finite, proves nothing, and the next batch is checked too.
+
+On one batch a right method may differ as well: rounding errors may move a prediction across a
+threshold. So more batches may be asked before a method is given up.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +19,9 @@ from torch import Tensor
 
 from .affine import NotAffine
 from .directional_derivative import agree
+
+AGREEMENTS = 3
+"""Informative batches on which a method must agree if it has differed on another."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +106,11 @@ class MethodSelector:
         fallback: Name of the method to take if no other agrees. It is trusted: it is not run in a
             check. Defaults to None: it is an error that none agrees.
         errors: Exceptions by which a method shows that it does not apply. Others are raised.
-        max_checks: Number of batches to check at most, while they are not informative. Defaults to
-            None: no limit.
+        max_checks: Number of batches to check at most, while they are not informative or a method
+            is in doubt. Defaults to None: no limit.
+        max_differences: Number of batches on which a method must give other values before it is
+            given up. One that has differed on fewer is in doubt until it has agreed on
+            :data:`AGREEMENTS` informative batches. Defaults to 1.
         rtol: Largest difference that counts as agreement, relative to |s| |grad l|. Defaults to
             1e-3.
 
@@ -115,6 +125,7 @@ class MethodSelector:
         fallback: str | None = None,
         errors: tuple[type[Exception], ...] = (NotAffine, NotImplementedError, RuntimeError),
         max_checks: int | None = None,
+        max_differences: int = 1,
         rtol: float = 1e-3,
     ) -> None:
         self.method: str | None = None
@@ -123,6 +134,9 @@ class MethodSelector:
         self._fallback = fallback
         self._errors = errors
         self._checks_left = max_checks
+        self._max_differences = max_differences
+        self._differences: Counter[str] = Counter()
+        self._agreements: Counter[str] = Counter()
         self._rtol = rtol
 
     def settle(self, method: str, reason: str = '') -> None:
@@ -143,7 +157,7 @@ class MethodSelector:
         reference: Reference,
         direction: Tensor,
     ) -> Selection:
-        """Take the first method that agrees with the reference on this batch.
+        """Take the first method that agrees with the reference on this batch and is not given up.
 
         Args:
             methods: Methods by name, the fastest first. Each returns the derivatives of the batch's
@@ -181,13 +195,17 @@ class MethodSelector:
         expected_list = [float(derivative) for derivative in expected.values()]
         rejections = []
         for name, method in methods.items():
+            if self._differences.get(name, 0) >= self._max_differences:
+                continue
             try:
                 values = method()
             except self._errors as error:
                 rejections.append(Rejection(name, _first_line(error), [], expected_list))
                 continue
             if self._agrees(values, expected, reference, direction):
+                self._agreements[name] += int(reference.informative)
                 return name, values, rejections
+            self._differences[name] += 1
             rejections.append(Rejection(name, None, values.tolist(), expected_list))
         return None, None, rejections
 
@@ -209,7 +227,22 @@ class MethodSelector:
     def _count_check(self, informative: bool) -> None:
         if self._checks_left is not None:
             self._checks_left -= 1
-        self.settled = informative or self._checks_left == 0
+        in_doubt = self._methods_in_doubt()
+        if informative and not in_doubt:
+            self.settled = True
+        elif self._checks_left == 0:
+            self.settled = True
+            if self.method in in_doubt and self._fallback is not None:
+                self.settle(self._fallback, f'{self.method} stays in doubt')
+
+    def _methods_in_doubt(self) -> list[str]:
+        """Methods that have differed on a batch, but not often enough to be given up."""
+        in_doubt = []
+        for name, differences in self._differences.items():
+            given_up = differences >= self._max_differences
+            if not given_up and self._agreements[name] < AGREEMENTS:
+                in_doubt.append(name)
+        return in_doubt
 
 
 def _first_line(error: Exception) -> str:

@@ -7,9 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from .second_derivative import require_second_derivative
+
 MAX_CHANNELS = 128
 """Outputs with more channels are not cut into blocks; their products go through the loss's own
 graph."""
+
+MAX_MATRICES = 16_000
+"""Number of matrices whose eigenvectors are found at once; cuSOLVER refuses about twice as many."""
 
 RTOL = 1e-3
 """Relative difference up to which a product by blocks counts as equal to that of the graph."""
@@ -43,8 +48,8 @@ class OutputHessian:
         clamped: False after :meth:`clamp` if some output has no blocks to clamp, otherwise True.
 
     Raises:
-        RuntimeError: If the loss does not depend on the outputs by operators that have a second
-            derivative.
+        NotTwiceDifferentiable: If an operator between outputs and loss has no second derivative.
+        RuntimeError: If one is not implemented.
     """
 
     def __init__(self, loss: Tensor, outs: Sequence[Tensor], channel_dims: Sequence[int]) -> None:
@@ -55,6 +60,7 @@ class OutputHessian:
                 loss, self._outs, create_graph=True, allow_unused=True, materialize_grads=True
             )
         )
+        require_second_derivative(loss, self._grads)
         self.clamped = True
         self._parts = self._find_parts()
         self._by_graph: list[int] = []
@@ -125,12 +131,8 @@ class OutputHessian:
 
     def _find_parts(self) -> list[_Part]:
         """For every output its blocks, None where the loss is linear, or the mark of the graph."""
-        generator = torch.Generator().manual_seed(0)
         # Gaussian: signs alone cannot tell a block from a diagonal where they happen to be equal
-        probes: list[Tensor] = []
-        for out in self._outs:
-            noise = torch.randn(out.shape, generator=generator, dtype=torch.double)
-            probes.append(noise.to(out))
+        probes = _gaussian_like(self._outs)
         expected = self._product_by_graph(probes)
         ones = [torch.ones_like(out) for out in self._outs]
         row_sums = self._product_by_graph(ones)
@@ -266,13 +268,58 @@ class _Blocks:
     def clamp(self) -> _Blocks:
         """Its positive semi-definite part."""
         symmetric = (self._blocks + self._blocks.mT) / 2
-        values, vectors = torch.linalg.eigh(symmetric)
-        clamped = (vectors * values.clamp(min=0)[:, None]) @ vectors.mT
+        pieces = torch.split(symmetric, MAX_MATRICES)
+        clamped = torch.cat([_psd_part(piece) for piece in pieces])
         return _Blocks(clamped, self._rows, self._dim)
 
 
 _Part = _Diagonal | _Blocks | _Graph | None
 """How the Hessian of one output is kept; None if it is zero."""
+
+
+def _gaussian_like(outs: Sequence[Tensor]) -> list[Tensor]:
+    """Normal random numbers for each output, made on its device; always the same."""
+    generator: torch.Generator | None = None
+    probes: list[Tensor] = []
+    for out in outs:
+        if generator is None:
+            generator = torch.Generator(device=out.device).manual_seed(0)
+        noise = torch.randn(out.shape, generator=generator, dtype=torch.double, device=out.device)
+        probes.append(noise.to(out))
+    return probes
+
+
+def _psd_part(matrices: Tensor) -> Tensor:
+    """Positive semi-definite parts of symmetric matrices, shape (L, C, C).
+
+    Raises:
+        FloatingPointError: If the eigenvectors do not give the matrices back.
+    """
+    values, vectors = torch.linalg.eigh(matrices)
+    if not _gives_back(matrices, values, vectors):
+        # Batched solvers of GPUs have returned vectors that were not orthonormal.
+        values, vectors = _eigh_on_cpu(matrices)
+        if not _gives_back(matrices, values, vectors):
+            raise FloatingPointError(
+                "The eigenvectors of the loss's second derivatives do not give these back. Look "
+                "for images with an extreme loss, or take solver.curvature='hessian'."
+            )
+    psd_part: Tensor = (vectors * values.clamp(min=0)[:, None]) @ vectors.mT
+    return psd_part
+
+
+def _eigh_on_cpu(matrices: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues and eigenvectors by LAPACK in float64, brought back to the matrices' device."""
+    values, vectors = torch.linalg.eigh(matrices.cpu().double())
+    return values.to(matrices), vectors.to(matrices)
+
+
+def _gives_back(matrices: Tensor, values: Tensor, vectors: Tensor) -> bool:
+    """Whether each matrix is V diag(w) V^T; one that is not finite is given back as NaN."""
+    product = (vectors * values[:, None]) @ vectors.mT
+    difference = (product - matrices).flatten(1).norm(dim=1)
+    size = matrices.flatten(1).norm(dim=1)
+    return not bool((difference > RTOL * size).any())
 
 
 def _only_in_graph(parts: Sequence[_Part], vectors: Sequence[Tensor]) -> list[Tensor | None]:

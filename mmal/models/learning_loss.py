@@ -17,6 +17,7 @@ from mmal.adapters.features import pooled, recorded
 from mmal.adapters.model_modes import eval_mode, loss_evaluation_mode, stub_method
 from mmal.errors import InputError
 from mmal.registry import MODELS
+from mmal.utils.rng import preserve_torch_rng_state
 
 TRIAL_SIDE = 64
 """Width and height in pixels of the image of the trial run that counts channels."""
@@ -218,11 +219,10 @@ def _image_losses(
         data_samples: Annotations of the images.
         model_features: What ``extract_feat`` returned for all images together.
     """
-    devices = [inputs.device] if inputs.is_cuda else []
     # Under mixed precision features are halves, and the loss mode switches autocast off.
     model_features = tree_map(_to_float, model_features)
     losses = []
-    with loss_evaluation_mode(model), torch.random.fork_rng(devices=devices):
+    with loss_evaluation_mode(model), preserve_torch_rng_state():
         for i, image_features in enumerate(unbatch(model_features, len(data_samples))):
             with stub_method(model, 'extract_feat', image_features):
                 parts = original(inputs[i : i + 1], data_samples[i : i + 1])

@@ -47,10 +47,10 @@ def spend(
 ) -> list[ImageId]:
     """Take candidates in order until the budget is spent.
 
-    Only the last one taken may overshoot the budget.
+    Only the last one taken may overshoot the budget. No candidate after it is asked for.
 
     Args:
-        candidates: Image ids, best first.
+        candidates: Image ids, or what stands for them, best first.
         budget: What may be spent, in the unit of ``cost``.
         cost: Gives the cost of labeling an image. It is called only for images that are taken,
             since it may reveal labels.
@@ -59,12 +59,14 @@ def spend(
         Ids of the images taken, best first.
     """
     taken: list[ImageId] = []
+    if budget <= 0:
+        return taken
     spent: float = 0
     for image_id in candidates:
-        if spent >= budget:
-            break
         taken.append(image_id)
         spent += cost(image_id)
+        if spent >= budget:
+            break
     return taken
 
 

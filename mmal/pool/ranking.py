@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +31,7 @@ def ranked(
     purpose: str,
     first: Sequence[Hashable] = (),
     boxes: Mapping[Any, int] | None = None,
+    last: Collection[Hashable] = (),
 ) -> Ranked:
     """Rank ids by ascending score, whatever the order they come in.
 
@@ -41,14 +42,16 @@ def ranked(
         first: Ids that come before all others, in this order. Defaults to none.
         boxes: Number of confident predictions by image id, of those that have one. Defaults to
             None: of no image.
+        last: Ids that come after all others whose scores are finite, by their scores. Defaults to
+            none.
     """
     ids = in_order(value)
     values = np.fromiter(map(value.__getitem__, ids), np.float64, len(ids))
     box_counts = boxes or {}
     counts = np.fromiter((box_counts.get(i, -1) for i in ids), np.int64, len(ids))
     places = _places_by_value(values, seed, purpose)
-    if first:
-        places = _move_to_front(places, ids, first)
+    if first or last:
+        places = _move_to_ends(places, ids, values, first, last)
     return Ranked(_id_column(ids)[places], values[places], counts[places])
 
 
@@ -66,13 +69,21 @@ def _places_by_value(values: NDArray[np.float64], seed: int, purpose: str) -> ND
     return mixed[by_value]
 
 
-def _move_to_front(
-    places: NDArray[np.intp], ids: list[Any], first: Sequence[Hashable]
+def _move_to_ends(
+    places: NDArray[np.intp],
+    ids: list[Any],
+    values: NDArray[np.float64],
+    first: Sequence[Hashable],
+    last: Collection[Hashable],
 ) -> NDArray[np.intp]:
-    """The places with those of the ids in ``first`` before all others."""
-    rank_of = {image_id: rank for rank, image_id in enumerate(first)}
-    others = len(rank_of)
+    """The places with those of the ids in ``first`` before, and those in ``last`` after all
+    others that have a finite value.
+    """
+    others = len(first)
+    rank_of = dict.fromkeys(last, others + 1)
+    rank_of.update((image_id, rank) for rank, image_id in enumerate(first))
     ranks = np.fromiter((rank_of.get(i, others) for i in ids), np.int64, len(ids))
+    ranks[~np.isfinite(values) & (ranks == others)] = others + 2
     return places[np.argsort(ranks[places], kind='stable')]
 
 

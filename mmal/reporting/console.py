@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from mmal.run.copies import describe_left_out, left_out_of_run
 from mmal.run.history import markdown_table, read_points
 from mmal.run.layout import RunPaths
 
@@ -26,6 +27,9 @@ def log_run_summary(work_dir: str | Path, logger: logging.Logger, reason: str = 
             'checkpoint.pth, metrics.json and, but for the last one, scores.csv, selected.json and '
             'labeled.json.'
         )
+    left_out = left_out_of_run(work_dir)
+    if left_out:
+        logger.info(f'In all queries {describe_left_out(left_out)}.')
     if reason:
         logger.info(reason)
     if paths.report.exists():

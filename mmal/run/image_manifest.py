@@ -116,6 +116,19 @@ def _relative_to_common_folder(paths: Iterable[str]) -> dict[str, str]:
     return {os.path.relpath(path, root): path for path in paths}
 
 
+def recorded_digests(work_dir: str | Path) -> dict[str, str]:
+    """Read the checksums of the pool's files that were there when the run began.
+
+    Args:
+        work_dir: Work directory of the run.
+
+    Returns:
+        SHA-256 by text of the image id; empty for a run without a record (``check_images=False``).
+    """
+    rows = _read_rows(RunPaths(Path(work_dir)).images)
+    return {row['id']: row['sha256'] for row in rows}
+
+
 def _read_rows(file: Path) -> list[dict[str, str]]:
     """Rows of files that were there. None if there is no record."""
     if not file.exists():

@@ -84,6 +84,16 @@ class RoundPaths(BatchPaths):
         """How s_test was solved."""
         return self.artifact('s_test').with_suffix('.json')
 
+    @property
+    def near_copies(self) -> Path:
+        """Images that the sampler ranked last because their features are almost another's."""
+        return self.folder / 'near_copies.json'
+
+    @property
+    def copies(self) -> Path:
+        """Images that the query left out because they are copies."""
+        return self.folder / 'copies.json'
+
     def artifact(self, phase: str) -> Path:
         """The file that a phase leaves.
 

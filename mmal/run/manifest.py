@@ -22,6 +22,7 @@ from mmal.utils.config import flat, moved_paths
 from .batch_checksums import record_checksums
 from .image_manifest import pool_change
 from .layout import RunPaths
+from .overlap import SetOverlap
 
 RECOVERY_HINT = (
     'Put back a whole copy, or go back to the last state that is whole by --resume verified.'
@@ -109,6 +110,8 @@ class Manifest(TypedDict, total=False):
         files: Checksums of the files that the run began with, by name.
         batch: Checksums of the files of the initial batch, by name.
         history: Resumptions with other settings.
+        overlap: What the reference set and the evaluation set have in common; absent where they
+            cannot be compared.
     """
 
     seed: int
@@ -121,6 +124,7 @@ class Manifest(TypedDict, total=False):
     files: dict[str, str]
     batch: dict[str, str]
     history: list[HistoryEntry]
+    overlap: SetOverlap
 
 
 def build_manifest(
@@ -418,6 +422,22 @@ def record_initial_batch(work_dir: str | Path, batch: dict[str, str]) -> None:
     """
     manifest = read_manifest(work_dir)
     manifest['batch'] = batch
+    _save(work_dir, manifest)
+
+
+def record_overlap(work_dir: str | Path, overlap: SetOverlap | None) -> None:
+    """Record what the reference set and the evaluation set have in common.
+
+    Args:
+        work_dir: Work directory of the run.
+        overlap: What they have in common; None where they cannot be compared.
+    """
+    manifest = read_manifest(work_dir)
+    if manifest.get('overlap') == overlap:
+        return
+    manifest.pop('overlap', None)
+    if overlap is not None:
+        manifest['overlap'] = overlap
     _save(work_dir, manifest)
 
 

@@ -25,12 +25,15 @@ class PhaseRecord(TypedDict, total=False):
 
     Attributes:
         seconds: Duration of the phase.
+        gpu_bytes: Most GPU memory that tensors took in any process, in bytes. Absent without a GPU,
+            and for phases that do not record it.
         sha256: Checksum of its artifact. While the artifact is being replaced it is a list of the
             checksums that the artifact may have.
         batch: Checksums of the files of the labeled batch, by name. Only the last phase has it.
     """
 
     seconds: float
+    gpu_bytes: int
     sha256: str | list[str]
     batch: dict[str, str]
 
@@ -126,7 +129,7 @@ class RoundState:
                 corruption[phase] = message
         return corruption
 
-    def finish(self, phase: str, seconds: float) -> None:
+    def finish(self, phase: str, seconds: float, gpu_bytes: int = 0) -> None:
         """Record that a phase is finished; its artifact must have been written.
 
         Only rank 0 calls it.
@@ -134,9 +137,13 @@ class RoundState:
         Args:
             phase: Name of the phase.
             seconds: Duration of the phase.
+            gpu_bytes: Most GPU memory that tensors took in any process, in bytes. Defaults to 0:
+                there is nothing to record.
         """
         self.invalidate_from(phase)
         entry = PhaseRecord(seconds=seconds, sha256=digest_file(self.artifact(phase)))
+        if gpu_bytes:
+            entry['gpu_bytes'] = gpu_bytes
         if phase == 'label':
             entry['batch'] = record_checksums(self.paths.folder)
         self.record[phase] = entry

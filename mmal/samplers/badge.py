@@ -17,6 +17,7 @@ from .algorithms.count_sketch import count_sketch
 from .algorithms.kmeans_pp import kmeans_pp
 from .base import BaseSampler, ImageIds, Query, Scores
 from .features import FeatureVector, known_ids, stack_finite
+from .placement import device_with_room
 from .pool_pass import PassResult, run_over_pool
 
 
@@ -66,7 +67,9 @@ class BadgeSampler(BaseSampler):
         order = []
         if ids:
             seed = derive_seed(query.seed, f'badge/{query.round}')
-            rows, squared_distance = kmeans_pp(points, query.budget, seed)
+            # Only rank 0 has ids, and with them points.
+            device = device_with_room(query.adapter().model, 2 * points.nbytes)
+            rows, squared_distance = kmeans_pp(points.to(device), query.budget, seed)
             closeness = -squared_distance
             values.update(zip(ids, closeness.tolist(), strict=True))
             order = [ids[row] for row in rows]

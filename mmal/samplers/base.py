@@ -95,6 +95,8 @@ class Scores:
         pseudo_boxes: Number of confident predictions by id, where the sampler makes predictions.
         unreadable: Reason by id for images that could not be loaded. They have no score.
         nonfinite: Ids whose score is not finite. They rank last.
+        near_copies: Id of the image that it resembles, by the id of each image that is to be
+            labeled after all others because its features are almost those of another, best first.
     """
 
     value: dict[ImageId, float]
@@ -102,6 +104,7 @@ class Scores:
     pseudo_boxes: dict[ImageId, int] = field(default_factory=dict)
     unreadable: Reasons = field(default_factory=dict)
     nonfinite: ImageIds = field(default_factory=list)
+    near_copies: dict[ImageId, ImageId] = field(default_factory=dict)
 
     @classmethod
     def from_findings(
@@ -123,7 +126,8 @@ class Scores:
         return cls(value, pseudo_boxes=pseudo_boxes, unreadable=unreadable)
 
     def ranked(self, seed: int, purpose: str) -> Ranked:
-        """Rank all images: those of ``order`` first, then the others by ascending score.
+        """Rank all images: those of ``order`` first, then the others by ascending score, then
+        near-copies.
 
         Args:
             seed: Seed of the run. Ties are broken by the seed, the purpose and the ids.
@@ -132,7 +136,7 @@ class Scores:
         Returns:
             Ids, scores and numbers of predictions as columns, best first.
         """
-        return ranked(self.value, seed, purpose, self.order, self.pseudo_boxes)
+        return ranked(self.value, seed, purpose, self.order, self.pseudo_boxes, self.near_copies)
 
     def ranking(self, seed: int, purpose: str) -> ImageIds:
         """Rank all images and return their ids.

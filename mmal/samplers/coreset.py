@@ -15,6 +15,7 @@ from mmal.registry import SAMPLERS
 from .algorithms.kcenter import kcenter_greedy
 from .base import BaseSampler, Query, Scores
 from .features import check_layers, extract_features, known_ids, stack_finite
+from .placement import device_with_room
 
 
 @SAMPLERS.register_module()
@@ -96,7 +97,10 @@ class CoresetSampler(BaseSampler):
             return parts
 
         points, centers = group.scatter(shares)
-        chosen, distance = kcenter_greedy(points, centers, query.budget, group=group)
+        device = device_with_room(query.adapter().model, 2 * (points.nbytes + centers.nbytes))
+        chosen, distance = kcenter_greedy(
+            points.to(device), centers.to(device), query.budget, group=group
+        )
         # Only rank 0, whose scores count, has ids.
         order = []
         if ids:

@@ -17,8 +17,7 @@ from mmal.run.layout import RoundPaths
 from mmal.utils.nonfinite import check_nonfinite_share
 
 from .base import BaseSampler, ImageIds, Query, ScoreAndCount, Scores
-from .diversity import select_diverse
-from .features import check_layers
+from .near_copies import MAX_COSINE, NearCopyRule
 from .pool_pass import PassResult, run_over_pool
 
 MIN_COST = 1e-9
@@ -53,11 +52,11 @@ class InfluenceSampler(BaseSampler):
             will take. Both are predicted (:class:`~mmal.pool.cost_model.CostModel`). Boxes are the
             pseudo-boxes, at least 1, until two labeled rounds allow a better prediction. Seconds
             need labels that came with their time. Defaults to None: nothing.
-        max_cosine: Largest cosine, -1 to 1, of the features of two images of one query: of images
-            that resemble each other more, only the most helpful is taken. The mean feature is
-            subtracted before. It takes a second pass over the most helpful images. Where the whole
-            pool does not have so many images that differ, the most helpful of the others fill the
-            query. Defaults to None: every image by itself.
+        max_cosine: Largest cosine, -1 to 1, of the features of two images that are no near-copies.
+            A near-copy of a labeled image, or of one that ranks above it, is ranked last, see
+            :class:`~mmal.samplers.near_copies.NearCopyRule`. None keeps the plain ranking, and
+            saves the features of the labeled images and of a few budgets of the best ones.
+            Defaults to 0.9.
         layers: Names of the modules whose outputs are those features. Defaults to None: what goes
             into the last layers.
         batch_size: Number of images per batch. It changes influences by rounding errors only,
@@ -79,7 +78,7 @@ class InfluenceSampler(BaseSampler):
         top_k: int = 1,
         scale_by_boxes: bool = False,
         cost: str | None = None,
-        max_cosine: float | None = None,
+        max_cosine: float | None = MAX_COSINE,
         layers: list[str] | None = None,
         batch_size: int | None = None,
         max_nonfinite: float = 0.1,
@@ -91,13 +90,10 @@ class InfluenceSampler(BaseSampler):
             raise ValueError(f'{name}: expected top_k >= 1, got {top_k}.')
         if cost not in (None, BudgetUnit.BOX, BudgetUnit.SECOND):
             raise ValueError(f"{name}: expected cost=None, 'box' or 'second', got {cost!r}.")
-        if max_cosine is not None and not -1 <= max_cosine < 1:
-            raise ValueError(f'{name}: expected -1 <= max_cosine < 1, got {max_cosine}.')
         self.rule = PseudoLabels(score_thr=score_thr, top_k=top_k)
         self.scale_by_boxes = scale_by_boxes
         self.cost = cost
-        self.max_cosine = max_cosine
-        self.layers = layers
+        self.near_copies = NearCopyRule(name, max_cosine, layers, batch_size)
         self.batch_size = batch_size
         self.max_nonfinite = max_nonfinite
 
@@ -115,8 +111,7 @@ class InfluenceSampler(BaseSampler):
         """
         if data.has_boxes:
             self._require_one_label()
-        if self.max_cosine is not None:
-            check_layers(self.layers, model)
+        self.near_copies.check(model)
 
     def _require_one_label(self) -> None:
         """Refuse K > 1 for a detector."""
@@ -133,8 +128,7 @@ class InfluenceSampler(BaseSampler):
             query: The images to score, and the folder that holds s_test.
 
         Returns:
-            The influences, weighted by boxes and cost if asked. With ``max_cosine`` the chosen
-            images are the order.
+            The influences, weighted by boxes and cost if asked.
 
         Raises:
             InputError: If ``top_k`` is given for a detector, or no labeling time is known for
@@ -148,13 +142,7 @@ class InfluenceSampler(BaseSampler):
             weighted[image_id] = (influence * weight, n_boxes)
         scores = Scores.from_findings(weighted, unreadable).record_nonfinite(query.logger)
         self._check_nonfinite(scores)
-        if self.max_cosine is not None:
-            purpose = f'ties/{query.round}'
-            ranking = run_on_rank_zero(lambda: scores.finite_ranking(query.seed, purpose))
-            scores.order = select_diverse(
-                query, ranking, self.max_cosine, self.layers, self.batch_size
-            )
-        return scores
+        return self.near_copies.apply(query, scores)
 
     def _check_nonfinite(self, scores: Scores) -> None:
         """Stop all processes if too many of the scores, which rank 0 has, are not finite."""

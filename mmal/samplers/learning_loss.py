@@ -14,6 +14,7 @@ from mmal.pool.order import first_shuffled
 from mmal.registry import SAMPLERS
 
 from .base import BaseSampler, ImageIds, Query, Scores
+from .near_copies import MAX_COSINE, NearCopyRule
 from .pool_pass import run_over_pool
 
 
@@ -28,16 +29,30 @@ class LearningLossSampler(BaseSampler):
 
     Args:
         subset: Size of the random subset; at least the budget is taken. Defaults to 10000.
+        max_cosine: Largest cosine, -1 to 1, of the features of two images that are no near-copies.
+            A near-copy of a labeled image, or of one that ranks above it, is ranked last, see
+            :class:`~mmal.samplers.near_copies.NearCopyRule`. None keeps the plain ranking, and
+            saves the features of the labeled images and of a few budgets of the best ones.
+            Defaults to 0.9.
+        layers: Names of the modules whose outputs are those features. Defaults to None: what goes
+            into the last layers.
         batch_size: Number of images per batch. Defaults to None: that of ``val_dataloader``.
 
     Raises:
         ValueError: If an argument is out of range.
     """
 
-    def __init__(self, subset: int = 10000, batch_size: int | None = None) -> None:
+    def __init__(
+        self,
+        subset: int = 10000,
+        max_cosine: float | None = MAX_COSINE,
+        layers: list[str] | None = None,
+        batch_size: int | None = None,
+    ) -> None:
         if subset < 1:
             raise ValueError(f'LearningLossSampler: expected subset >= 1, got {subset}.')
         self.subset = subset
+        self.near_copies = NearCopyRule(type(self).__name__, max_cosine, layers, batch_size)
         self.batch_size = batch_size
 
     def check(self, data: DataAdapter, images: int, model: nn.Module) -> None:
@@ -49,9 +64,11 @@ class LearningLossSampler(BaseSampler):
             model: The model as built from the config, not wrapped.
 
         Raises:
-            InputError: If the model has no such module.
+            InputError: If the model has no such module, or a name in ``layers`` is needed and is
+                not that of a module.
         """
         _loss_prediction(model)
+        self.near_copies.check(model)
 
     def score(self, query: Query) -> Scores:
         """Predict the loss of the images of the subset.
@@ -80,7 +97,7 @@ class LearningLossSampler(BaseSampler):
 
         values, unreadable = run_over_pool(query, predict_batch, subset, batch_size=self.batch_size)
         scores = Scores(values, unreadable=unreadable)
-        return scores.record_nonfinite(query.logger)
+        return self.near_copies.apply(query, scores.record_nonfinite(query.logger))
 
 
 def _loss_prediction(model: nn.Module) -> LossPrediction:

@@ -13,6 +13,7 @@ from mmengine import dist
 from mmal.adapters.base import ImageId
 from mmal.adapters.loading import Unreadable, batches
 from mmal.distributed.rank_zero import run_on_rank_zero
+from mmal.utils.gpu_memory import explain_full_gpu
 from mmal.utils.progress import track
 
 from .base import ImageIds, Query, Reasons
@@ -67,6 +68,7 @@ def run_over_pool(
         by :func:`~mmal.distributed.rank_zero.run_on_rank_zero`.
 
     Raises:
+        InputError: If the GPU's memory does not suffice for a batch.
         RuntimeError: If none of ten images or more could be loaded by any process, or if findings
             were lost.
     """
@@ -82,7 +84,11 @@ def run_over_pool(
     world = dist.get_world_size()
     own_ids = _own_share(ids, finished, size, dist.get_rank(), world)
     buffer = _Buffer(cache)
-    with mode():
+    cure = (
+        'Lower batch_size of the sampler, or of val_dataloader where the sampler has none, then go '
+        'on by --resume.'
+    )
+    with explain_full_gpu(f'{title}, with batches of {size} images', cure), mode():
         for findings, unreadable in _predictions(query, predict_batch, own_ids, title, size):
             buffer.add(findings, unreadable)
     if world > 1:

@@ -23,6 +23,7 @@ from .algorithms.kmedoids import kmedoids
 from .algorithms.matching_similarity import matching_similarity
 from .base import BaseSampler, ImageIds, Query, ScoreAndCount, Scores
 from .features import known_ids
+from .placement import device_with_room
 from .pool_pass import run_over_pool
 from .uncertainty import entropy
 
@@ -217,7 +218,7 @@ class PPALSampler(BaseSampler):
         """Sum of the boxes' entropies, each times the weight of its class."""
         p = detections.scores
         outcomes = torch.stack([p, 1 - p], 1).double()
-        box_weights = weights.to(p.device)[detections.labels]
+        box_weights = weights[detections.labels]
         weighted = entropy(outcomes) * box_weights
         return float(weighted.sum())
 
@@ -251,13 +252,11 @@ class PPALSampler(BaseSampler):
             boxes = boxes.tensor
         if not len(boxes) or not len(detections):
             return torch.zeros(len(boxes), dtype=torch.double)
-        predicted_boxes = detections.bboxes
-        predicted_labels = detections.labels.cpu()
-        iou = box_iou(boxes.to(predicted_boxes), predicted_boxes)
-        overlap = iou.cpu().double()
-        confidence = detections.scores.cpu().double()
+        iou = box_iou(boxes.to(detections.bboxes), detections.bboxes)
+        overlap = iou.double()
+        confidence = detections.scores.double()
         quality = confidence[None] ** self.xi * overlap ** (1 - self.xi)
-        is_same_class = truth.labels[:, None] == predicted_labels[None]
+        is_same_class = truth.labels[:, None] == detections.labels[None]
         best: Tensor = (quality * is_same_class).amax(1)
         return best
 
@@ -273,9 +272,9 @@ class PPALSampler(BaseSampler):
             for detections in detector.detect(items, self.score_thr, with_features=True):
                 order = detections.scores.argsort(descending=True, stable=True)
                 top = order[: self.max_boxes]
-                features = detections.features[top].cpu().numpy()
-                scores = detections.scores[top].cpu().numpy()
-                labels = detections.labels[top].cpu().numpy()
+                features = detections.features[top].numpy()
+                scores = detections.scores[top].numpy()
+                labels = detections.labels[top].numpy()
                 findings.append((features, scores, labels))
             return findings
 
@@ -286,14 +285,16 @@ class PPALSampler(BaseSampler):
         # Only rank 0 has findings.
         if not ids:
             return []
+        # The matrix of similarities, and what is made on the way.
+        device = device_with_room(query.adapter().model, 3 * 4 * len(ids) ** 2)
         features = []
         scores = []
         labels = []
         for image_id in ids:
             image_features, image_scores, image_labels = findings[image_id]
-            features.append(torch.from_numpy(image_features))
-            scores.append(torch.from_numpy(image_scores))
-            labels.append(torch.from_numpy(image_labels))
+            features.append(torch.from_numpy(image_features).to(device))
+            scores.append(torch.from_numpy(image_scores).to(device))
+            labels.append(torch.from_numpy(image_labels).to(device))
         similarity = matching_similarity(features, scores, labels)
         # In place: the matrix may fill the memory.
         distance = similarity.neg_().add_(1)

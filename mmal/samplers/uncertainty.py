@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from mmal.adapters.base import DataAdapter
 from mmal.registry import SAMPLERS
 
 from .base import BaseSampler, ImageIds, Query, ScoreAndCount, Scores
+from .near_copies import MAX_COSINE, NearCopyRule
 from .pool_pass import run_over_pool
 
 Reduction: TypeAlias = Callable[[Tensor], Tensor]
@@ -34,6 +36,13 @@ class UncertaintySampler(BaseSampler):
             'sum', 'mean' or 'max'. Defaults to 'sum'.
         score_thr: For detection, smallest confidence of a prediction that counts, after the
             detector's own ``test_cfg``. Defaults to 0.05.
+        max_cosine: Largest cosine, -1 to 1, of the features of two images that are no near-copies.
+            A near-copy of a labeled image, or of one that ranks above it, is ranked last, see
+            :class:`~mmal.samplers.near_copies.NearCopyRule`. None keeps the plain ranking, and
+            saves the features of the labeled images and of a few budgets of the best ones.
+            Defaults to 0.9.
+        layers: Names of the modules whose outputs are those features. Defaults to None: what goes
+            into the last layers.
         batch_size: Number of images per batch. Defaults to None: that of ``val_dataloader``.
 
     Raises:
@@ -45,6 +54,8 @@ class UncertaintySampler(BaseSampler):
         measure: Reduction,
         aggregate: str = 'sum',
         score_thr: float = 0.05,
+        max_cosine: float | None = MAX_COSINE,
+        layers: list[str] | None = None,
         batch_size: int | None = None,
     ) -> None:
         name = type(self).__name__
@@ -57,7 +68,21 @@ class UncertaintySampler(BaseSampler):
         self.measure = measure
         self.aggregate = aggregate
         self.score_thr = score_thr
+        self.near_copies = NearCopyRule(name, max_cosine, layers, batch_size)
         self.batch_size = batch_size
+
+    def check(self, data: DataAdapter, images: int, model: nn.Module) -> None:
+        """Refuse layers that the model does not have.
+
+        Args:
+            data: Data side of the run.
+            images: Smallest number of images that a query will take.
+            model: The model as built from the config, not wrapped.
+
+        Raises:
+            InputError: If a name in ``layers`` is needed and is not that of a module.
+        """
+        self.near_copies.check(model)
 
     def score(self, query: Query) -> Scores:
         """Compute the aggregated uncertainty of each image.
@@ -77,7 +102,8 @@ class UncertaintySampler(BaseSampler):
             return findings
 
         findings, unreadable = run_over_pool(query, predict_batch, batch_size=self.batch_size)
-        return Scores.from_findings(findings, unreadable).record_nonfinite(query.logger)
+        scores = Scores.from_findings(findings, unreadable).record_nonfinite(query.logger)
+        return self.near_copies.apply(query, scores)
 
     def _score_image(self, p: Tensor) -> float:
         """Score of an image from its distributions, shape (n, outcomes)."""
@@ -134,9 +160,14 @@ class EntropySampler(UncertaintySampler):
     """
 
     def __init__(
-        self, aggregate: str = 'sum', score_thr: float = 0.05, batch_size: int | None = None
+        self,
+        aggregate: str = 'sum',
+        score_thr: float = 0.05,
+        max_cosine: float | None = MAX_COSINE,
+        layers: list[str] | None = None,
+        batch_size: int | None = None,
     ) -> None:
-        super().__init__(entropy, aggregate, score_thr, batch_size)
+        super().__init__(entropy, aggregate, score_thr, max_cosine, layers, batch_size)
 
 
 @SAMPLERS.register_module()
@@ -147,9 +178,14 @@ class MarginSampler(UncertaintySampler):
     """
 
     def __init__(
-        self, aggregate: str = 'sum', score_thr: float = 0.05, batch_size: int | None = None
+        self,
+        aggregate: str = 'sum',
+        score_thr: float = 0.05,
+        max_cosine: float | None = MAX_COSINE,
+        layers: list[str] | None = None,
+        batch_size: int | None = None,
     ) -> None:
-        super().__init__(small_margin, aggregate, score_thr, batch_size)
+        super().__init__(small_margin, aggregate, score_thr, max_cosine, layers, batch_size)
 
 
 @SAMPLERS.register_module()
@@ -160,6 +196,11 @@ class LeastConfidenceSampler(UncertaintySampler):
     """
 
     def __init__(
-        self, aggregate: str = 'sum', score_thr: float = 0.05, batch_size: int | None = None
+        self,
+        aggregate: str = 'sum',
+        score_thr: float = 0.05,
+        max_cosine: float | None = MAX_COSINE,
+        layers: list[str] | None = None,
+        batch_size: int | None = None,
     ) -> None:
-        super().__init__(least_confidence, aggregate, score_thr, batch_size)
+        super().__init__(least_confidence, aggregate, score_thr, max_cosine, layers, batch_size)

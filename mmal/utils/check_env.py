@@ -34,8 +34,11 @@ class Finding:
     fix: str = ''
 
 
-def findings() -> list[Finding]:
+def findings(needs_gpu: bool = False) -> list[Finding]:
     """Examine this environment.
+
+    Args:
+        needs_gpu: Whether it is fatal that torch sees no GPU. Defaults to False.
 
     Returns:
         All observations, fatal ones first.
@@ -51,6 +54,8 @@ def findings() -> list[Finding]:
     )
     for check in checks:
         results += check()
+    if needs_gpu:
+        results += _check_gpu()
     packages = [*_installed(STACKS['onedl']), *_installed(STACKS['openmmlab'])]
     versions = ', '.join(f'{package} {_version(package)}' for package in packages)
     results.append(Finding(False, versions or 'no mm* package'))
@@ -136,6 +141,21 @@ def _check_torch() -> list[Finding]:
         'fine for the demo; for real data sets use a machine with a GPU',
     )
     return [finding]
+
+
+def _check_gpu() -> list[Finding]:
+    if _import_error('torch'):
+        # Reported by itself.
+        return []
+    import torch
+
+    if torch.cuda.is_available():
+        return []
+    fix = 'see whether nvidia-smi shows one, and whether its driver is new enough for CUDA '
+    fix += str(torch.version.cuda)
+    if torch.version.cuda is None:
+        fix = 'install a build of torch with CUDA; this one has none'
+    return [Finding(True, 'a GPU is needed here, and torch sees none', fix)]
 
 
 def _check_torchvision() -> list[Finding]:

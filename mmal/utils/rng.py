@@ -51,18 +51,33 @@ def seeded_rng(seed: int) -> Iterator[None]:
 
 
 @contextmanager
+def preserve_torch_rng_state() -> Iterator[None]:
+    """Restore torch's generators of the CPU and, once CUDA is in use, of the current GPU.
+
+    Their states lie on the host: nothing waits for the GPU.
+    """
+    generators = _torch_generators()
+    states = [generator.get_state() for generator in generators]
+    try:
+        yield
+    finally:
+        for generator, state in zip(generators, states, strict=True):
+            generator.set_state(state)
+
+
+@contextmanager
 def keyed_rng(key: Hashable) -> Iterator[None]:
     """Make torch's random numbers depend on a key alone, and restore the generators on leaving.
 
-    Seeds torch's generators only, on the CPU and on all GPUs. Those of the CPU and of the current
-    GPU are restored.
+    Seeds and restores the generators of :func:`preserve_torch_rng_state`.
 
     Args:
         key: What the random numbers belong to, for instance an image id.
     """
-    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed_of(key))
+    with preserve_torch_rng_state():
+        seed = seed_of(key)
+        for generator in _torch_generators():
+            generator.manual_seed(seed)
         yield
 
 
@@ -88,6 +103,15 @@ def seed_all(seed: int) -> None:
     _seed_cpu(seed)
     if _uses_cuda():
         torch.cuda.manual_seed_all(seed)
+
+
+def _torch_generators() -> list[torch.Generator]:
+    """Generators that this process draws from: the CPU's, and the current GPU's if it is in use."""
+    generators = [torch.default_generator]
+    if _uses_cuda():
+        current = torch.cuda.current_device()
+        generators.append(torch.cuda.default_generators[current])
+    return generators
 
 
 def _uses_cuda() -> bool:

@@ -75,7 +75,7 @@ def test_learning_loss_is_the_papers_and_the_rest_its_protocols(name):
     maps, until = (['neck'], 0) if stem.startswith('fcos') else ([f'backbone.layer{i}' for i in range(1, 5)], 120 / 200)
     assert cfg.model == dict(type='mmal.LearningLoss', feature_maps=maps, detach_at=until, model=isal.model)
     assert dict(cfg.train_cfg, sampler=None) == dict(isal.train_cfg, sampler=None)
-    assert cfg.train_cfg.sampler == dict(type='mmal.LearningLossSampler')
+    assert cfg.train_cfg.sampler == dict(type='mmal.LearningLossSampler', max_cosine=None)
     assert cfg.train_dataloader == isal.train_dataloader
     assert cfg.optim_wrapper == isal.optim_wrapper
 
@@ -96,7 +96,10 @@ def test_comparison_plans_name_configs_and_samplers_that_exist(all_plans):
         runs = plan.runs()
         assert {r.method for r in runs} == set(plan.methods), plan.name
         for name, cfg in plan._configs.items():
-            assert SAMPLERS.build(cfg.train_cfg.sampler).column, (plan.name, name)
+            sampler = SAMPLERS.build(cfg.train_cfg.sampler)
+            assert sampler.column, (plan.name, name)
+            if hasattr(sampler, 'near_copies'):
+                assert sampler.near_copies.max_cosine is None, "the paper's plain ranking"
         first = next(iter({r.seed: r for r in runs}.values()))
         assert first.rounds == plan._configs[first.method].train_cfg.rounds, plan.name
 

@@ -8,14 +8,20 @@ import torch
 
 from mmal.adapters import build_data_adapter
 from mmal.engine.dry_run import dry_run
-from mmal.pool.budget import spend
+from mmal.engine.phases.select import Select
+from mmal.fileio.atomic import write_bytes
+from mmal.fileio.text import read_json
+from mmal.pool.budget import BudgetUnit, spend
+from mmal.pool.score_table import ranked_bytes
 from mmal.registry import SAMPLERS
+from mmal.run.copies import write_near_copies
+from tests.engine.fakes import make_round, make_run
 from tests.processes import together
 from tests.sampler_fixtures import ranking
 
 BOTH = [dict(type='mmal.RandomSampler'), dict(type='mmal.InfluenceSampler', score_thr=0.005),
         dict(type='mmal.GradientSimilaritySampler', score_thr=0.005),
-        dict(type='mmal.InfluenceSampler', score_thr=0.005, max_cosine=0.5),
+        dict(type='mmal.InfluenceSampler', score_thr=0.005, max_cosine=None),
         dict(type='mmal.CoresetSampler'), dict(type='mmal.CoresetSampler', metric='cosine'),
         dict(type='mmal.EntropySampler', score_thr=0.005), dict(type='mmal.MarginSampler', aggregate='mean'),
         dict(type='mmal.LeastConfidenceSampler', aggregate='max'), dict(type='mmal.BadgeSampler', score_thr=0.005),
@@ -94,6 +100,28 @@ def test_where_all_images_are_copies_the_choice_is_whole_and_indifferent_to_orde
                       ask(sampler, order=-1, batch_size=1, labeled=labeled)):
             assert other.value == scores.value
             assert ranking(other) == ranking(scores)
+
+
+@pytest.mark.parametrize('unit', BudgetUnit)
+def test_a_copy_is_never_chosen(sampler, case, ask, world, ids, tmp_path, unit):
+    """Byte-identical to a labeled image, to an image that was held out, or to another candidate; in any unit."""
+    if unit is BudgetUnit.SECOND or case[0] == 'classification' and unit is not BudgetUnit.IMAGE:
+        pytest.skip('needs people, or boxes')
+    pictures = dict(zip(ids, world.pictures(), strict=True))
+    copies = {ids[4]: ids[1], ids[6]: ids[1], ids[9]: ids[8], ids[12]: ids[8]}
+    for copy, original in copies.items():
+        pictures[copy].write_bytes(pictures[original].read_bytes())
+    run = make_run(tmp_path / 'run', data=build_data_adapter(world.cfg), sampler=sampler, query=99, unit=unit)
+    round_ = make_round(run, labeled=ids[:3])
+    scores, artifact = ask(sampler), round_.state.artifact('score')
+    write_near_copies(round_.state.paths, scores.near_copies, scores.value)
+    write_bytes(artifact, ranked_bytes(sampler.column, scores.ranked(0, 'ties/0'), scores.near_copies))
+    round_.state.record['score'] = dict(seconds=0)
+    Select().execute(run, round_, round_.state.artifact('select'))
+    selected = read_json(round_.state.artifact('select'))
+    assert not {ids[4], ids[6]} & set(selected)
+    assert len({ids[8], ids[9], ids[12]} & set(selected)) == 1
+    assert len(selected) == len(ids) - 3 - 4, 'all others'
 
 
 def test_an_image_that_cannot_be_read_is_named_and_has_no_score(sampler, ask, world, ids, case):
@@ -187,8 +215,8 @@ REFUSED = [(('detection', dict(type='mmal.InfluenceSampler', top_k=2)), r'Sample
            (('classification', dict(type='mmal.LocalizationStabilitySampler')), 'is for detectors'),
            (('classification', dict(type='mmal.PPALSampler')), 'is for detectors'),
            (('detection', dict(type='mmal.CoresetSampler', layers=['nek'])), "has no module 'nek'"),
-           (('classification', dict(type='mmal.InfluenceSampler', max_cosine=0.9, layers=['nek'])),
-            "has no module 'nek'")]
+           *((('classification', dict(type=f'mmal.{name}Sampler', layers=['nek'])), "has no module 'nek'")
+             for name in ('Influence', 'Entropy'))]
 
 
 @pytest.mark.parametrize(('case', 'message'), REFUSED, ids=[name_of(case) for case, _ in REFUSED])

@@ -28,6 +28,9 @@ class FakeData:
     def image_path(self, image_id):
         return f'/images/{image_id}.png'
 
+    def pixel_digest(self, image_id):
+        return ''
+
     def image_root(self):
         return '/images'
 

@@ -21,7 +21,7 @@ def test_iterations_a_repeated_dataset_and_averaged_weights(make_cfg, run):
     cfg.train_dataloader.sampler = dict(type='InfiniteSampler', shuffle=True)
     cfg.train_dataloader.dataset = dict(type='RepeatDataset', times=2, dataset=cfg.train_dataloader.dataset)
     cfg.param_scheduler, cfg.log_processor.by_epoch = [dict(type='LinearLR', start_factor=0.1, by_epoch=False)], False
-    cfg.default_hooks.checkpoint.update(by_epoch=False)
+    cfg.default_hooks.checkpoint.update(by_epoch=False, max_keep_ckpts=1)
     cfg.custom_hooks.append(dict(type='EMAHook', momentum=0.5))
     for key in ('test_dataloader', 'test_evaluator', 'test_cfg'):
         cfg.pop(key)
@@ -33,6 +33,15 @@ def test_iterations_a_repeated_dataset_and_averaged_weights(make_cfg, run):
     key = 'bbox_head.conv_cls.weight'
     assert torch.equal(ours['state_dict'][key], hosts['state_dict'][key]), 'the averaged weights are the model'
     assert not torch.equal(ours['state_dict'][key], ours['ema_state_dict'][f'module.{key}'])
+
+
+def test_a_run_ends_where_only_copies_are_left(make_cfg, run, dataset):
+    for n in range(9, 15):
+        (dataset / f'set_{n:03d}.png').write_bytes((dataset / f'set_{n - 8:03d}.png').read_bytes())
+    work_dir = run(make_cfg(**RANDOM, rounds=4, initial=6, query=3))
+    assert [len(read_json(work_dir / f'round_{n:02d}' / 'selected.json')) for n in range(2)] == [2, 0]
+    assert not (work_dir / 'round_02').exists()
+    assert len(read_json(work_dir / 'round_01' / 'copies.json')['left_out']) == 6
 
 
 def falsify(dataset, keep, how):

@@ -53,6 +53,18 @@ def test_a_done_phase_is_skipped_and_a_lost_artifact_redone(run, tmp_path, colle
     assert phase.calls == 2
 
 
+def test_gpu_memory_is_recorded_of_phases_that_can_tell(run, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr('mmal.engine.phase_runner.peak_bytes', lambda: 3 * 2**29)
+    told, untold = Write('evaluate'), Write('s_test')
+    told.records_gpu_memory = True
+    with caplog.at_level('INFO'):
+        go(run, told, untold, number=0)
+    record = RoundState(tmp_path, 0).record
+    assert record['evaluate']['gpu_bytes'] == 3 * 2**29
+    assert 'gpu_bytes' not in record['s_test']
+    assert 'and at most 1.50 GiB of GPU memory a process' in caplog.text
+
+
 def test_a_failed_phase_is_not_done(run, tmp_path):
     with pytest.raises(ZeroDivisionError):
         go(run, Write('evaluate', fails=True), number=0)

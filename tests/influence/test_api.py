@@ -166,6 +166,16 @@ def test_an_unready_model_is_left_as_it_was():
     assert torch.equal(net.body[1].running_mean, before)
 
 
+def test_what_the_device_has_left_bounds_what_is_cached_there_and_not_the_batches():
+    net, log = Net(), []
+    for patterns, n_batches in ((['cls', 'box'], 1), (['*'], 2)):
+        params = select_parameters(net, patterns)
+        with restrict_grad(net, params):
+            curvature = build_curvature(net, lambda b: losses(net, b), TRAIN, params, log=log.append,
+                                        max_device_bytes=1)
+        assert len(curvature) == n_batches
+
+
 def test_memory_bounds_the_batches_of_double_backward():
     net, log = Net(), []
     params = select_parameters(net, ['*'])

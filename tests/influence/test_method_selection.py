@@ -151,3 +151,36 @@ def test_a_method_can_be_settled_without_a_check(log):
     ([0.0, 1.0], True), ([0.0, 0.0], False), ([float('nan'), 1.0], False), ([float('inf'), 1.0], False)])
 def test_which_gradients_show_anything(gradient, expected):
     assert is_informative(torch.tensor(gradient)) is expected
+
+
+def test_two_batches_are_asked_before_a_method_is_given_up(log):
+    selector = MethodSelector(log.append, fallback='slow', max_differences=2)
+    selector.select({'fast': giving(WRONG)}, INFORMATIVE, DIRECTION)
+    assert (selector.method, selector.settled) == ('slow', False)
+    selector.select({'fast': giving(WRONG)}, INFORMATIVE, DIRECTION)
+    assert (selector.method, selector.settled) == ('slow', True)
+
+
+def test_a_method_that_differed_once_must_agree_three_times(log):
+    selector = MethodSelector(log.append, fallback='slow', max_differences=2)
+    selector.select({'fast': giving(WRONG)}, INFORMATIVE, DIRECTION)
+    for settled in (False, False, True):
+        selector.select({'fast': giving(EXACT)}, INFORMATIVE, DIRECTION)
+        assert (selector.method, selector.settled) == ('fast', settled)
+
+
+def test_a_method_that_stays_in_doubt_is_not_taken(log):
+    selector = MethodSelector(log.append, fallback='slow', max_checks=3, max_differences=2)
+    selector.select({'fast': giving(WRONG)}, INFORMATIVE, DIRECTION)
+    for _ in range(2):
+        selector.select({'fast': giving(EXACT)}, INFORMATIVE, DIRECTION)
+    assert (selector.method, selector.settled) == ('slow', True)
+    assert log[-1].reason == 'fast stays in doubt'
+
+
+def test_a_method_that_is_given_up_is_not_run_again(log):
+    selector = MethodSelector(log.append, max_differences=2)
+    for _ in range(2):
+        selector.select({'fast': giving(WRONG), 'exact': giving(EXACT)}, UNINFORMATIVE, DIRECTION)
+    methods = {'fast': raising(AssertionError('is not run')), 'exact': giving(EXACT)}
+    assert selector.select(methods, INFORMATIVE, DIRECTION).method == 'exact'

@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from mmal.influence import output_hessian
 from mmal.influence.output_hessian import OutputHessian
 
 
@@ -66,3 +67,35 @@ def test_wide_outputs_go_through_the_graph_and_narrow_ones_are_still_clamped():
 def test_a_linear_loss_has_none():
     z = torch.randn(2, 3, requires_grad=True)
     assert OutputHessian(z.sum(), [z], [-1]).product([torch.ones_like(z)]) == [None]
+
+
+@pytest.mark.parametrize('at_once', [1, 3, 1000])
+def test_matrices_are_clamped_in_pieces_as_all_at_once(monkeypatch, at_once):
+    torch.manual_seed(0)
+    box = torch.randn(7, 4, requires_grad=True)
+
+    def product():
+        return clamped(-(1 / (1 + box.exp().sum(1))).sum(), [box], [-1]).product([torch.ones_like(box)])[0]
+
+    expected = product()
+    monkeypatch.setattr(output_hessian, 'MAX_MATRICES', at_once)
+    assert torch.equal(product(), expected)
+
+
+def test_wrong_eigenvectors_of_a_device_are_found_again_by_lapack(monkeypatch):
+    matrices = torch.randn(5, 3, 3)
+    matrices = matrices + matrices.mT
+    expected, right = output_hessian._psd_part(matrices), torch.linalg.eigh
+
+    def wrong_in_float32(matrix):
+        values, vectors = right(matrix)
+        if matrix.dtype == torch.float32:
+            vectors = vectors.clone()
+            vectors[2] = vectors[2] * 0.5
+        return values, vectors
+
+    monkeypatch.setattr(torch.linalg, 'eigh', wrong_in_float32)
+    torch.testing.assert_close(output_hessian._psd_part(matrices), expected, rtol=1e-4, atol=1e-4)
+    monkeypatch.setattr(torch.linalg, 'eigh', lambda matrix: (right(matrix)[0], right(matrix)[1] * 0.5))
+    with pytest.raises(FloatingPointError, match='do not give these back'):
+        output_hessian._psd_part(matrices)

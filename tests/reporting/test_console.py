@@ -30,6 +30,16 @@ def test_the_end_says_how_more_images_are_selected_and_what_lowered_rounds_leave
     assert 'holds 2 more, of before train_cfg.rounds was lowered: they stay' in end_of_rounds(tmp_path, 2)
 
 
+def test_copies_that_several_queries_left_out_are_counted_once(tmp_path, caplog):
+    left_out = [dict(id=7, of=1, kind='exact', boxes=3)]
+    for number in range(2):
+        write_json(RunPaths(tmp_path).round(number).copies, dict(left_out=left_out, filled_up=[]))
+    with caplog.at_level(logging.INFO):
+        log_run_summary(tmp_path, logging.getLogger())
+    assert caplog.messages == ['In all queries 1 image was left out as a copy: 1 byte-identical to labeled or chosen '
+                               'images; labeling it would have cost 3 boxes.']
+
+
 def test_a_run_that_came_nowhere_has_its_reason_alone(tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         log_run_summary(tmp_path, logging.getLogger(), 'Waiting for labels.')

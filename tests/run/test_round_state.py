@@ -21,6 +21,15 @@ def test_what_is_finished_is_read_again(tmp_path):
     assert state.find_corruption() == {}
 
 
+def test_gpu_memory_is_recorded_where_there_is_some(tmp_path):
+    state = finished(tmp_path, 'train', 'evaluate')
+    write_json(state.artifact('s_test'), 1)
+    state.finish('s_test', 1.5, 2**30)
+    record = RoundState(tmp_path, 0).record
+    assert record['s_test']['gpu_bytes'] == 2**30
+    assert 'gpu_bytes' not in record['evaluate']
+
+
 def test_to_finish_a_phase_drops_the_later_ones_and_what_it_would_continue_from(tmp_path):
     state = finished(tmp_path, 'train', 'evaluate', 's_test')
     state.paths.passes.mkdir()

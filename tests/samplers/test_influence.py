@@ -49,7 +49,7 @@ def test_the_sign_more_negative_is_more_helpful(ask, tmp_path):
 
     s_test = {'bbox_head.weight': torch.full((1, 1), 2.0)}
     save_tensors(tmp_path / 's_test.pth', s_test)
-    scores = ask(InfluenceSampler(), ids=[3, 5], adapter=Task)
+    scores = ask(InfluenceSampler(max_cosine=None), ids=[3, 5], adapter=Task)
     assert scores.value == {3: -6.0, 5: -10.0}
 
 
@@ -76,29 +76,42 @@ def test_gradient_similarity_asks_for_no_hessian():
     assert GradientSimilaritySampler().needs_s_test
 
 
-def test_of_copies_only_one_is_taken(ask, dataset, ids):
-    """With diversity; without it, copies have one score and come together."""
+def test_of_copies_only_the_best_is_not_ranked_last(ask, dataset):
+    """Without the rule, copies have one score and come together."""
     content = (dataset / 'set_009.png').read_bytes()
     for n in (10, 11, 12):
         (dataset / f'set_{n:03d}.png').write_bytes(content)
     copies = {9, 10, 11, 12}
-    together = ranking(ask(InfluenceSampler(score_thr=0.005)))
-    apart = ask(InfluenceSampler(score_thr=0.005, max_cosine=0.999), budget=8)
-    assert len(copies & set(together[together.index(min(copies, key=together.index)):][:4])) == 4
-    assert len(copies & set(apart.order)) == 1
-    assert len(apart.order) == 8
-    assert sorted(ranking(apart)) == sorted(together)
-    assert apart.order == [i for i in together if i in set(apart.order)], 'the most helpful first'
+    plain = ranking(ask(InfluenceSampler(score_thr=0.005, max_cosine=None)))
+    scores = ask(InfluenceSampler(score_thr=0.005))
+    together = sorted(map(plain.index, copies))
+    assert together == list(range(together[0], together[0] + 4))
+    first, = copies - set(scores.near_copies)
+    assert scores.near_copies == dict.fromkeys(copies - {first}, first)
+    others = [i for i in plain if i not in scores.near_copies]
+    assert ranking(scores)[:-3] == others, 'the rest by its scores'
 
 
-def test_the_whole_ranking_is_gone_through_for_what_differs(ask, dataset, monkeypatch):
-    from mmal.samplers import diversity
-    monkeypatch.setattr(diversity, 'BUDGETS_PER_STEP', 1)
+@pytest.mark.parametrize('step', [1, 3])
+def test_copies_of_a_labeled_image_are_gone_through_for_what_differs(ask, dataset, monkeypatch, step):
+    from mmal.samplers import near_copies
+    monkeypatch.setattr(near_copies, 'BUDGETS_PER_STEP', step)
     for n in range(4, 12):
         (dataset / f'set_{n:03d}.png').write_bytes((dataset / 'set_003.png').read_bytes())
-    scores = ask(InfluenceSampler(score_thr=0.005, max_cosine=0.999), budget=4)
-    assert len(scores.order) == 4
-    assert {12, 13, 14} < set(scores.order)
+    scores = ask(InfluenceSampler(score_thr=0.005), budget=4)
+    assert set(ranking(scores)[:3]) == {12, 13, 14}
+    assert scores.near_copies == dict.fromkeys(scores.near_copies, 3)
+    assert set(scores.near_copies) == set(range(4, 12))
+
+
+def test_as_few_images_are_looked_at_as_can_be(ask, monkeypatch):
+    from mmal.samplers import near_copies
+    monkeypatch.setattr(near_copies, 'BUDGETS_PER_STEP', 1)
+    looked_at, real = [], near_copies.extract_features
+    monkeypatch.setattr(near_copies, 'extract_features', lambda query, ids, *args: looked_at.append(ids) or
+                        real(query, ids, *args))
+    best = ranking(ask(InfluenceSampler(score_thr=0.005), budget=4))[:4]
+    assert looked_at == [[1, 2, 3, *best]], 'the labeled ones, and a budget'
 
 
 def test_top_k_of_a_detector_is_refused_before_anything_is_trained(ask, make_cfg):

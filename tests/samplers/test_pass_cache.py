@@ -4,7 +4,9 @@ import logging
 
 import numpy as np
 import pytest
+import torch
 
+from mmal.errors import InputError
 from mmal.samplers import pool_pass
 from mmal.samplers.pass_cache import PassCache
 from mmal.samplers.uncertainty import EntropySampler
@@ -65,4 +67,13 @@ def test_images_of_which_nothing_was_found_are_named(ask, ids, monkeypatch):
     monkeypatch.setattr(PassCache, 'write', lambda self, *args: write(
         self, *args[:-2], {i: v for i, v in args[-2].items() if i != ids[5]}, args[-1]))
     with pytest.raises(RuntimeError, match=f'Nothing is known of 1 of 11 images.*: {ids[5]}'):
+        ask(EntropySampler())
+
+
+def test_a_gpu_that_is_full_in_a_pass_is_a_message_that_names_the_batch_size(ask, world):
+    def full(*args, **kwargs):
+        raise torch.cuda.OutOfMemoryError('CUDA out of memory.')
+
+    world.model.backbone.forward = full
+    with pytest.raises(InputError, match='full in scoring, with batches of 4 images: .*Lower batch_size'):
         ask(EntropySampler())

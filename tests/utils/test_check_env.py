@@ -48,6 +48,16 @@ def test_setuptools_without_pkg_resources(monkeypatch, versions):
         assert '<82' in finding.fix
 
 
+@pytest.mark.parametrize(('cuda', 'words'), [('13.0', 'new enough for CUDA 13.0'), (None, 'build of torch with CUDA')])
+def test_where_a_gpu_is_needed_none_is_fatal(monkeypatch, cuda, words):
+    monkeypatch.setattr('torch.version.cuda', cuda)
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    fatal = [finding for finding in findings(needs_gpu=True) if finding.fatal]
+    assert [finding.message for finding in fatal] == ['a GPU is needed here, and torch sees none']
+    assert words in fatal[0].fix
+    assert not [finding for finding in findings() if finding.fatal]
+
+
 def test_one_line_a_finding():
     text = print_report([Finding(True, 'bad', 'mend it'), Finding(False, 'slow', 'wait'), Finding(False, 'good')])
     assert text.splitlines() == ['STOP  bad. Mend it.', 'note  slow. Wait.', 'ok    good.']

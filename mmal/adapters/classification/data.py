@@ -23,7 +23,13 @@ from mmal.adapters.dataset_config import (
     test_pipeline,
 )
 from mmal.annotation.records import ImageLabel
-from mmal.datasets.pool_subset import PoolSubset, image_ids, image_root
+from mmal.datasets.pool_subset import (
+    PoolSubset,
+    digest_in_id,
+    image_ids,
+    image_root,
+    pixel_digest,
+)
 from mmal.errors import InputError
 from mmal.fileio.checksummed import digest_bytes
 from mmal.fileio.text import read_json
@@ -117,6 +123,16 @@ class ClassificationDataAdapter:
         """
         return self._paths[image_id]
 
+    def pixel_digest(self, image_id: ImageId) -> str:
+        """Return a checksum of the pixels of an image without a file; '' if it has one.
+
+        Args:
+            image_id: Id of an image of the pool.
+        """
+        if self._paths[image_id]:
+            return ''
+        return digest_in_id(str(image_id))
+
     def missing_files(self) -> list[str]:
         """Return the paths of local image files that do not exist."""
         if not self.is_local:
@@ -147,6 +163,18 @@ class ClassificationDataAdapter:
             if 'img_path' in info:
                 paths.append(info['img_path'])
         return paths
+
+    def image_names(self, dataset: Any) -> list[str]:
+        """Return what tells the images of a built reference or evaluation set apart: the path of a
+        file, local or not; of an image in memory, a checksum of its pixels.
+
+        Args:
+            dataset: The built dataset.
+        """
+        names = []
+        for info in _infos(dataset):
+            names.append(info['img_path'] if 'img_path' in info else pixel_digest(info['img']))
+        return names
 
     # --- labels -----------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from mmal.adapters.batching import to_channels_last_on_cpu
 from mmal.adapters.derivatives import (
     MAX_CHECKED_BATCHES,
+    MAX_DIFFERENCES,
     DerivativeBatch,
     DerivativeMethod,
     Derivatives,
@@ -36,7 +37,8 @@ class ClassifierDerivative:
     * ``backward`` makes a backward pass per image; any head.
 
     The method is chosen on the first batch. While the images show nothing (a slope is zero or not
-    finite), the check is repeated on the next batch, :data:`MAX_CHECKED_BATCHES` times at most.
+    finite), or a method has given other values on one batch alone, the check is repeated on the
+    next batch, :data:`MAX_CHECKED_BATCHES` times at most.
 
     Attributes:
         selector: Keeps the method in use.
@@ -59,6 +61,7 @@ class ClassifierDerivative:
             fallback='backward',
             errors=(NotImplementedError, RuntimeError),
             max_checks=MAX_CHECKED_BATCHES,
+            max_differences=MAX_DIFFERENCES,
         )
 
     def compute(self, batch: DerivativeBatch) -> Derivatives:
@@ -102,7 +105,7 @@ class ClassifierDerivative:
             plain_attention,
         )
         choices = self._head.pseudo_choices(scores, batch.pseudo_labels)
-        values = torch.zeros(len(batch.inputs)).to(batch.direction)
+        values = batch.direction.new_zeros(len(batch.inputs))
         for choice in choices:
             losses = partial(self._head.summed_loss, samples=choice.samples)
             slopes = output_derivative(losses, scores, score_tangents)

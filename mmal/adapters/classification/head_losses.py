@@ -72,7 +72,9 @@ class ClassifierHead:
         Returns:
             Inputs of shape (N, C, H, W), and a data sample per image.
         """
-        data = self.model.data_preprocessor(pseudo_collate(items), False)
+        # The preprocessor writes labels of its own device into the samples it gets.
+        copies = [dict(item, data_samples=item['data_samples'].new()) for item in items]
+        data = self.model.data_preprocessor(pseudo_collate(copies), False)
         samples = data['data_samples']
         if self.soft_labels:
             for sample in samples:
@@ -132,7 +134,7 @@ class ClassifierHead:
         """
         predictions = self.predictions(scores)
         p = torch.stack([prediction.pred_score for prediction in predictions])
-        unweighted = torch.ones(len(scores)).to(p)
+        unweighted = p.new_ones(len(scores))
         if self.multi_label:
             return [PseudoChoice(unweighted, _several_label_samples(predictions))]
         n_classes = p.shape[1]
@@ -143,7 +145,8 @@ class ClassifierHead:
             if pseudo_labels.top_k == 1:
                 weights = unweighted
             samples = []
-            for label in labels:
+            # Of one dimension: mmpretrain brings a label without dimensions to the CPU.
+            for label in torch.split(labels, 1):
                 sample = DataSample().set_gt_label(label)
                 samples.append(self._add_soft_label(sample, n_classes))
             choices.append(PseudoChoice(weights, samples))
@@ -157,7 +160,9 @@ class ClassifierHead:
         """
         samples = choices[0].samples
         if self.multi_label:
-            return [int(sample.gt_score.sum()) for sample in samples]
+            labels = torch.stack([sample.gt_score for sample in samples])
+            counts: list[int] = labels.sum(1).long().tolist()
+            return counts
         return [len(choices)] * len(samples)
 
     def choices_from_features(self, feats: Any, pseudo_labels: PseudoLabels) -> list[PseudoChoice]:

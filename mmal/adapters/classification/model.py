@@ -172,8 +172,8 @@ class ClassificationAdapter:
             score_thr: Not used; it is for detectors.
 
         Returns:
-            One tensor per item: of shape (1, C), over the classes; for several labels of shape
-            (C, 2), whether each class is there or not.
+            One tensor per item, on the CPU: of shape (1, C), over the classes; for several labels
+            of shape (C, 2), whether each class is there or not.
         """
         probabilities: dict[int, Tensor] = {}
         with torch.no_grad(), eval_mode(self.model):
@@ -181,8 +181,10 @@ class ClassificationAdapter:
                 inputs, _ = self._prepare(batch_items)
                 scores = self.model(inputs, mode='tensor')
                 samples = self.head.predictions(scores)
-                for row, sample in zip(rows, samples, strict=True):
-                    probabilities[row] = self._distributions(sample.pred_score)
+                # one transfer for the whole batch
+                p = torch.stack([sample.pred_score for sample in samples]).cpu()
+                for row, image_p in zip(rows, p, strict=True):
+                    probabilities[row] = self._distributions(image_p)
         return in_row_order(probabilities)
 
     def _distributions(self, p: Tensor) -> Tensor:

@@ -128,6 +128,15 @@ class DetectionDataAdapter:
         """
         return osp.join(self.prefix, self._by_id[image_id]['file_name'])
 
+    @staticmethod
+    def pixel_digest(image_id: ImageId) -> str:
+        """Return '': every image has a file.
+
+        Args:
+            image_id: Id of an image of the pool; not used.
+        """
+        return ''
+
     def missing_files(self) -> list[str]:
         """Return the paths of local image files that do not exist."""
         if not self.is_local:
@@ -163,8 +172,14 @@ class DetectionDataAdapter:
         Args:
             dataset: The built dataset.
         """
-        if not self.is_local:
-            return []
+        return self.image_names(dataset) if self.is_local else []
+
+    def image_names(self, dataset: Any) -> list[str]:
+        """Return the paths of the images of a built reference or evaluation set, local or not.
+
+        Args:
+            dataset: The built dataset.
+        """
         paths = []
         for part in _parts(dataset):
             paths += [info['img_path'] for info in _infos(part)]

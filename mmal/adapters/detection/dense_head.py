@@ -19,7 +19,7 @@ from mmal.influence.parameters import unflatten
 
 from .head_outputs import PredictionOutputs
 from .losses import head_loss, nan_where_loss_nonfinite
-from .pseudo_labels import pseudo_sample
+from .pseudo_labels import pseudo_samples
 
 
 def has_dense_head(model: nn.Module) -> bool:
@@ -85,7 +85,4 @@ class DenseHeadMethod:
             predicted = self._model.bbox_head.predict_by_feat(
                 *eval_outputs, rescale=False, batch_img_metas=metas
             )
-        targets = []
-        for sample, instances in zip(batch.samples, predicted, strict=True):
-            targets.append(pseudo_sample(sample, instances, batch.pseudo_labels))
-        return targets
+        return pseudo_samples(batch.samples, predicted, batch.pseudo_labels)

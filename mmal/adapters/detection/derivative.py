@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mmal.adapters.derivatives import (
     MAX_CHECKED_BATCHES,
+    MAX_DIFFERENCES,
     DerivativeBatch,
     DerivativeMethod,
     Derivatives,
@@ -35,7 +36,8 @@ class DetectorDerivative:
       parameters.
 
     The method is chosen on the first batch. While the images show little (no pseudo-box, no finite
-    slope), the check is repeated on the next batch, :data:`MAX_CHECKED_BATCHES` times at most.
+    slope), or a method has given other values on one batch alone, the check is repeated on the next
+    batch, :data:`MAX_CHECKED_BATCHES` times at most.
 
     Attributes:
         selector: Keeps the method in use.
@@ -59,6 +61,7 @@ class DetectorDerivative:
             fallback='backward',
             errors=(NotAffine, NotImplementedError),
             max_checks=MAX_CHECKED_BATCHES,
+            max_differences=MAX_DIFFERENCES,
         )
 
     def compute(self, batch: DerivativeBatch) -> Derivatives:

@@ -14,7 +14,7 @@ from mmal.adapters.base import ImageId, Item, PseudoLabels
 from mmal.adapters.model_modes import eval_mode
 from mmal.utils.rng import keyed_rng
 
-from .pseudo_labels import pseudo_sample
+from .pseudo_labels import pseudo_samples
 
 
 def prepare(model: Any, items: list[Item]) -> tuple[Tensor, list[DetDataSample]]:
@@ -44,10 +44,8 @@ def pseudo_targets(
     """
     with torch.no_grad(), eval_mode(model):
         predicted = model.predict(inputs, copy.deepcopy(samples), rescale=False)
-    targets = []
-    for sample, prediction in zip(samples, predicted, strict=True):
-        targets.append(pseudo_sample(sample, prediction.pred_instances, pseudo_labels))
-    return targets
+    instances = [prediction.pred_instances for prediction in predicted]
+    return pseudo_samples(samples, instances, pseudo_labels)
 
 
 def image_loss(model: Any, image: Tensor, sample: DetDataSample, image_id: ImageId) -> Tensor:

@@ -172,7 +172,9 @@ class DetectionAdapter:
     def detect(
         self, items: Sequence[Item], score_thr: float = 0.05, with_features: bool = False
     ) -> list[InstanceData]:
-        """Predict instances; see :meth:`~mmal.adapters.base.DetectorAdapter.detect`.
+        """Predict instances, and bring them to the CPU.
+
+        See :meth:`~mmal.adapters.base.DetectorAdapter.detect`.
 
         Args:
             items: Dataset items.
@@ -189,7 +191,7 @@ class DetectionAdapter:
             score_thr: Lowest score of a box. Defaults to 0.05.
 
         Returns:
-            One tensor per item, of shape (boxes, 2).
+            One tensor per item, of shape (boxes, 2), on the CPU.
         """
         probabilities = []
         for instances in self.detect(items, score_thr):

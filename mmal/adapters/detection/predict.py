@@ -17,6 +17,7 @@ from mmal.adapters.derivatives import Prepare
 from mmal.adapters.model_modes import stub_method
 
 from .modes import prediction_mode
+from .transfer import detections_on_cpu
 
 CELLS_PER_SIDE = 8
 """A box is read off the pyramid level on which its side is about this many cells."""
@@ -29,7 +30,7 @@ def detect(
     score_thr: float,
     with_features: bool,
 ) -> list[InstanceData]:
-    """Predict instances, in coordinates of the network's input.
+    """Predict instances, in coordinates of the network's input, and bring them to the CPU.
 
     Args:
         model: The detector, not wrapped. Its ``test_cfg`` applies.
@@ -39,7 +40,7 @@ def detect(
         with_features: Whether to add ``features``, see :func:`box_features`.
 
     Returns:
-        Instances of each item.
+        Instances of each item, on the CPU.
     """
     instances: dict[int, InstanceData] = {}
     with torch.no_grad(), prediction_mode(model):
@@ -48,15 +49,24 @@ def detect(
             feats = model.extract_feat(to_channels_last_on_cpu(inputs))
             with stub_method(model, 'extract_feat', feats):
                 predicted = model.predict(inputs, copy.deepcopy(samples), rescale=False)
-            for position, row in enumerate(rows):
-                predictions = predicted[position].pred_instances
-                confident = predictions[predictions.scores >= score_thr]
-                if with_features:
-                    width = inputs.shape[-1]
-                    maps = [level[position : position + 1] for level in feats]
-                    confident.features = box_features(maps, confident.bboxes, width)
-                instances[row] = confident
+            found = detections_on_cpu([sample.pred_instances for sample in predicted])
+            confident = [image[image.scores >= score_thr] for image in found]
+            if with_features:
+                _add_features(confident, feats, inputs.shape[-1])
+            instances.update(zip(rows, confident, strict=True))
     return in_row_order(instances)
+
+
+def _add_features(detections: list[InstanceData], feats: Sequence[Tensor], width: int) -> None:
+    """Give the detections of each image of a batch their ``features``, by one transfer."""
+    features = []
+    for position, image in enumerate(detections):
+        maps = [level[position : position + 1] for level in feats]
+        features.append(box_features(maps, image.bboxes, width))
+    sizes = [len(image) for image in detections]
+    on_cpu = torch.split(torch.cat(features).cpu(), sizes)
+    for image, image_features in zip(detections, on_cpu, strict=True):
+        image.features = image_features
 
 
 def box_features(maps: Sequence[Tensor], boxes: Tensor, width: int) -> Tensor:
@@ -67,26 +77,28 @@ def box_features(maps: Sequence[Tensor], boxes: Tensor, width: int) -> Tensor:
 
     Args:
         maps: Levels of one image, each of shape (1, C, h, w), in any order.
-        boxes: Boxes of shape (n, 4), in pixels of the network's input.
+        boxes: Boxes of shape (n, 4), in pixels of the network's input, on the CPU.
         width: Width of that input in pixels.
 
     Returns:
-        Features of shape (n, C).
+        Features of shape (n, C), on the maps' device.
     """
     maps = sorted(maps, key=lambda level: -level.shape[-1])
     finest = maps[0]
     channels = finest.shape[1]
     if any(level.shape[1] != channels for level in maps):
         maps = [finest]
-    features = boxes.new_zeros(len(boxes), channels)
+    features = finest.new_zeros((len(boxes), channels), dtype=boxes.dtype)
     cells = _side_lengths(boxes) * finest.shape[-1] / width
     level_of_box = _level_of_each_box(cells, len(maps))
     for number, level in enumerate(maps):
         rows = (level_of_box == number).nonzero()[:, 0]
         if len(rows):
             cells_per_pixel = level.shape[-1] / width
-            grid = roi_align(level, [boxes[rows]], 3, cells_per_pixel, 2)
-            features[rows] = grid.flatten(2).mean(2).to(features)
+            boxes_of_level = boxes[rows].to(level.device, non_blocking=True)
+            grid = roi_align(level, [boxes_of_level], 3, cells_per_pixel, 2)
+            places = rows.to(level.device, non_blocking=True)
+            features[places] = grid.flatten(2).mean(2).to(features)
     return features
 
 

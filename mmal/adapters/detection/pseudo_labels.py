@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
 from mmal.adapters.base import PseudoLabels
+
+from .transfer import detections_on_cpu
 
 GRID = 0.25
 """Pseudo-boxes lie on this grid, in pixels of the network's input.
@@ -16,6 +20,35 @@ rounding errors, which differ with every batch size.
 
 MIN_SIDE = 1
 """Shortest side of a pseudo-box, in pixels of the network's input, as in mmdet's datasets."""
+
+
+def pseudo_samples(
+    samples: Sequence[DetDataSample],
+    instances: Sequence[InstanceData],
+    pseudo_labels: PseudoLabels,
+) -> list[DetDataSample]:
+    """Make the samples of a batch whose ground truth is what a detector predicts.
+
+    Which predictions count is decided on the CPU, since the host must know their number: one
+    transfer serves the whole batch.
+
+    Args:
+        samples: Data sample of each image.
+        instances: Predictions of each image, see :func:`pseudo_sample`.
+        pseudo_labels: Which predictions count.
+
+    Returns:
+        Samples with ``gt_instances`` on the predictions' device.
+    """
+    targets = []
+    on_cpu = detections_on_cpu(instances)
+    for sample, image_instances, found in zip(samples, instances, on_cpu, strict=True):
+        target = pseudo_sample(sample, found, pseudo_labels)
+        device = image_instances.bboxes.device
+        # Not waited for: what reads them runs on the device, after the copy.
+        target.gt_instances = target.gt_instances.to(device, non_blocking=True)
+        targets.append(target)
+    return targets
 
 
 def pseudo_sample(

@@ -36,6 +36,7 @@ from mmal.reporting.charts import draw_seconds
 from mmal.reporting.components import ReportFigure, Section, markdown
 
 from . import sections as s
+from .cautions import cautions
 from .curves import draw_curves
 from .page import page
 from .selection_section import selection_section
@@ -220,7 +221,7 @@ def _seconds_section(comparison: Comparison) -> Section:
 
 def _markdown(comparison: Comparison, means: pd.DataFrame, sections: list[Section]) -> str:
     """All tables as Markdown."""
-    parts = [f'# {comparison.name}']
+    parts = [f'# {comparison.name}', *cautions(comparison)]
     if comparison.done():
         parts += ['## Steps', markdown(s.paper_tables(comparison, means))]
     else:

@@ -12,6 +12,8 @@ from mmal.reporting.style import DARK, SERIES
 from mmal.reporting.svg import inline
 from mmal.reporting.templating import template_environment
 
+from .cautions import cautions
+
 
 def page(comparison: Comparison, sections: list[Section], files: Mapping[str, str]) -> str:
     """HTML of the page. Everything from the comparison is escaped.
@@ -34,6 +36,7 @@ def page(comparison: Comparison, sections: list[Section], files: Mapping[str, st
         comparison=comparison,
         sections=sections,
         files=files,
+        cautions=cautions(comparison),
         charts=charts,
         light=dict(enumerate(SERIES)),
         dark=dict(enumerate(DARK)),

@@ -54,7 +54,7 @@ class StestHook(Hook):  # type: ignore[misc]  # the host is untyped
         hessian_images: Largest number of labeled images that H is taken from, drawn at random.
             Defaults to 1000.
         memory_gb: Largest memory for their cached layer inputs, in GiB. Fewer images are taken if
-            it is full. Defaults to 4.
+            it is full. A GPU that has less left lowers it, with a warning. Defaults to 4.
         max_nonfinite: Share of images whose loss or gradient may be not finite. They are named and
             left out; more of them stop the run. Defaults to 0.1.
 

@@ -20,11 +20,14 @@ class Phase(ABC):
         needs: Phases whose artifacts are read. They must be done before. Defaults to none.
         collective: Whether every process executes the phase. If not, only rank 0 does, and the
             others wait. Defaults to False.
+        records_gpu_memory: Whether the record has the peak of the GPU's memory. A phase in which a
+            Runner works cannot tell, because the Runner resets the peak. Defaults to False.
     """
 
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()
     collective: ClassVar[bool] = False
+    records_gpu_memory: ClassVar[bool] = False
 
     def enabled(self, run: RunContext, round_: Round) -> bool:
         """Whether a round has the phase.

@@ -20,6 +20,7 @@ class Explain(Phase):
     name = 'describe'
     needs = ('train', 'score', 'select')
     collective = True
+    records_gpu_memory = True
 
     def execute(self, run: RunContext, round_: Round, artifact: Path) -> None:
         """Explain the selection.

@@ -9,7 +9,7 @@ from mmal.annotation.batch import Batch
 from mmal.fileio.text import read_json, write_json
 from mmal.oracles.base import OracleResponse, Request
 from mmal.pool.cost_model import write_costs
-from mmal.pool.score_table import pseudo_boxes_in
+from mmal.pool.score_table import pseudo_boxes_of
 from mmal.run.costs import cost_model
 
 from ..batches import batch_for_annotators
@@ -63,9 +63,6 @@ def _ask_oracle(run: RunContext, round_: Round, selected: list[Hashable]) -> Ora
 
 def _pseudo_boxes(round_: Round, selected: list[Hashable]) -> dict[Hashable, int]:
     """Number of confident predictions by id, of the selected images that have one."""
-    counts = pseudo_boxes_in(round_.state.artifact('score'))
-    known = {}
-    for image_id, count in zip(selected, counts, strict=False):
-        if count is not None:
-            known[image_id] = count
-    return known
+    id_of = {str(image_id): image_id for image_id in selected}
+    counts = pseudo_boxes_of(round_.state.artifact('score'), id_of)
+    return {id_of[text]: count for text, count in counts.items()}

@@ -8,6 +8,7 @@ from mmal.distributed.rank_zero import run_on_rank_zero
 from mmal.fileio.atomic import write_bytes
 from mmal.fileio.text import json_bytes, read_json
 from mmal.pool.score_table import ranked_bytes
+from mmal.run.copies import write_near_copies
 from mmal.samplers.base import Scores
 
 from ..context import Round, RunContext
@@ -23,6 +24,7 @@ class Score(Phase):
     name = 'score'
     needs = ('train', 'evaluate')
     collective = True
+    records_gpu_memory = True
 
     def execute(self, run: RunContext, round_: Round, artifact: Path) -> None:
         """Ask the sampler.
@@ -51,5 +53,6 @@ def write_scores(run: RunContext, round_: Round, scores: Scores, file: Path) -> 
     evaluation['metrics']['unreadable_images'] = len(run.unreadable.read())
     evaluation['metrics']['nonfinite_images'] = len(scores.nonfinite)
     round_.state.replace_artifact('evaluate', json_bytes(evaluation))
+    write_near_copies(round_.state.paths, scores.near_copies, scores.value)
     ranked = scores.ranked(run.settings.seed, f'ties/{round_.number}')
-    write_bytes(file, ranked_bytes(run.sampler.column, ranked))
+    write_bytes(file, ranked_bytes(run.sampler.column, ranked, scores.near_copies))

@@ -16,6 +16,7 @@ class SolveStest(Phase):
     name = 's_test'
     needs = ('train',)
     collective = True
+    records_gpu_memory = True
 
     def enabled(self, run: RunContext, round_: Round) -> bool:
         """Whether the sampler needs s_test, and the round is to choose images.

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmal.annotation.records import is_box
+from mmal.run.copies import describe_left_out
 
 from .rationale import format_3_digits, selection_rationale
 from .run_files import NamedLabel, RunFiles, RunRound, SelectionEntry
@@ -86,7 +87,10 @@ def _summary(run_round: RunRound) -> str:
     if run_round.score == 'influence':
         order = 'more negative is more helpful'
     state = 'They are labeled' if run_round.closed else 'They are not labeled yet'
-    return f'{n} {images} chosen by {run_round.score}, {order}. {state}.'
+    text = f'{n} {images} chosen by {run_round.score}, {order}. {state}.'
+    if run_round.left_out:
+        text += f' {describe_left_out(run_round.left_out)}.'
+    return text
 
 
 class _CardMaker:

@@ -15,9 +15,11 @@ from mmal.reporting.style import DARK, SERIES
 from mmal.reporting.svg import inline
 from mmal.reporting.templating import template_environment
 from mmal.run.layout import RunPaths
+from mmal.run.overlap import overlap_caution
 from mmal.utils.collect_env import package_versions
 
 from .cards import gallery
+from .copies_section import copies_section
 from .cost_section import cost_section
 from .run_files import RunFiles
 from .sections import contents_section, curve_section, s_test_section, seconds_section
@@ -124,6 +126,7 @@ def render_page(run: RunFiles) -> str:
         name=run.work_dir.resolve().name,
         work_dir=run.work_dir.resolve(),
         summary=summary(run),
+        caution=overlap_caution(run.record.get('overlap')),
         sections=sections,
         charts=_charts(sections),
         latest=latest,
@@ -144,6 +147,7 @@ def _sections(run: RunFiles) -> list[Section]:
         contents_section(run),
         s_test_section(run),
         cost_section(run),
+        copies_section(run),
         seconds_section(run),
     ]
     return [section for section in sections if section is not None]

@@ -12,6 +12,7 @@ from mmal.annotation.records import by_image, is_box
 from mmal.fileio.checksummed import read_checksummed
 from mmal.fileio.text import read_json
 from mmal.pool.score_table import selected_scores
+from mmal.run.copies import LeftOut, read_copies
 from mmal.run.layout import PHASES, RoundPaths, RunPaths
 from mmal.run.round_state import RoundState
 
@@ -84,20 +85,24 @@ class RunRound:
     Attributes:
         number: Number of the round, from 0.
         seconds: Duration by phase, of the phases that are done.
+        gpu_bytes: Most GPU memory of a process by phase, of the phases that recorded it.
         metrics: What its model came to; None before it is evaluated.
         s_test: The report of s_test; None where there is none.
         score: Name of the sampler's score.
         chosen: Entries of ``chosen.json`` in rank order; none before the choice is explained.
         closed: Whether what it chose is labeled.
+        left_out: What it left out as copies.
     """
 
     number: int
     seconds: dict[str, float]
+    gpu_bytes: dict[str, int] = field(default_factory=dict)
     metrics: Evaluation | None = None
     s_test: STestReport | None = None
     score: str = 'score'
     chosen: list[SelectionEntry] = field(default_factory=list)
     closed: bool = False
+    left_out: list[LeftOut] = field(default_factory=list)
 
 
 class RunFiles:
@@ -208,9 +213,14 @@ def read_round(work_dir: Path, paths: RoundPaths) -> RunRound:
     """
     state = RoundState(work_dir, paths.number)
     seconds = {}
+    gpu_bytes = {}
     for phase in PHASES:
-        if phase in state.record:
-            seconds[phase] = state.record[phase]['seconds']
+        if phase not in state.record:
+            continue
+        entry = state.record[phase]
+        seconds[phase] = entry['seconds']
+        if 'gpu_bytes' in entry:
+            gpu_bytes[phase] = entry['gpu_bytes']
     metrics: Evaluation | None = None
     if state.done('evaluate'):
         metrics = read_json(paths.artifact('evaluate'))
@@ -223,4 +233,9 @@ def read_round(work_dir: Path, paths: RoundPaths) -> RunRound:
     chosen: list[SelectionEntry] = []
     if state.done('describe'):
         chosen = read_json(paths.artifact('describe'))['images']
-    return RunRound(paths.number, seconds, metrics, s_test, score, chosen, state.closed)
+    left_out: list[LeftOut] = []
+    if state.done('select'):
+        left_out = read_copies(paths)['left_out']
+    return RunRound(
+        paths.number, seconds, gpu_bytes, metrics, s_test, score, chosen, state.closed, left_out
+    )

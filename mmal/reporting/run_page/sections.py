@@ -33,6 +33,9 @@ MAX_OTHER_METRICS = 2
 TRACES = {'CG': 'relative residual', 'LiSSA': '|h| / scale'}
 """What a solver's trace is, by the name of each solver that has one value per iteration."""
 
+GIB = 2**30
+"""Bytes of a GiB."""
+
 BEFORE = 'labeled before'
 """Name of what was labeled before the latest query."""
 
@@ -388,9 +391,28 @@ def seconds_section(run: RunFiles) -> Section | None:
         draw_seconds(table, 'seconds'),
     )
     columns = ['round', *table.columns, 'total']
-    return Section(
-        'seconds',
-        'Seconds',
-        figures=[figure],
-        tables=[ReportTable('Seconds of each round, by phase', columns, rows)],
-    )
+    tables = [ReportTable('Seconds of each round, by phase', columns, rows)]
+    memory_table = _gpu_memory_table(run)
+    if memory_table is None:
+        return Section('seconds', 'Seconds', figures=[figure], tables=tables)
+    tables.append(memory_table)
+    return Section('seconds', 'Seconds and memory', figures=[figure], tables=tables)
+
+
+def _gpu_memory_table(run: RunFiles) -> ReportTable | None:
+    """Peak GPU memory by phase of every round; None where no GPU was used."""
+    phases = []
+    for phase in PHASES:
+        if any(phase in run_round.gpu_bytes for run_round in run.rounds):
+            phases.append(phase)
+    if not phases:
+        return None
+    rows = []
+    for run_round in run.rounds:
+        row = [str(run_round.number)]
+        for phase in phases:
+            used = run_round.gpu_bytes.get(phase)
+            row.append(number(None if used is None else used / GIB, 2))
+        rows.append(row)
+    title = 'Peak GPU memory of each round, by phase, in GiB: the largest of all processes'
+    return ReportTable(title, ['round', *phases], rows)

@@ -48,8 +48,8 @@ def kcenter_greedy(
     time and O(N D / world + BLOCK^2) memory.
 
     Args:
-        points: Candidates, shape (N, D). For a process in a group, its share of them: rows rank,
-            rank + world, ... of all.
+        points: Candidates, shape (N, D), on the device that does the work. For a process in a
+            group, its share of them: rows rank, rank + world, ... of all.
         centers: Points that are covered already, shape (M, D); M may be 0.
         k: Number of points to choose; all of them if there are fewer.
         first: Row to begin with if there is no center. Defaults to 0.
@@ -57,15 +57,15 @@ def kcenter_greedy(
 
     Returns:
         Rows in the order they were chosen, and for every point of all processes its distance to the
-        nearest center, shape (N,). A chosen point has the distance it had when it was chosen, the
-        others have that at the end. Distances never increase along the order. Where there was no
-        center, the first point has the distance of the second.
+        nearest center, shape (N,), on the CPU. A chosen point has the distance it had when it was
+        chosen, the others have that at the end. Distances never increase along the order. Where
+        there was no center, the first point has the distance of the second.
     """
     if group is None:
         group = Group(alone=True)
     nearest = nearest_distance(points, centers)
     distance = torch.empty_like(nearest)
-    free = torch.ones(len(points), dtype=torch.bool)
+    free = torch.ones(len(points), dtype=torch.bool, device=points.device)
     chosen: list[int] = []
     n_points = sum(group.all_gather(len(points)))
     for _ in range(min(k, n_points)):
@@ -87,12 +87,12 @@ def kcenter_greedy(
         distance_to_center = _exact_distance(points, center)
         nearest = torch.minimum(nearest, distance_to_center)
     distance[free] = nearest[free]
-    distance = _interleaved(group.all_gather(distance))
+    distance = _interleaved(group.all_gather(distance.cpu()))
     if chosen and not len(centers):
         if len(chosen) > 1:
             distance[chosen[0]] = distance[chosen[1]]
         else:
-            all_nearest = _interleaved(group.all_gather(nearest))
+            all_nearest = _interleaved(group.all_gather(nearest.cpu()))
             distance[chosen[0]] = all_nearest.max()
     return chosen, distance
 

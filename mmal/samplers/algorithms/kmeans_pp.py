@@ -18,13 +18,14 @@ def kmeans_pp(points: Tensor, k: int, seed: int) -> tuple[list[int], Tensor]:
     and O(N) memory.
 
     Args:
-        points: Shape (N, D), N at least 1.
+        points: Shape (N, D), N at least 1, on the device that does the work. The draws are made on
+            the CPU: sums of probabilities have no fixed order on a GPU.
         k: Number of points to draw; all if there are fewer. The first one is always drawn.
         seed: Seed of the draws.
 
     Returns:
         Rows in the order drawn, and every point's squared distance to the nearest of them, shape
-        (N,).
+        (N,), on the CPU.
     """
     generator = torch.Generator().manual_seed(seed)
     free = torch.ones(len(points), dtype=torch.bool)
@@ -33,7 +34,7 @@ def kmeans_pp(points: Tensor, k: int, seed: int) -> tuple[list[int], Tensor]:
     free[row] = False
     nearest = _squared_distance(points, row)
     while len(chosen) < min(k, len(points)):
-        weight = nearest.double() * free
+        weight = nearest.cpu().double() * free
         if not bool(weight.any()):
             weight = free.double()
         draw = torch.multinomial(weight, 1, generator=generator)
@@ -42,7 +43,7 @@ def kmeans_pp(points: Tensor, k: int, seed: int) -> tuple[list[int], Tensor]:
         free[row] = False
         squared_distance = _squared_distance(points, row)
         nearest = torch.minimum(nearest, squared_distance)
-    return chosen, nearest
+    return chosen, nearest.cpu()
 
 
 def _squared_distance(points: Tensor, row: int) -> Tensor:

@@ -25,7 +25,7 @@ def kmedoids(distance: Tensor, k: int, first: int = 0, max_iter: int = 100) -> l
     most O(N^2), for the new medoids. It takes O(N + CELLS) memory beside the matrix.
 
     Args:
-        distance: Symmetric matrix d, shape (N, N).
+        distance: Symmetric matrix d, shape (N, N), on the device that does the work.
         k: Number of rows to choose; all of them if there are fewer.
         first: Row that the start begins with. Defaults to 0.
         max_iter: Largest number of iterations. Defaults to 100.
@@ -74,7 +74,7 @@ def _nearest_medoid(distance: Tensor, medoids: list[int]) -> Tensor:
         parts.append(to_medoids.argmin(1))
     cluster = torch.cat(parts)
     # Where two medoids are copies of each other, each keeps its own cluster.
-    cluster[medoids] = torch.arange(k)
+    cluster[medoids] = torch.arange(k, device=cluster.device)
     return cluster
 
 

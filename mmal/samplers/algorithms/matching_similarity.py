@@ -30,7 +30,8 @@ def matching_similarity(
     the only matrix of its size that is made.
 
     Args:
-        features: f of the objects of each of N images, shape (n, C) each.
+        features: f of the objects of each of N images, shape (n, C) each, on the device that does
+            the work; so are scores and labels.
         scores: t of the objects of each image, shape (n,) each.
         labels: c, the classes of the objects of each image, shape (n,) each.
 
@@ -39,9 +40,9 @@ def matching_similarity(
         no difference between images that have nothing in common.
     """
     n_images = len(features)
-    counts = torch.tensor([len(image_scores) for image_scores in scores])
-    image_of_object = torch.arange(n_images).repeat_interleave(counts)
     all_features = torch.cat(list(features))
+    counts = torch.tensor([len(image_scores) for image_scores in scores])
+    image_of_object = torch.arange(n_images).repeat_interleave(counts).to(all_features.device)
     f = torch.nn.functional.normalize(all_features, dim=1)
     t = torch.cat(list(scores))
     c = torch.cat(list(labels))

@@ -7,7 +7,7 @@ from mmpretrain.utils import register_all_modules
 from PIL import Image
 
 from mmal.adapters import build_data_adapter
-from mmal.datasets.pool_subset import image_ids
+from mmal.datasets.pool_subset import digest_in_id, image_ids
 from mmal.errors import InputError
 from mmal.fileio.text import read_json
 from tests.zoo_configs import ROOT
@@ -87,6 +87,7 @@ def test_images_without_files_have_ids_of_their_pixels():
     register_all_modules(init_default_scope=True)
     ids = [i['id'] for i in build_data_adapter(cfg).images]
     assert len(set(ids)) == len(ids) == 1000
+    assert build_data_adapter(cfg).pixel_digest(ids[0]) == ids[0]
     assert ids[:2] == [i['id'] for i in build_data_adapter(cfg).images][:2]
 
 
@@ -104,6 +105,7 @@ def test_identical_images_without_files_are_told_apart():
     first, second, third = image_ids(Twice())
     assert second == f'{first}-2'
     assert third != first
+    assert digest_in_id(second) == digest_in_id(first) != digest_in_id(third), 'copies are known by their pixels'
 
 
 def test_bad_input_is_named(folders, tmp_path):

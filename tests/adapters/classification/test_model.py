@@ -57,7 +57,12 @@ ALL = dict({name: name for name in CLASSIFIERS}, multi_label=None)
 @pytest.mark.parametrize('scope', ['last', 'all'])
 @pytest.mark.parametrize('name', ALL)
 def test_classifier_from_its_own_config(name, scope):
+    check_classifier(name, scope)
+
+
+def check_classifier(name, scope, device='cpu'):
     model = multi_label() if name == 'multi_label' else build_classifier(name)
+    model = model.to(device)
     log: list[str] = []
     task, rule = ClassificationAdapter(model, log.append), PseudoLabels()
     labels = [[1, 3], [0], [4]] if name == 'multi_label' else [1, 0, 4]

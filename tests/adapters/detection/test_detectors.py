@@ -52,7 +52,11 @@ def with_predictions(model, it, rule):
 
 @pytest.mark.parametrize('name', DETECTORS)
 def test_detector_from_its_own_config(name):
-    model = build_detector(name)
+    check_detector(name)
+
+
+def check_detector(name, device='cpu'):
+    model = build_detector(name).to(device)
     log: list[str] = []
     task, rule = DetectionAdapter(model, log.append), PseudoLabels(score_thr=0.05)
     labeled, unlabeled = [item(0), item(1)], [item(2, boxes=False), item(3, boxes=False)]

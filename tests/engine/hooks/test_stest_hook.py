@@ -82,6 +82,27 @@ def select(hook, task, items):
     return choose_parameters(hook.settings, task, items)
 
 
+def test_a_full_gpu_is_a_message_that_names_the_settings(runner, tmp_path, monkeypatch):
+    def full(self, items):
+        raise torch.cuda.OutOfMemoryError('CUDA out of memory.')
+
+    monkeypatch.setattr(MeanGradient, 'update', full)
+    settings = StestHook.from_runner(runner).settings
+    with pytest.raises(InputError, match=r'full in s_test: .*Lower StestHook.batch_size \(now 4\), '
+                                         r'solver.batch_size \(now 2\) or StestHook.memory_gb \(now 4\)'):
+        compute(runner, settings, tmp_path / 's_test.pth')
+
+
+def test_peak_gpu_memory_stands_in_the_report_where_there_is_some(runner, tmp_path, monkeypatch):
+    settings = StestHook.from_runner(runner).settings
+    compute(runner, settings, tmp_path / 's_test.pth')
+    if not torch.cuda.is_available():
+        assert 'gpu_bytes' not in read_json(tmp_path / 's_test.json')
+    monkeypatch.setattr('mmal.engine.stest.peak_bytes', lambda: 12345)
+    compute(runner, settings, tmp_path / 's_test.pth')
+    assert read_json(tmp_path / 's_test.json')['gpu_bytes'] == 12345
+
+
 def test_v_is_the_mean_over_the_reference_set_whatever_the_batch(runner):
     hook, data, task, _, params, finite = parts(runner)
     reference = data.reference_dataset('val')
@@ -247,3 +268,29 @@ def test_any_number_of_processes_finds_the_same_s_test(runner, tmp_path, solver)
         torch.testing.assert_close(found[world], found[1], rtol=1e-6, atol=0)
         for key in ('n_reference', 'n_hessian', 'evaluations', 'iterations'):
             assert reports[world][key] == reports[1][key]
+
+
+class SquaredOnce(torch.autograd.Function):
+    """Marked as mmcv marks its compiled operators."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.square()
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad):
+        return 2 * ctx.saved_tensors[0] * grad
+
+
+def test_parameters_before_an_operator_without_a_second_derivative_are_refused_before_training(runner):
+    model = runner.model
+    model.bbox_head.conv_cls.register_forward_hook(lambda module, args, out: SquaredOnce.apply(out))
+    with pytest.raises(InputError, match='StestHook: SquaredOnce between the loss and the chosen parameters'):
+        StestHook.from_runner(runner).before_train(runner)
+
+
+def test_a_solver_without_curvature_asks_for_no_second_derivative(runner):
+    runner.model.bbox_head.conv_cls.register_forward_hook(lambda module, args, out: SquaredOnce.apply(out))
+    StestHook(params=PARAMS, solver=dict(type='mmal.Identity')).before_train(runner)

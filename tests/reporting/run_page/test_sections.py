@@ -1,5 +1,7 @@
+from mmal.reporting.components import DASH
 from mmal.reporting.run_page import sections
 from mmal.reporting.run_page.run_files import RunFiles
+from mmal.run.round_state import RoundState
 
 
 def test_the_curve_is_over_images_boxes_and_time(run_dir, data):
@@ -42,6 +44,18 @@ def test_s_test_and_seconds(run_dir, data):
     table = sections.seconds_section(run).tables[0]
     assert table.columns == ['round', 'train', 'evaluate', 's_test', 'score', 'select', 'describe', 'label', 'total']
     assert len(table.rows) == 2
+    assert len(sections.seconds_section(run).tables) == 1, 'no GPU was used'
+
+
+def test_gpu_memory_stands_where_a_round_recorded_it(run_dir, data):
+    work_dir = run_dir([1], [2])
+    state = RoundState(work_dir, 1)
+    state.record['score']['gpu_bytes'] = 3 * 2**29
+    state.write()
+    section = sections.seconds_section(RunFiles(work_dir, data))
+    assert section.tables[1].columns == ['round', 'score']
+    assert section.tables[1].rows == [['0', DASH], ['1', '1.50']]
+    assert section.title == 'Seconds and memory'
 
 
 def test_a_run_without_any_of_it(tmp_path, data):
