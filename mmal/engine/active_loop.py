@@ -179,7 +179,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             seed=0 if seed is None else seed,
             check_images=check_images,
             start_from=None if start_from is None else Path(start_from),
-            checkpoint=None if checkpoint is None else Path(checkpoint),
+            checkpoint=None if checkpoint is None else Path(checkpoint).expanduser(),
             evaluate_checkpoint=evaluate_checkpoint,
             warm_start=warm_start,
             resume=bool(runner.cfg.get('resume', False)),

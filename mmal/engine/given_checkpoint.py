@@ -4,21 +4,26 @@ and classes.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from mmal.errors import InputError
-from mmal.fileio.foreign_checkpoint import read_foreign_checkpoint
+from mmal.fileio.foreign_checkpoint import read_foreign_checkpoint, require_checkpoint_file
 
 MAX_SHOWN = 3
 """Number of parameters of one kind that a message names."""
 
 MAX_SHOWN_CLASSES = 10
 """Number of classes of one list that a message names."""
+
+_OLD_AVERAGE = 'ema_'
+"""Beginning of the names under which mmdet 2 kept the weights that an average stands for."""
 
 _CURE = (
     'Give the config that the checkpoint was trained with (mmdet and mmpretrain write it beside '
@@ -84,37 +89,47 @@ def load_given(model: nn.Module, checkpoint: GivenCheckpoint, classes: Sequence[
     Args:
         model: The config's model, not wrapped.
         checkpoint: The checkpoint.
-        classes: Names of the classes of the pool, in the order of the model's outputs.
+        classes: Names of the classes of the pool, in the order of the model's outputs. Where there
+            are none, they are not compared.
 
     Raises:
         InputError: If the classes are others or in another order, or if the checkpoint lacks a
             parameter, has one that the model does not have, or has one of another shape.
     """
-    _check_classes(checkpoint, tuple(classes))
-    own = model.state_dict()
-    misshaped = []
-    for name, value in checkpoint.state_dict.items():
-        if name in own and own[name].shape != value.shape:
-            shapes = f'{tuple(value.shape)} where the model has {tuple(own[name].shape)}'
-            misshaped.append(f'{name} {shapes}')
-    if misshaped:
-        raise InputError(
-            f'{checkpoint.path} does not fit the model of the config: '
-            f'{_few(misshaped, "differ in shape")}. {_class_note(checkpoint, classes)}{_CURE}'
-        )
-    # Models may have other names for parameters of older checkpoints: torch asks them.
-    result = model.load_state_dict(checkpoint.state_dict, strict=False)
+    if classes:
+        _check_classes(checkpoint, tuple(classes))
+    try:
+        # Models may rename or resize what older checkpoints have: torch asks them.
+        result = model.load_state_dict(checkpoint.state_dict, strict=False)
+    except RuntimeError as e:
+        raise InputError(_shape_message(model, checkpoint, classes, e)) from None
     problems = []
     missing = [name for name in result.missing_keys if not name.endswith('num_batches_tracked')]
     if missing:
         problems.append(_few(missing, 'missing in it'))
-    if result.unexpected_keys:
-        problems.append(_few(result.unexpected_keys, 'unknown to the model'))
+    unknown = [name for name in result.unexpected_keys if not name.startswith(_OLD_AVERAGE)]
+    if unknown:
+        problems.append(_few(unknown, 'unknown to the model'))
     if problems:
         raise InputError(
             f'{checkpoint.path} does not fit the model of the config: {"; ".join(problems)}. '
             f'{_CURE}'
         )
+
+
+def _shape_message(
+    model: nn.Module, checkpoint: GivenCheckpoint, classes: Sequence[str], error: RuntimeError
+) -> str:
+    """What to say of a checkpoint that torch refused."""
+    own = model.state_dict()
+    differing = []
+    for name, value in checkpoint.state_dict.items():
+        if name in own and own[name].shape != value.shape:
+            shapes = f'{tuple(value.shape)} where the model has {tuple(own[name].shape)}'
+            differing.append(f'{name} {shapes}')
+    what = _few(differing, 'differ in shape') if differing else str(error)
+    note = _class_note(checkpoint, classes)
+    return f'{checkpoint.path} does not fit the model of the config: {what}. {note}{_CURE}'
 
 
 def _check_classes(checkpoint: GivenCheckpoint, classes: tuple[str, ...]) -> None:
@@ -159,3 +174,30 @@ def _shown(names: Sequence[str]) -> str:
         return 'none'
     shown = ', '.join(names[:MAX_SHOWN_CLASSES])
     return shown + ', ...' if len(names) > MAX_SHOWN_CLASSES else shown
+
+
+def require_readable(source: str) -> None:
+    """Refuse a ``load_from`` that trainings could not read, hours before they would.
+
+    Args:
+        source: Path of a checkpoint, or an address that mmengine knows how to read.
+
+    Raises:
+        InputError: If there is no such file, it is damaged, or holds more than the process may
+            load; see :func:`~mmal.fileio.tensors.forbid_unpickling`.
+    """
+    if '://' not in source:
+        require_checkpoint_file(Path(source).expanduser())
+    try:
+        CheckpointLoader.load_checkpoint(source, map_location='cpu', logger='silent')
+    except pickle.UnpicklingError as e:
+        raise InputError(
+            f'load_from: {source} holds more than tensors and plain values, and was not read. '
+            'Code in such a file would run. If you made it yourself, --unsafe-checkpoints loads it '
+            f'all the same. {e}'
+        ) from None
+    except (RuntimeError, EOFError, ValueError, KeyError) as e:
+        raise InputError(
+            f'load_from: {source} is no checkpoint, or a damaged one ({type(e).__name__}: {e}). '
+            'Copy or download it again.'
+        ) from None

@@ -14,7 +14,7 @@ from mmal.run.round_state import RoundState
 
 from .auxiliary_sets import available_auxiliary_sets
 from .context import RunContext
-from .given_checkpoint import load_given, read_checkpoint
+from .given_checkpoint import load_given, read_checkpoint, require_readable
 from .stest import StestSettings, choose_parameters
 from .stopping import InfluenceBelow, StopRule
 
@@ -32,7 +32,8 @@ def preflight(run: RunContext, stop_rules: tuple[StopRule, ...]) -> dict[str, An
 
     Raises:
         InputError: If the pool is too small, a file is missing, the sampler lacks its hook, or a
-            parameter pattern matches nothing; or if a given model does not fit.
+            parameter pattern matches nothing; if a given model does not fit, or ``load_from``
+            cannot be read.
     """
     _check_pool(run)
     _check_settings(run)
@@ -98,6 +99,8 @@ def _check_settings(run: RunContext) -> None:
 
 
 def _check_given_model(run: RunContext) -> None:
+    if run.cfg.get('load_from'):
+        require_readable(run.cfg.load_from)
     given = run.settings.checkpoint
     if given is None or RoundState(run.paths.work_dir, 0).done('train'):
         return

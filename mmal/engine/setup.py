@@ -118,10 +118,6 @@ def open_run(run: RunContext, inputs: Inputs) -> None:
         manifest['annotations'] = digests
     if run.given is not None:
         manifest['given_labels'] = run.given.source
-    given = run.settings.checkpoint
-    if given is not None and given.exists():
-        # Once the first round has taken it, nothing reads the file again.
-        manifest['checkpoint'] = run_on_rank_zero(lambda: digest_file(given))
     source = run.settings.start_from
     opening = run_on_rank_zero(lambda: _find_opening(run, manifest, files))
     identities: Identities = {}
@@ -183,7 +179,12 @@ def current_manifest(run: RunContext, result_neutral: tuple[str, ...]) -> Manife
     images = run.data.images
     content = sorted((str(image['id']), image['file_name']) for image in images)
     digest = Pool(run.pool_ids).digest(repr(content))
-    return build_manifest(run.cfg, run.settings.seed, digest, len(images), result_neutral)
+    manifest = build_manifest(run.cfg, run.settings.seed, digest, len(images), result_neutral)
+    given = run.settings.checkpoint
+    if given is not None and given.exists():
+        # Once the first round has taken it, nothing reads the file again.
+        manifest['checkpoint'] = digest_file(given)
+    return manifest
 
 
 def current_annotations(run: RunContext, sets: Mapping[str, Any]) -> dict[str, str]:

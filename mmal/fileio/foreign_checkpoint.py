@@ -38,6 +38,10 @@ _TENSOR_PARTS: dict[tuple[str, str], Any] = {
 """All that a file may name and that is made as it is named, by module and name."""
 
 
+_ZIP_START = b'PK\x03\x04'
+"""First bytes of a zip archive, which files of torch are since 1.6."""
+
+
 class _Inert:
     """Stands for an object that is not wanted. It takes any arguments and any state, and does
     nothing with them.
@@ -117,8 +121,9 @@ def read_foreign_checkpoint(path: str | Path) -> dict[str, Any]:
             in it, which may be code.
     """
     path = Path(path)
-    _require_checkpoint_file(path)
+    require_checkpoint_file(path)
     try:
+        _refuse_programs(path)
         with _explicit_pickle_allowed():
             content = torch.load(
                 path, map_location='cpu', weights_only=False, pickle_module=_allow_list_pickle
@@ -129,7 +134,7 @@ def read_foreign_checkpoint(path: str | Path) -> dict[str, Any]:
             'run. If you trust the file, write its weights into one that holds nothing else, with '
             "mmdet's or mmpretrain's tools/model_converters/publish_model.py."
         ) from None
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as e:
+    except Exception as e:  # noqa: BLE001  a damaged file can make the reader raise anything
         raise InputError(
             f'{path}: no checkpoint, or a damaged one ({type(e).__name__}: {e}). Copy or download '
             'it again.'
@@ -141,9 +146,19 @@ def read_foreign_checkpoint(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def _require_checkpoint_file(path: Path) -> None:
+def require_checkpoint_file(path: Path) -> None:
+    """Refuse a path at which there is no checkpoint, without reading it.
+
+    Args:
+        path: Path of the file.
+
+    Raises:
+        InputError: If there is no such file, or it is a pointer of Git LFS.
+    """
     if not path.is_file():
-        raise InputError(f'{path}: no such file. Give the path of a checkpoint, a .pth file.')
+        raise InputError(
+            f'{path}: no such file. Give the path of a checkpoint, a .pth file on this machine.'
+        )
     with path.open('rb') as file:
         start = file.read(64)
     if start.startswith(b'version https://git-lfs'):
@@ -151,6 +166,18 @@ def _require_checkpoint_file(path: Path) -> None:
             f'{path} is not the checkpoint but a pointer of Git LFS to it. Fetch it by `git lfs '
             'pull`.'
         )
+
+
+def _refuse_programs(path: Path) -> None:
+    """Refuse a TorchScript file, which torch would load as a program whatever it is told."""
+    with path.open('rb') as file:
+        is_archive = file.read(len(_ZIP_START)) == _ZIP_START
+    if not is_archive:
+        return
+    # As torch itself looks for it, so that no file is one thing here and another there.
+    records = torch._C.PyTorchFileReader(str(path)).get_all_records()
+    if 'constants.pkl' in records:
+        raise pickle.UnpicklingError('it holds a TorchScript program')
 
 
 @contextmanager

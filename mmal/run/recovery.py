@@ -186,13 +186,28 @@ def _corruption_of_round(work_dir: str | Path, number: int, log: Logger) -> list
     is_labeled = 'label' in state.record
     corruption = []
     for phase, message in state.find_corruption().items():
-        if is_labeled and phase not in REQUIRED_ARTIFACTS:
+        is_required = phase in REQUIRED_ARTIFACTS
+        if phase == 'train':
+            is_required = _begins_next_training(work_dir, number)
+        if is_labeled and not is_required:
             log.warning(f'{message}. No later round is made from it.')
         else:
             corruption.append(Corruption(phase, message))
     for message in verify_checksums(state.paths.folder, state.batch).values():
         corruption.append(Corruption('label', message))
     return corruption
+
+
+def _begins_next_training(work_dir: str | Path, number: int) -> bool:
+    """Whether the next round's training begins from a round's model, and is still to come."""
+    settings = read_manifest(work_dir).get('config', {})
+    if settings.get('train_cfg.warm_start') != 'True':
+        return False
+    try:
+        is_trained = RoundState(work_dir, number + 1).done('train')
+    except CorruptStateError:
+        return True
+    return not is_trained
 
 
 def _restore_manifest(work_dir: str | Path, log: Logger) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmal.engine.given_checkpoint import load_given, read_checkpoint
+from mmal.engine.given_checkpoint import load_given, read_checkpoint, require_readable
 from mmal.errors import InputError
 
 CLASSES = ('cat', 'dog')
@@ -72,7 +72,49 @@ def test_another_architecture_is_refused_with_what_differs(tmp_path):
         load_given(deeper, written(tmp_path / 'x.pth', small_model()), CLASSES)
 
 
+def test_what_a_model_does_for_older_checkpoints_is_done(tmp_path):
+    """As position embeddings of another size, and layers that were called otherwise."""
+    def renamed(state_dict, prefix, *args):
+        for part in ('weight', 'bias'):
+            state_dict[f'0.{part}'] = state_dict.pop(f'old.{part}')[:4]
+
+    theirs, ours = small_model(), small_model()
+    weights = theirs.state_dict()
+    for part in ('weight', 'bias'):
+        weights[f'old.{part}'] = weights.pop(f'0.{part}').repeat_interleave(2, 0)
+    torch.save(weights, tmp_path / 'x.pth')
+    ours._register_load_state_dict_pre_hook(renamed)
+    load_given(ours, read_checkpoint(tmp_path / 'x.pth'), CLASSES)
+
+
+def test_averages_that_mmdet_2_kept_in_the_model_are_passed_over(tmp_path):
+    theirs = small_model()
+    weights = theirs.state_dict()
+    weights['ema_0_weight'] = weights['0.weight']
+    torch.save(dict(state_dict=weights), tmp_path / 'x.pth')
+    load_given(small_model(), read_checkpoint(tmp_path / 'x.pth'), CLASSES)
+
+
+def test_classes_are_not_compared_where_a_dataset_has_none(tmp_path):
+    checkpoint = written(tmp_path / 'x.pth', small_model(), meta=dict(CLASSES=('cat', 'cow')))
+    load_given(small_model(), checkpoint, ())
+
+
 def test_a_file_without_weights_is_refused(tmp_path):
     torch.save(dict(meta=dict(epoch=1)), tmp_path / 'x.pth')
     with pytest.raises(InputError, match=r"expected weights under the key state_dict, found \['meta'\]"):
         read_checkpoint(tmp_path / 'x.pth')
+
+
+def test_weights_to_begin_from_are_looked_at_before_any_training(tmp_path):
+    path = tmp_path / 'x.pth'
+    with pytest.raises(InputError, match='x.pth: no such file'):
+        require_readable(str(path))
+    path.write_text('version https://git-lfs.github.com/spec/v1')
+    with pytest.raises(InputError, match='a pointer of Git LFS'):
+        require_readable(str(path))
+    torch.save(small_model().state_dict(), path)
+    require_readable(str(path))
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(InputError, match='load_from: .*x.pth is no checkpoint, or a damaged one'):
+        require_readable(str(path))

@@ -57,6 +57,12 @@ def test_code_is_refused_and_does_not_run(tmp_path, monkeypatch, hostile, place,
     assert not os.path.exists('ran')
 
 
+def test_a_torchscript_program_is_refused(tmp_path):
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), str(tmp_path / 'x.pth'))
+    with pytest.raises(InputError, match=r'x.pth: it holds a TorchScript program, .* it was not run'):
+        read_foreign_checkpoint(tmp_path / 'x.pth')
+
+
 def test_functions_of_the_hosts_and_numpy_are_not_called(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save(dict(x=Hostile(np.save, 'ran.npy', (1, 2))), 'numpy.pth')

@@ -299,3 +299,23 @@ def test_a_pass_that_was_interrupted_is_not_gone_on_with_by_other_settings(make_
     assert list((tmp_path / 'run' / 'round_00' / 'passes').iterdir())
     assert not (tmp_path / 'run' / 'initial' / 'passes').exists()
     assert go('run', 0.02, allow_config_change=True) == expected
+
+
+def test_a_model_that_the_next_training_begins_from_must_be_whole(work_dir, caplog):
+    """With warm starts the next round is made from it, until that one is trained itself."""
+    def warm(value):
+        manifest = read_checksummed(work_dir / 'run.json')
+        write_checksummed(work_dir / 'run.json', dict(manifest, config={'train_cfg.warm_start': value}))
+
+    flip(RoundState(work_dir, 1).artifact('train'))
+    warm('True')
+    verify_run(work_dir, LOG)
+    shutil.rmtree(work_dir / 'round_02')
+    with pytest.raises(CorruptStateError, match=r'round_01/checkpoint.pth .*\. What is whole: round 0\.'):
+        verify_run(work_dir, LOG)
+    warm('False')
+    verify_run(work_dir, LOG)
+    warm('True')
+    roll_back(work_dir, LOG, rebuild_beginning=None)
+    assert 'Round 1 goes on from before train.' in caplog.text
+    verify_run(work_dir, LOG)

@@ -181,7 +181,7 @@ def summary(run: RunFiles) -> str:
     rounds = 'round is' if n_evaluated == 1 else 'rounds are'
     text = (
         f'{n_evaluated} {rounds} trained and evaluated; {len(run.labels):,} of '
-        f'{len(run.data.images):,} images are labeled.'
+        f'{len(run.data.images):,} images are labeled.{_given_model(run)}'
     )
     if not run.rounds or run.rounds[-1].closed:
         return text
@@ -194,6 +194,15 @@ def summary(run: RunFiles) -> str:
         f'{text} Round {last.number} has chosen {len(last.chosen)} images, which are not labeled '
         'yet.'
     )
+
+
+def _given_model(run: RunFiles) -> str:
+    """A sentence about the model that the first round took; empty if it was trained."""
+    sha256 = run.record.get('checkpoint')
+    if sha256 is None:
+        return ''
+    path = run.record['config']['train_cfg.checkpoint'].strip("'")
+    return f' The model of round 0 was not trained here but given: {path} (SHA-256 {sha256}).'
 
 
 def settings(config: Mapping[str, str]) -> tuple[ReportTable, ReportTable]:
