@@ -101,7 +101,9 @@ def forbid_unpickling(unsafe: bool = False) -> None:
         os.environ.pop(SWITCH, None)
         return
     os.environ[SWITCH] = '1'
-    torch.serialization.add_safe_globals(_numpy_globals())
+    # Before release 2.4 torch can be told of no further class: such a file is refused.
+    if hasattr(torch.serialization, 'add_safe_globals'):
+        torch.serialization.add_safe_globals(_numpy_globals())
 
 
 def _numpy_globals() -> list[Any]:

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .parameters import gradient
+from .unfused_attention import unfused_attention
 
 
 def hvp(loss: Tensor, params: dict[str, nn.Parameter], vector: Tensor) -> Tensor:
@@ -166,7 +166,7 @@ class DoubleBackward:
         n_samples = 0
         for samples in chosen:
             # fused attention has no second derivative
-            with sdpa_kernel(SDPBackend.MATH):
+            with unfused_attention():
                 losses = self._losses(samples)
                 total += hvp(losses.sum(), self.params, vector)
             n_samples += len(losses)
