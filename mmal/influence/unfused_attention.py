@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from torch.backends import cuda
+import torch
+
+# torch gives these functions no types
+cuda: Any = torch.backends.cuda
 
 FUSED = ('flash', 'mem_efficient', 'cudnn')
 """Names of the fused kinds of attention in ``torch.backends.cuda``; their switches hold on every
