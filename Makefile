@@ -1,4 +1,4 @@
-# make demo | demo-classification | test [JOBS=2] | test-slow | test-faults | test-soak | test-slurm | test-label-studio | soak [MINUTES=30] | bench | test-gpu, bench-gpu [WHEELS=folder] | gpu-wheels WHEELS=folder | paper-claims | docs | lint | setup. PYTHON=/path/to/python uses that environment as it is, instead of making .venv.
+# make demo | demo-classification | test [JOBS=2] | test-slow | test-faults | test-soak | test-slurm | test-label-studio | soak [MINUTES=30] | bench | test-gpu, bench-gpu [WHEELS=folder] | gpu-wheels WHEELS=folder | paper-claims | docs | lint | setup. STACK=openmmlab takes openmmlab's packages and torch 2.1, in .venv-openmmlab. PYTHON=/path/to/python uses that environment as it is, instead of making one.
 .PHONY: demo demo-classification test test-gpu bench-gpu gpu-wheels gpu-setup test-slow test-faults test-soak test-slurm test-label-studio soak bench paper-claims docs lint setup check
 
 ifdef PYTHON
@@ -7,9 +7,11 @@ setup:
 	@$(PY) tools/check_env.py
 DOCS_SETUP = { echo 'docs: this environment lacks what builds them: pip install -r requirements/docs.txt' >&2; exit 1; }
 else
-PY = $(if $(filter 0,$(shell sed -n s/^CUDA=//p .venv/.options 2>/dev/null)),CUDA_VISIBLE_DEVICES=) $(CURDIR)/.venv/bin/python
+STACK ?= onedl
+VENV := $(if $(filter-out onedl,$(STACK)),.venv-$(STACK),.venv)
+PY = $(if $(filter 0,$(shell sed -n s/^CUDA=//p $(VENV)/.options 2>/dev/null)),CUDA_VISIBLE_DEVICES=) $(CURDIR)/$(VENV)/bin/python
 setup:
-	@tools/setup_env.sh
+	@STACK=$(STACK) tools/setup_env.sh
 DOCS_SETUP = $(PY) -m pip --disable-pip-version-check install -q -r requirements/docs.txt
 JOBS ?= 2
 endif
@@ -79,9 +81,10 @@ docs: setup  # what only this needs is installed on first use
 	$(PY) -m sphinx -q -E -W --keep-going -c docs -d docs/_build/doctrees . docs/_build/html
 	@echo 'Read docs/_build/html/index.html'
 
-lint: setup  # style, format, types, and which package may import which
+lint: setup  # style, format, the oldest Python, types, and which package may import which
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check mmal tools benchmarks
+	$(PY) -c 'from vermin import main; main()' --target=3.10- --violations --quiet --exclude "bytes.decode(errors)" --exclude "str.decode(errors)" mmal tools benchmarks
 	$(PY) -m mypy
 	$(PY) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 

@@ -46,6 +46,7 @@ setup(
     install_requires=requirements('runtime'),
     extras_require={
         'onedl': requirements('torch') + requirements('onedl'),
+        'openmmlab': requirements('openmmlab-torch') + requirements('openmmlab'),
         'mim': requirements('openmmlab'),
         'demo': requirements('demo'),
         'slurm': requirements('slurm'),

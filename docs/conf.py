@@ -37,7 +37,7 @@ PAGE = 'comparison.html'
 FOLDER_LINK = re.compile(r'\[([^\]]+)\]\(([^):#]+/)\)')
 
 CONTENTS = {
-    'Begin': ['docs/quick_start', 'docs/your_data', 'docs/your_detector'],
+    'Begin': ['docs/quick_start', 'docs/install', 'docs/your_data', 'docs/your_detector'],
     'Use': ['docs/labeling', 'docs/samplers', 'docs/copies', 'docs/comparing', 'docs/cluster', 'docs/gpu',
             'docs/reliability', 'SECURITY', 'docs/tools', 'docs/config'],
     'Understand': ['docs/mathematics', 'docs/influence', 'docs/results/README', 'benchmarks/README',

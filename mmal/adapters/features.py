@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten
 
 from mmal.errors import InputError
 from mmal.influence.last_layers import find_last_layers
@@ -55,7 +55,7 @@ def recorded(
 
     def recorder(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, args: Any, output: Any) -> None:
-            for tensor in tree_leaves(args if inputs else output):
+            for tensor in tree_flatten(args if inputs else output)[0]:
                 if not isinstance(tensor, Tensor):
                     continue
                 # a linear layer has its channels last, however many dimensions there are
@@ -187,7 +187,7 @@ class Features:
 
     def _sum_of_outputs(self, items: Sequence[Any]) -> Tensor:
         total: Any = 0
-        for leaf in tree_leaves(self._forward(items)):
+        for leaf in tree_flatten(self._forward(items))[0]:
             if isinstance(leaf, Tensor) and leaf.requires_grad:
                 total = total + leaf.float().sum()
         sum_of_outputs: Tensor = total

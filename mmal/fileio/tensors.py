@@ -101,7 +101,13 @@ def forbid_unpickling(unsafe: bool = False) -> None:
         os.environ.pop(SWITCH, None)
         return
     os.environ[SWITCH] = '1'
-    torch.serialization.add_safe_globals(_numpy_globals())
+    if hasattr(torch.serialization, 'add_safe_globals'):
+        torch.serialization.add_safe_globals(_numpy_globals())
+        return
+    # Before release 2.4 torch can be told of no further class; mmengine's reader is replaced.
+    from .foreign_checkpoint import read_in_place_of_mmengine
+
+    read_in_place_of_mmengine()
 
 
 def _numpy_globals() -> list[Any]:

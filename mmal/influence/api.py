@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten
 
 from .affine import AffineTape, NotAffine
 from .checks import check_model
@@ -160,7 +160,7 @@ def batches_within_memory(kept: list[Any], batches: Iterable[Any], max_bytes: fl
 def _tensor_bytes(batch: Any) -> int:
     """Memory of the tensors of a batch, whatever containers they are in."""
     total = 0
-    for leaf in tree_leaves(batch):
+    for leaf in tree_flatten(batch)[0]:
         if isinstance(leaf, Tensor):
             total += leaf.nbytes
     return total

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .parameters import gradient
 from .second_derivative import require_second_derivative
+from .unfused_attention import unfused_attention
 
 
 def hvp(
@@ -178,7 +178,7 @@ class DoubleBackward:
         n_samples = 0
         for samples in chosen:
             # fused attention has no second derivative
-            with sdpa_kernel(SDPBackend.MATH):
+            with unfused_attention():
                 losses = self._losses(samples)
                 total += hvp(losses.sum(), self.params, vector, check=not self._checked)
             self._checked = True

@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from .affine import AffineTape, LayerCall
 from .curvature import hvp, mean_of
 from .output_hessian import OutputHessian
 from .parameters import flatten, unflatten
+from .unfused_attention import unfused_attention
 
 AGREEMENT = 1e-3
 """Relative difference of a product from that of double backward that float32 may cause."""
@@ -197,7 +197,7 @@ class AffineCurvature:
         like = next(iter(self.params.values()))
         h = torch.randn(n_params, generator=generator).to(like)
         # fused attention has no second derivative
-        with sdpa_kernel(SDPBackend.MATH):
+        with unfused_attention():
             expected = hvp(losses(batch).sum(), self.params, h)
 
         direction = self._direction(h)

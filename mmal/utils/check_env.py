@@ -18,6 +18,14 @@ STACKS = {
 }
 """The two stacks; both install the folders mmengine, mmcv, mmdet and mmpretrain."""
 
+TESTED = {
+    'onedl': ('0.10.12', '2.3.6', '3.5.1', '1.3.6', '2.12'),
+    'openmmlab': ('0.10.7', '2.1.0', '3.3.0', '1.2.0', '2.1'),
+}
+"""Versions that the tests are run with, by stack: of its packages in the order of :data:`STACKS`,
+and of torch (major and minor).
+"""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -56,10 +64,34 @@ def findings(needs_gpu: bool = False) -> list[Finding]:
         results += check()
     if needs_gpu:
         results += _check_gpu()
-    packages = [*_installed(STACKS['onedl']), *_installed(STACKS['openmmlab'])]
-    versions = ', '.join(f'{package} {_version(package)}' for package in packages)
-    results.append(Finding(False, versions or 'no mm* package'))
+    results += _describe_stack()
     return sorted(results, key=lambda finding: not finding.fatal)
+
+
+def _describe_stack() -> list[Finding]:
+    """Name the stack that is installed, and whether the tests are run with its versions."""
+    for name, packages in STACKS.items():
+        present = _installed(packages)
+        if not present:
+            continue
+        versions = ', '.join(f'{package} {_version(package)}' for package in present)
+        message = f"{name}'s stack: {versions}"
+        different = _untested(name)
+        if not different:
+            return [Finding(False, f'{message}; mmal is tested with these')]
+        cure = f'mmal is tested with {", ".join(different)}; others may work'
+        return [Finding(False, message, cure)]
+    return [Finding(False, 'no mm* package')]
+
+
+def _untested(stack: str) -> list[str]:
+    """Packages of a stack that are not as tested, each with the version that is."""
+    different = []
+    for package, tested in zip((*STACKS[stack], 'torch'), TESTED[stack], strict=True):
+        installed = (_version(package) or '') + '.'
+        if not installed.startswith(tested + '.'):
+            different.append(f'{package} {tested}')
+    return different
 
 
 def print_report(results: Iterable[Finding]) -> str:
@@ -178,7 +210,7 @@ def _check_pkg_resources() -> list[Finding]:
         _version('mmengine') is not None,
         f'setuptools {_version("setuptools")} has no pkg_resources, '
         "which openmmlab's mmengine needs for 'mmdet::' configs",
-        "pip install 'setuptools>=80,<82'",
+        "pip install 'setuptools<82'",
     )
     return [finding]
 
@@ -189,7 +221,7 @@ def _check_libraries() -> list[Finding]:
         reason = _import_error(module)
         if not reason:
             continue
-        fix = 'install one stack: pip install -r requirements/onedl.txt (see the README)'
+        fix = 'install one stack, from requirements/ (docs/install.md has the order)'
         if module == 'cv2':
             fix = 'install opencv-python-headless, which needs no system libraries'
         results.append(Finding(True, f'{module} cannot be imported ({reason})', fix))

@@ -4,6 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
+from pathlib import Path
 
 import pytest
 
@@ -100,3 +102,24 @@ def test_a_comparison_of_two_runs(mmal, installed, tmp_path):
     assert 'entropy, seed 1: done. 2 of 2 rounds' in said
     assert [r['state'] for r in read_json(tmp_path / 'work/comparison.json')['runs']] == ['done', 'done']
     assert (tmp_path / 'work/comparison.html').exists()
+
+
+@pytest.mark.slow
+def test_installing_it_changes_no_other_package(installed, tmp_path):
+    """Into an environment that sees all packages of this one, from no index: what it needs is there as it is."""
+    run([sys.executable, '-m', 'venv', tmp_path / 'env'])
+    python = tmp_path / 'env/bin/python'
+    own = run([python, '-c', 'import sysconfig; print(sysconfig.get_path("purelib"))']).strip()
+    (Path(own) / 'packages_of_the_user.pth').write_text(sysconfig.get_path('purelib') + '\n')
+    env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
+
+    def other_packages():
+        listed = run([python, '-m', 'pip', '--disable-pip-version-check', 'list', '--format', 'freeze'], env=env)
+        return [line for line in listed.splitlines() if '==' in line and not line.startswith('mmal')]
+
+    before = other_packages()
+    assert any(line.startswith('torch==') for line in before)
+    [wheel] = installed.parent.glob('*.whl')
+    said = run([python, '-m', 'pip', '--disable-pip-version-check', 'install', '--no-index', wheel], env=env)
+    assert 'Successfully installed mmal' in said
+    assert other_packages() == before

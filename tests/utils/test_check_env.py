@@ -1,7 +1,11 @@
+from pathlib import Path
+
 import pytest
 
 from mmal.utils import check_env
 from mmal.utils.check_env import Finding, findings, print_report
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_this_environment_works():
@@ -56,6 +60,26 @@ def test_where_a_gpu_is_needed_none_is_fatal(monkeypatch, cuda, words):
     assert [finding.message for finding in fatal] == ['a GPU is needed here, and torch sees none']
     assert words in fatal[0].fix
     assert not [finding for finding in findings() if finding.fatal]
+
+
+def test_the_stack_is_named_and_whether_it_is_tested(versions):
+    tested = {'mmengine': '0.10.7', 'mmcv': '2.1.0', 'mmdet': '3.3.0', 'mmpretrain': '1.2.0', 'torch': '2.1.2+cu121'}
+    versions(**tested)
+    (finding, ) = check_env._describe_stack()
+    assert finding.message.startswith("openmmlab's stack: mmengine 0.10.7, ")
+    assert finding.message.endswith('mmal is tested with these')
+    assert not finding.fix
+    versions(**tested | {'torch': '2.10.0', 'mmdet': '3.2.0'})
+    (finding, ) = check_env._describe_stack()
+    assert 'mmdet 3.3.0, torch 2.1;' in finding.fix
+
+
+def test_the_tested_versions_are_those_of_the_requirements():
+    for stack, torch in (('onedl', 'torch'), ('openmmlab', 'openmmlab-torch')):
+        lines = [*(ROOT / f'requirements/{stack}.txt').read_text().split(),
+                 *(ROOT / f'requirements/{torch}.txt').read_text().split()]
+        for package, version in zip((*check_env.STACKS[stack], 'torch'), check_env.TESTED[stack], strict=True):
+            assert any(line == f'{package}=={version}' or line.startswith(f'{package}=={version}.') for line in lines)
 
 
 def test_one_line_a_finding():

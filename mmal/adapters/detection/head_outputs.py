@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import torch
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_flatten, tree_map
 
 from mmal.adapters.model_modes import eval_mode
 
@@ -69,8 +69,8 @@ class PredictionOutputs:
 
 
 def _all_close(first: Any, second: Any) -> bool:
-    first_leaves = tree_leaves(first)
-    second_leaves = tree_leaves(second)
+    first_leaves, _ = tree_flatten(first)
+    second_leaves, _ = tree_flatten(second)
     if len(first_leaves) != len(second_leaves):
         return False
     for a, b in zip(first_leaves, second_leaves, strict=True):

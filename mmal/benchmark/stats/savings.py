@@ -56,7 +56,7 @@ def bootstrap_interval(effects: Sequence[float]) -> tuple[float, float] | None:
         confidence_level=CONFIDENCE,
         method='percentile',
         n_resamples=N_RESAMPLES,
-        rng=np.random.default_rng(0),
+        random_state=np.random.default_rng(0),
     )
     interval = result.confidence_interval
     return float(interval.low), float(interval.high)
