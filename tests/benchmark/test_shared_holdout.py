@@ -8,6 +8,7 @@ from mmal.benchmark.report.build import write_comparison
 from mmal.fileio.checksummed import read_checksummed, write_checksummed
 from tests.benchmark.test_plan import PLAN
 
+pytestmark = pytest.mark.usefixtures('no_drawing')
 HOLDOUT = PLAN.replace("'train_cfg.rounds': 4", "'train_cfg.rounds': 4, "
                        "'custom_hooks.0.reference': 'holdout'")
 
