@@ -202,10 +202,9 @@ def test_classes_of_whole_images_by_name_and_by_index(tmp_path):
     for n in range(4):
         Image.new('RGB', (8, 8), (60 * n, 0, 0)).save(tmp_path / f'{n}.png')
     (tmp_path / 'pool.txt').write_text(''.join(f'{n}.png\n' for n in range(4)))
-    leaf = dict(type='CustomDataset', metainfo=dict(classes=('cat', 'dog')), data_root='', with_label=False,
+    leaf = dict(type='mmpretrain.CustomDataset', metainfo=dict(classes=('cat', 'dog')), data_root='', with_label=False,
                 data_prefix=dict(img_path=str(tmp_path)), ann_file=str(tmp_path / 'pool.txt'), pipeline=[])
-    cfg = Config(dict(default_scope='mmpretrain', train_dataloader=dict(dataset=leaf),
-                      model=dict(head=dict(type='LinearClsHead'))))
+    cfg = Config(dict(default_scope='mmpretrain', train_dataloader=dict(dataset=leaf)))
     data = build_data_adapter(cfg)
 
     def read(name, text):
