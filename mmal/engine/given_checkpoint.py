@@ -94,7 +94,8 @@ def load_given(model: nn.Module, checkpoint: GivenCheckpoint, classes: Sequence[
 
     Raises:
         InputError: If the classes are others or in another order, or if the checkpoint lacks a
-            parameter, has one that the model does not have, or has one of another shape.
+            parameter, has one that the model does not have, has one of another shape, or has one
+            that is not finite.
     """
     if classes:
         _check_classes(checkpoint, tuple(classes))
@@ -115,6 +116,16 @@ def load_given(model: nn.Module, checkpoint: GivenCheckpoint, classes: Sequence[
             f'{checkpoint.path} does not fit the model of the config: {"; ".join(problems)}. '
             f'{_CURE}'
         )
+    _require_finite(checkpoint)
+
+
+def _require_finite(checkpoint: GivenCheckpoint) -> None:
+    for name, value in checkpoint.state_dict.items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise InputError(
+                f'{checkpoint.path} holds weights that are not finite, first in {name}: its '
+                'training went astray. Take an earlier checkpoint of it.'
+            )
 
 
 def _shape_message(

@@ -87,6 +87,13 @@ def test_what_a_model_does_for_older_checkpoints_is_done(tmp_path):
     load_given(ours, read_checkpoint(tmp_path / 'x.pth'), CLASSES)
 
 
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    theirs = small_model()
+    nn.init.constant_(theirs[2].bias, float('nan'))
+    with pytest.raises(InputError, match='x.pth holds weights that are not finite, first in 2.bias'):
+        load_given(small_model(), written(tmp_path / 'x.pth', theirs), CLASSES)
+
+
 def test_averages_that_mmdet_2_kept_in_the_model_are_passed_over(tmp_path):
     theirs = small_model()
     weights = theirs.state_dict()
