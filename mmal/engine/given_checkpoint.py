@@ -5,6 +5,7 @@ and classes.
 from __future__ import annotations
 
 import pickle
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ def read_checkpoint(path: str | Path) -> GivenCheckpoint:
     """
     content = read_foreign_checkpoint(path)
     state_dict = content.get('state_dict', content)
-    weights = {}
+    weights: OrderedDict[str, Tensor] = OrderedDict()
     for name, value in state_dict.items():
         if isinstance(value, Tensor):
             weights[str(name).removeprefix('module.')] = value
@@ -66,7 +67,20 @@ def read_checkpoint(path: str | Path) -> GivenCheckpoint:
         raise InputError(
             f'{path}: expected weights under the key state_dict, found {sorted(map(str, content))}.'
         )
+    # Where torch keeps the versions of the layers, by which they know what they must rename.
+    weights._metadata = _layer_versions(state_dict)  # type: ignore[attr-defined]
     return GivenCheckpoint(Path(path), weights, _classes(content.get('meta')))
+
+
+def _layer_versions(state_dict: Any) -> dict[str, Any]:
+    """What a state_dict says of each layer, by the layer's name."""
+    versions = {}
+    metadata = getattr(state_dict, '_metadata', None)
+    if isinstance(metadata, Mapping):
+        for name, value in metadata.items():
+            if isinstance(value, Mapping):
+                versions[str(name).removeprefix('module.')] = value
+    return versions
 
 
 def _classes(meta: Any) -> tuple[str, ...] | None:

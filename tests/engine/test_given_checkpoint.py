@@ -87,6 +87,25 @@ def test_what_a_model_does_for_older_checkpoints_is_done(tmp_path):
     load_given(ours, read_checkpoint(tmp_path / 'x.pth'), CLASSES)
 
 
+@pytest.mark.parametrize('prefix', ['', 'module.'])
+def test_layers_are_told_of_which_version_they_were(tmp_path, prefix):
+    """Or a head of mmdet takes the parameters of today for those of long ago, and renames them."""
+    seen = []
+
+    class Layer(nn.Linear):
+        _version = 3
+
+        def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args):
+            seen.append(local_metadata.get('version'))
+            super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
+
+    theirs = nn.Sequential(Layer(2, 2))
+    weights = (nn.ModuleDict(dict(module=theirs)) if prefix else theirs).state_dict()
+    torch.save(dict(state_dict=weights), tmp_path / 'x.pth')
+    load_given(theirs, read_checkpoint(tmp_path / 'x.pth'), CLASSES)
+    assert seen == [3]
+
+
 def test_weights_that_are_not_finite_are_refused(tmp_path):
     theirs = small_model()
     nn.init.constant_(theirs[2].bias, float('nan'))
