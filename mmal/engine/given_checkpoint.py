@@ -152,7 +152,7 @@ def _shape_message(
         if name in own and own[name].shape != value.shape:
             shapes = f'{tuple(value.shape)} where the model has {tuple(own[name].shape)}'
             differing.append(f'{name} {shapes}')
-    what = _few(differing, 'differ in shape') if differing else str(error)
+    what = _few(differing, 'of another shape') if differing else str(error)
     note = _class_note(checkpoint, classes)
     return f'{checkpoint.path} does not fit the model of the config: {what}. {note}{_CURE}'
 

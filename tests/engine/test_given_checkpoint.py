@@ -60,7 +60,7 @@ def test_classes_in_another_order_are_refused_with_the_line_to_write(tmp_path):
 def test_a_head_of_another_number_of_classes_is_refused_where_the_file_names_none(tmp_path):
     with pytest.raises(InputError) as e:
         load_given(small_model(), written(tmp_path / 'x.pth', small_model(5)), CLASSES)
-    assert '2 parameters differ in shape (2.weight (5, 4) where the model has (2, 4), ' in str(e.value)
+    assert '2 parameters of another shape (2.weight (5, 4) where the model has (2, 4), ' in str(e.value)
     assert 'The file does not name its classes; the config has 2, cat, dog.' in str(e.value)
 
 
