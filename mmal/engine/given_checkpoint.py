@@ -5,6 +5,7 @@ and classes.
 from __future__ import annotations
 
 import pickle
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ def read_checkpoint(path: str | Path) -> GivenCheckpoint:
     """
     content = read_foreign_checkpoint(path)
     state_dict = content.get('state_dict', content)
-    weights = {}
+    weights: OrderedDict[str, Tensor] = OrderedDict()
     for name, value in state_dict.items():
         if isinstance(value, Tensor):
             weights[str(name).removeprefix('module.')] = value
@@ -66,7 +67,20 @@ def read_checkpoint(path: str | Path) -> GivenCheckpoint:
         raise InputError(
             f'{path}: expected weights under the key state_dict, found {sorted(map(str, content))}.'
         )
+    # Where torch keeps the versions of the layers, by which they know what they must rename.
+    weights._metadata = _layer_versions(state_dict)  # type: ignore[attr-defined]
     return GivenCheckpoint(Path(path), weights, _classes(content.get('meta')))
+
+
+def _layer_versions(state_dict: Any) -> dict[str, Any]:
+    """What a state_dict says of each layer, by the layer's name."""
+    versions = {}
+    metadata = getattr(state_dict, '_metadata', None)
+    if isinstance(metadata, Mapping):
+        for name, value in metadata.items():
+            if isinstance(value, Mapping):
+                versions[str(name).removeprefix('module.')] = value
+    return versions
 
 
 def _classes(meta: Any) -> tuple[str, ...] | None:
@@ -94,7 +108,8 @@ def load_given(model: nn.Module, checkpoint: GivenCheckpoint, classes: Sequence[
 
     Raises:
         InputError: If the classes are others or in another order, or if the checkpoint lacks a
-            parameter, has one that the model does not have, or has one of another shape.
+            parameter, has one that the model does not have, has one of another shape, or has one
+            that is not finite.
     """
     if classes:
         _check_classes(checkpoint, tuple(classes))
@@ -115,6 +130,16 @@ def load_given(model: nn.Module, checkpoint: GivenCheckpoint, classes: Sequence[
             f'{checkpoint.path} does not fit the model of the config: {"; ".join(problems)}. '
             f'{_CURE}'
         )
+    _require_finite(checkpoint)
+
+
+def _require_finite(checkpoint: GivenCheckpoint) -> None:
+    for name, value in checkpoint.state_dict.items():
+        if value.is_floating_point() and not bool(value.isfinite().all()):
+            raise InputError(
+                f'{checkpoint.path} holds weights that are not finite, first in {name}: its '
+                'training went astray. Take an earlier checkpoint of it.'
+            )
 
 
 def _shape_message(
@@ -127,7 +152,7 @@ def _shape_message(
         if name in own and own[name].shape != value.shape:
             shapes = f'{tuple(value.shape)} where the model has {tuple(own[name].shape)}'
             differing.append(f'{name} {shapes}')
-    what = _few(differing, 'differ in shape') if differing else str(error)
+    what = _few(differing, 'of another shape') if differing else str(error)
     note = _class_note(checkpoint, classes)
     return f'{checkpoint.path} does not fit the model of the config: {what}. {note}{_CURE}'
 

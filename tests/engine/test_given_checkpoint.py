@@ -60,7 +60,7 @@ def test_classes_in_another_order_are_refused_with_the_line_to_write(tmp_path):
 def test_a_head_of_another_number_of_classes_is_refused_where_the_file_names_none(tmp_path):
     with pytest.raises(InputError) as e:
         load_given(small_model(), written(tmp_path / 'x.pth', small_model(5)), CLASSES)
-    assert '2 parameters differ in shape (2.weight (5, 4) where the model has (2, 4), ' in str(e.value)
+    assert '2 parameters of another shape (2.weight (5, 4) where the model has (2, 4), ' in str(e.value)
     assert 'The file does not name its classes; the config has 2, cat, dog.' in str(e.value)
 
 
@@ -85,6 +85,32 @@ def test_what_a_model_does_for_older_checkpoints_is_done(tmp_path):
     torch.save(weights, tmp_path / 'x.pth')
     ours._register_load_state_dict_pre_hook(renamed)
     load_given(ours, read_checkpoint(tmp_path / 'x.pth'), CLASSES)
+
+
+@pytest.mark.parametrize('prefix', ['', 'module.'])
+def test_layers_are_told_of_which_version_they_were(tmp_path, prefix):
+    """Or a head of mmdet takes the parameters of today for those of long ago, and renames them."""
+    seen = []
+
+    class Layer(nn.Linear):
+        _version = 3
+
+        def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args):
+            seen.append(local_metadata.get('version'))
+            super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
+
+    theirs = nn.Sequential(Layer(2, 2))
+    weights = (nn.ModuleDict(dict(module=theirs)) if prefix else theirs).state_dict()
+    torch.save(dict(state_dict=weights), tmp_path / 'x.pth')
+    load_given(theirs, read_checkpoint(tmp_path / 'x.pth'), CLASSES)
+    assert seen == [3]
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    theirs = small_model()
+    nn.init.constant_(theirs[2].bias, float('nan'))
+    with pytest.raises(InputError, match='x.pth holds weights that are not finite, first in 2.bias'):
+        load_given(small_model(), written(tmp_path / 'x.pth', theirs), CLASSES)
 
 
 def test_averages_that_mmdet_2_kept_in_the_model_are_passed_over(tmp_path):
