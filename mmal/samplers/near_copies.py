@@ -13,7 +13,7 @@ from .base import ImageIds, Query, Scores
 from .features import check_layers, extract_features, stack_finite
 
 MAX_COSINE = 0.9
-"""Default of ``max_cosine``. docs/copies.md has the measurement."""
+"""Default of ``max_cosine``. ``benchmarks/near_copies.py`` measures what it finds."""
 
 MAX_DISTANCE_RATIO = 0.5
 """Largest distance to the original of a near-copy, in distances to the next image."""

@@ -101,9 +101,11 @@ def test_classification_runs_resumes_and_trains_on_what_was_labeled(run, tmp_pat
     assert len(labeled) == 30
     assert set(labeled[0]) == {'id', 'label'}
     assert len({e['id'] for e in labeled}) == 30
-    values = [float(row['influence']) for row in read_csv(work_dir / 'round_00' / 'scores.csv')]
-    assert values == sorted(values)
-    assert len(values) == 980
+    rows = read_csv(work_dir / 'round_00' / 'scores.csv')
+    assert len(rows) == 980
+    ranked = [float(row['influence']) for row in rows if row['selected'] != 'copy']
+    assert ranked == sorted(ranked)
+    assert len(ranked) >= 970, 'of thirty images that were looked at, few are near-copies'
     cfg.resume = True
     cfg.train_cfg.rounds = 3
     assert len(read_json(run(cfg) / 'curve.json')) == 3
