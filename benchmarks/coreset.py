@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from benchmarks.harness import Record, output_of, peak_mib, record
 from mmal.samplers import pool_pass
@@ -27,7 +28,13 @@ LIMIT_MIB = 2e9 / 2**20
 
 
 class RandomFeatures:
-    """Stands for a model adapter: a random feature for each image, whatever is on it."""
+    """Stands for a model adapter: a random feature for each image, whatever is on it.
+
+    Attributes:
+        model: A model on the processor, where the images are then chosen.
+    """
+
+    model = nn.Linear(1, 1)
 
     def features(self, items: list[Any], layers: list[str] | None) -> torch.Tensor:
         """Draw features of shape (N, WIDTH).

@@ -2,13 +2,14 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
 from benchmarks import coreset
-from benchmarks.run import table, verdict
+from benchmarks.run import main, table, verdict
 from benchmarks.scoring_pass import passes
 from tests.zoo_configs import ROOT
 
@@ -50,11 +51,15 @@ def test_what_is_measured_on_a_gpu_runs_small_on_a_processor(tmp_path):
     assert sum(line.startswith('| ') for line in table_lines) == len(records) + 1
 
 
-def test_small_figures_do_not_replace_the_record():
-    command = [sys.executable, '-m', 'benchmarks.run', '--small']
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert 'expected --out FOLDER' in done.stderr
+@pytest.mark.parametrize(('arguments', 'message'), [
+    (['--small'], 'expected --out FOLDER'),
+    (['--only', 's_test'], 'expected one of scoring, .*got s_test')])
+def test_what_cannot_be_measured_is_refused(arguments, message, monkeypatch, capsys):
+    """Small figures would replace the record, and s_test is measured on a GPU alone."""
+    monkeypatch.setattr('sys.argv', ['run', *arguments])
+    with pytest.raises(SystemExit):
+        main()
+    assert re.search(message, capsys.readouterr().err)
 
 
 def test_gpu_memory_has_a_column_where_it_was_measured():
