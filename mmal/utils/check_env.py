@@ -18,11 +18,11 @@ STACKS = {
 }
 """The two stacks; both install the folders mmengine, mmcv, mmdet and mmpretrain."""
 
-TESTED = {
+PINNED = {
     'onedl': ('0.10.12', '2.3.6', '3.5.1', '1.3.6', '2.12'),
     'openmmlab': ('0.10.7', '2.1.0', '3.3.0', '1.2.0', '2.1'),
 }
-"""Versions that the tests are run with, by stack: of its packages in the order of :data:`STACKS`,
+"""Versions that requirements/ names, by stack: of its packages in the order of :data:`STACKS`,
 and of torch (major and minor).
 """
 
@@ -69,28 +69,28 @@ def findings(needs_gpu: bool = False) -> list[Finding]:
 
 
 def _describe_stack() -> list[Finding]:
-    """Name the stack that is installed, and whether the tests are run with its versions."""
+    """Name the stack that is installed, and whether its versions are those of requirements/."""
     for name, packages in STACKS.items():
         present = _installed(packages)
         if not present:
             continue
         versions = ', '.join(f'{package} {_version(package)}' for package in present)
         message = f"{name}'s stack: {versions}"
-        different = _untested(name)
+        different = _not_as_pinned(name)
         if not different:
-            return [Finding(False, f'{message}; mmal is tested with these')]
-        cure = f'mmal is tested with {", ".join(different)}; others may work'
+            return [Finding(False, f'{message}; the versions that mmal names')]
+        cure = f'mmal names {", ".join(different)}; others may work'
         return [Finding(False, message, cure)]
     return [Finding(False, 'no mm* package')]
 
 
-def _untested(stack: str) -> list[str]:
-    """Packages of a stack that are not as tested, each with the version that is."""
+def _not_as_pinned(stack: str) -> list[str]:
+    """Packages of a stack that are of another version than the pin, each with the pin."""
     different = []
-    for package, tested in zip((*STACKS[stack], 'torch'), TESTED[stack], strict=True):
+    for package, pinned in zip((*STACKS[stack], 'torch'), PINNED[stack], strict=True):
         installed = (_version(package) or '') + '.'
-        if not installed.startswith(tested + '.'):
-            different.append(f'{package} {tested}')
+        if not installed.startswith(pinned + '.'):
+            different.append(f'{package} {pinned}')
     return different
 
 

@@ -16,6 +16,8 @@ from mmal.errors import InputError
 from mmal.oracles.base import Request
 from mmal.oracles.label_studio import PUSH_RECORD, AnnotationServer
 
+pytest.importorskip('label_studio_sdk', reason="its client is not installed with openmmlab's stack")
+
 
 class Data:
     has_files, classes = True, ('cat', 'dog')
