@@ -28,7 +28,7 @@ def test_where_people_label_no_box_is_counted(run_dir, data):
     work_dir = run_dir([1])
     write_json(work_dir / 'round_00' / 'copies.json', dict(left_out=[entry(4, 'near', None)], filled_up=[]))
     table, = copies_section(RunFiles(work_dir, data)).tables
-    assert table.rows[0] == ['0', '1', '0', '1', '–']
+    assert table.rows[0] == ['round 0', '1', '0', '1', '–']
 
 
 def test_nothing_is_said_where_there_are_no_copies(run_dir, data):
