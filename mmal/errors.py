@@ -38,7 +38,7 @@ def explained(program: str, go_on: str = 'go on by --resume') -> Iterator[None]:
     except UnpicklingError as e:
         sys.exit(
             f'\n{program}: a checkpoint holds more than tensors and plain values, and was not '
-            f'read. {_refused_global(e)}\n'
+            f'read. {refused_global(e)}\n'
             'Code in such a file would run. If you made it yourself, --unsafe-checkpoints loads '
             'it all the same.'
         )
@@ -49,8 +49,12 @@ def explained(program: str, go_on: str = 'go on by --resume') -> Iterator[None]:
         )
 
 
-def _refused_global(error: UnpicklingError) -> str:
-    """The line of torch's long message that names the refused object, or all of the message."""
+def refused_global(error: UnpicklingError) -> str:
+    """The line of torch's long message that names the refused object, or all of the message.
+
+    Args:
+        error: What torch raised.
+    """
     for line in str(error).splitlines():
         if 'GLOBAL' in line:
             return line.strip()

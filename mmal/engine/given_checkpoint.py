@@ -14,7 +14,7 @@ from typing import Any
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
-from mmal.errors import InputError
+from mmal.errors import InputError, refused_global
 from mmal.fileio.foreign_checkpoint import read_foreign_checkpoint, require_checkpoint_file
 
 MAX_SHOWN = 3
@@ -219,7 +219,7 @@ def require_readable(source: str) -> None:
         raise InputError(
             f'load_from: {source} holds more than tensors and plain values, and was not read. '
             'Code in such a file would run. If you made it yourself, --unsafe-checkpoints loads it '
-            f'all the same. {e}'
+            f'all the same. {refused_global(e)}'
         ) from None
     except (RuntimeError, EOFError, ValueError, KeyError) as e:
         raise InputError(

@@ -13,12 +13,18 @@ from mmal.engine.dry_run import dry_run
 from mmal.engine.hooks.resume_hook import MidTrainingCheckpointHook
 from mmal.errors import InputError
 from mmal.fileio.checksummed import digest_file, read_checksummed
-from mmal.fileio.tensors import load_tensors
+from mmal.fileio.tensors import SWITCH, load_tensors
 from mmal.fileio.text import read_json
 from tests.zoo_configs import config
 
 pytestmark = pytest.mark.usefixtures('no_drawing')
 RANDOM = dict(sampler=dict(type='mmal.RandomSampler'), max_epochs=1)
+
+
+@pytest.fixture(autouse=True)
+def _their_files_may_be_unpickled(monkeypatch):
+    """By the tests themselves, also after a run in this process has forbidden it."""
+    monkeypatch.delenv(SWITCH, raising=False)
 
 
 @pytest.fixture
