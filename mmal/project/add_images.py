@@ -201,7 +201,7 @@ def _write_pool(project: Project, added: Sequence[ScannedImage]) -> None:
     content = read_json(path)
     numbers = [image['id'] for image in content['images'] if isinstance(image['id'], int)]
     # Images for evaluation have numbers, too.
-    next_id = 1 + max([*numbers, len(project.rows)])
+    next_id = 1 + max([*numbers, len(project.known)])
     for image in added:
         entry = dict(id=next_id, file_name=image.name, width=image.width, height=image.height)
         content['images'].append(entry)

@@ -54,6 +54,7 @@ class Plan:
     """A plan of one run."""
 
     name, metric, baseline, target, seeds, methods, config, path = 'p', 'm', None, None, [0], ['a'], '', 'plan.py'
+    holdout = None
 
     def __init__(self, folder):
         self.work_dir, self.ready = folder, [PlannedRun('a', 0, folder / 'a' / 'seed_0', 'digest', 1, None)]

@@ -35,6 +35,7 @@ CUSTOM_SMALL = ['train_cfg.initial=6', 'train_cfg.query=4', 'val_dataloader.data
 TABLE = {
     'make demo': ('there', 'tests/configs/test_configs.py', r"planned\('fcos_digits_isal\.py'"),
     'make test': ('there', '.ci/run', '^timed tests make test$'),
+    'make test-gpu': ('there', 'tests/tools/test_gpu_wheels.py', r"for target, program in \(\('test-gpu'"),
     'make docs': ('there', '.ci/run', '^timed docs make docs$'),
     'make paper-claims': ('run', [], 0, '13 %'),
     'pip install -e .': ('there', 'tools/setup_env.sh', r'^pip install .* -e \.$'),
@@ -184,7 +185,7 @@ def test_your_data_from_top_to_bottom_and_a_project_that_is_moved(check, place, 
             (place / 'labels.csv').write_text(table.replace('png,,', 'png,dog,'))
         check(command)
         if 'al_init.py' in command and 'mmdet' in command:  # trainings of 1200 iterations are not for a test
-            config = place / 'al_project' / 'config.py'
+            config = place / command.split('--out ')[1].split()[0] / 'config.py'
             config.write_text(config.read_text().replace('times=600', 'times=2'))
     run = (place / 'al_project').rename(place / 'my project') / 'run'
     (run / 'report.html').unlink()

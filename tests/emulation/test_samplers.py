@@ -34,12 +34,14 @@ def test_the_device_chooses_what_the_cpu_chooses(accelerator, case, ask, world, 
         assert found.value == pytest.approx(expected.value, rel=2e-2, abs=1e-2 * size)
 
 
-ONE_KIND = [('detection', dict(type='mmal.InfluenceSampler', score_thr=0.005)),
-            ('detection', dict(type='mmal.EntropySampler', score_thr=0.005)),
-            ('detection', dict(type='mmal.LocalizationStabilitySampler', score_thr=0.005, levels=(8, 32))),
-            ('classification', dict(type='mmal.InfluenceSampler', top_k=2)),
-            ('classification', dict(type='mmal.EntropySampler')),
-            ('classification', dict(type='mmal.LearningLossSampler')),
+# Near-copies are looked for in labeled images, too, whose batches are others.
+PLAIN = dict(max_cosine=None)
+ONE_KIND = [('detection', dict(type='mmal.InfluenceSampler', score_thr=0.005, **PLAIN)),
+            ('detection', dict(type='mmal.EntropySampler', score_thr=0.005, **PLAIN)),
+            ('detection', dict(type='mmal.LocalizationStabilitySampler', score_thr=0.005, levels=(8, 32), **PLAIN)),
+            ('classification', dict(type='mmal.InfluenceSampler', top_k=2, **PLAIN)),
+            ('classification', dict(type='mmal.EntropySampler', **PLAIN)),
+            ('classification', dict(type='mmal.LearningLossSampler', **PLAIN)),
             ('classification', dict(type='mmal.BadgeSampler'))]
 
 

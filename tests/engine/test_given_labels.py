@@ -62,7 +62,7 @@ def test_classes_in_another_order_are_matched_by_name(data, dataset):
 
 def test_a_dataset_config_and_the_training_set_itself(data, dataset, make_cfg):
     part(dataset, 4)
-    leaf = dict(type='CocoDataset', data_root=str(dataset), ann_file='mine.json',
+    leaf = dict(type='CocoDataset', data_root=str(dataset), ann_file='mine.json', data_prefix=dict(img=''),
                 metainfo=dict(classes=('disc', 'square')))
     assert read_given_labels(data, leaf).ids == [1, 2, 3, 4]
     edit(dataset, lambda j: j.update(annotations=[a for a in j['annotations'] if a['image_id'] < 3]))

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +32,12 @@ def add(dataset, name, size=(64, 48), box=(4, 4, 30, 30)):
     return new, dataset / name
 
 
+SEEDS = count(1)
+
+
 def picture(size=(64, 48), mode='RGB'):
-    pixels = np.random.default_rng(1).integers(0, 60, (size[1], size[0], 3), dtype=np.uint8)
+    """A picture that no other one is a copy of."""
+    pixels = np.random.default_rng(next(SEEDS)).integers(0, 60, (size[1], size[0], 3), dtype=np.uint8)
     pixels[4:34, 4:34, 0] = 230
     return Image.fromarray(pixels).convert(mode)
 

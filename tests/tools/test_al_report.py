@@ -28,7 +28,7 @@ def test_drawn_again_and_opened(make_cfg, run, al_report, monkeypatch, capsys):
     assert 'Report: ' in capsys.readouterr().out
     assert (work_dir / 'report.html').read_text() == first
     for text in ('Chosen in round 0', 'pushes most on bbox_head', 'of the classes most on class', 'data:image/png',
-                 'Nearest labeled image', 'solid: revealed by labeling', 's_test of every round', 'train_cfg.query'):
+                 'Nearest labeled image', 'solid: revealed by labeling', 's_test of every query', 'train_cfg.query'):
         assert text in first
     monkeypatch.setattr(webbrowser, 'open', lambda uri: False)
     with pytest.raises(SystemExit, match='open the file yourself'):
