@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache, cached_property
 from logging import Logger
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mmengine.config import Config
 
 from mmal.adapters import build_data_adapter, build_listing
-from mmal.adapters.listing import LabeledSet, shown_files, with_training_set
+from mmal.adapters.listing import LabeledImage, LabeledSet, shown_files, with_training_set
 from mmal.adapters.loading import first_item
 from mmal.annotation.export import write_batch
 from mmal.distributed.rank_zero import run_on_rank_zero
@@ -268,6 +269,10 @@ class Selection:
             name = str(named.file)
             labeled = self._listing.labeled_file(named.file, named.folder)
         elif self._stest is None or self._stest.solver.samples_needed == 0:
+            self._log.warning(
+                'Without --labeled it is not known which images are labeled already: they, and '
+                'copies of them, may be selected.'
+            )
             return LabeledSet('nothing')
         else:
             labeled = self._listing.training_set()
@@ -277,8 +282,17 @@ class Selection:
             raise InputError(
                 f'The {name} has no label at all. Name a file of what is labeled by --labeled.'
             )
-        by_path = {image.path: image for image in labeled.images}
-        return LabeledSet(name, list(by_path.values()), labeled.categories)
+        return LabeledSet(name, self._without_repeats(labeled.images), labeled.categories)
+
+    def _without_repeats(self, images: Sequence[LabeledImage]) -> list[LabeledImage]:
+        """Each image once. Two annotation files may have boxes of the same one."""
+        by_path: dict[str, LabeledImage] = {}
+        for image in images:
+            known = by_path.get(image.path)
+            if known is not None and self._has_boxes:
+                image = replace(known, labels=[*known.labels, *image.labels])
+            by_path[image.path] = image
+        return list(by_path.values())
 
     def _prepare_reference(self, labeled: LabeledSet) -> str:
         """Check the reference set before images are opened, and write it if it came as a file."""
@@ -304,8 +318,9 @@ class Selection:
         """Write the manifest, or check what it says of the images."""
         if not self.paths.manifest.exists():
             content = dict(self._manifest, environment=collect_env(), inputs=asdict(inputs))
-            write_checksummed(self.paths.manifest, content)
             self._data_cfg(inputs.root).dump(str(self.paths.config))
+            # The manifest comes last: with it the folder is whole.
+            write_checksummed(self.paths.manifest, content)
             return
         files = {str(image_id): run.data.image_path(image_id) for image_id in run.pool_ids}
         require_pool_unchanged(self.paths.folder, files)

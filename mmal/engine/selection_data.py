@@ -261,8 +261,9 @@ def _with_unique_ids(labeled: LabeledSet, taken: set[ImageId]) -> LabeledSet:
     for image in labeled.images:
         image_id = image.id
         if str(image_id) in texts:
+            while str(free) in texts:
+                free += 1
             image_id = free
-            free += 1
         texts.add(str(image_id))
         images.append(LabeledImage(image_id, image.path, image.labels, image.width, image.height))
     return LabeledSet(labeled.name, images, labeled.categories)
@@ -293,13 +294,15 @@ def take_over_costs(paths: SelectionPaths, labeled_file: Path | None) -> None:
         paths: Files of the selection.
         labeled_file: The file of labels that it was given; None if there is none.
     """
+    target = paths.folder / EARLIER_COSTS
+    # Of a call that was ended too early, and may have been another.
+    shutil.rmtree(target, ignore_errors=True)
     if labeled_file is None:
         return
     folder = labeled_file.parent
     files = sorted((folder / EARLIER_COSTS).glob('*.csv'))
     if (folder / COSTS_FILE).exists():
         files.append(folder / COSTS_FILE)
-    target = paths.folder / EARLIER_COSTS
     for number, file in enumerate(files):
         target.mkdir(exist_ok=True)
         shutil.copyfile(file, target / f'{number:03d}.csv')

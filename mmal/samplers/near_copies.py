@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from mmal.distributed.rank_zero import run_on_rank_zero
+from mmal.pool.order import first_shuffled
 
 from .base import ImageIds, Query, Scores
 from .features import check_layers, extract_features, stack_finite
@@ -26,6 +28,9 @@ COPY_TOLERANCE = 1e-5
 
 BUDGETS_PER_STEP = 3
 """Number of images whose features are made in one step, in budgets."""
+
+MAX_LABELED = 10_000
+"""Largest number of labeled images that others are compared with; of more, so many are drawn."""
 
 BLOCK = 256
 """Number of vectors that are compared with all others at once."""
@@ -74,7 +79,8 @@ class NearCopyRule:
     def apply(self, query: Query, scores: Scores) -> Scores:
         """Find the near-copies among the best images, and note them in ``scores``.
 
-        The features of the labeled images and of a few budgets of the best ones are made. If too
+        The features of the labeled images (at most :data:`MAX_LABELED`) and of a few budgets of the
+        best ones are made. If too
         many of these are near-copies, those of the next ones are, until a budget of others is
         found. All processes call it; the findings are in rank 0.
 
@@ -88,7 +94,7 @@ class NearCopyRule:
         if self.max_cosine is None:
             return scores
         search = _Search(query, scores, self.max_cosine)
-        labeled = query.labeled
+        labeled = _labeled_to_compare(query)
         while True:
             candidates = run_on_rank_zero(search.next_candidates)
             if not candidates:
@@ -97,10 +103,19 @@ class NearCopyRule:
                 query, labeled + candidates, self._layers, self._batch_size
             )
             # Rank 0 alone has vectors.
-            if vectors:
-                search.examine(labeled, candidates, vectors)
+            run_on_rank_zero(partial(search.examine, labeled, candidates, vectors))
             labeled = []
         return scores
+
+
+def _labeled_to_compare(query: Query) -> ImageIds:
+    if len(query.labeled) <= MAX_LABELED:
+        return query.labeled
+    query.logger.info(
+        f'Near-copies are looked for among {MAX_LABELED:,} of {len(query.labeled):,} labeled '
+        'images, drawn at random.'
+    )
+    return first_shuffled(query.labeled, query.seed, 'near copies', MAX_LABELED)
 
 
 class _Search:

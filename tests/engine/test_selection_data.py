@@ -40,6 +40,8 @@ def test_labeled_images_give_way_where_an_id_is_taken():
     labeled = LabeledSet('l', [LabeledImage(n, f'/{n}', []) for n in (7, 9, '12')])
     ids = [image.id for image in _with_unique_ids(labeled, {7, 12}).images]
     assert ids == [13, 9, 14]
+    labeled = LabeledSet('l', [LabeledImage(n, f'/{n}', []) for n in (50, 100)])
+    assert [image.id for image in _with_unique_ids(labeled, {'50', '101'}).images] == [102, 100]
 
 
 def test_a_budget_beyond_the_pool_is_refused():

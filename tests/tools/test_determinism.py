@@ -11,7 +11,7 @@ from mmal.fileio.text import read_csv, read_json
 from tests.tools.test_al_train import call
 from tests.zoo_configs import ROOT
 
-ROUNDS = 2
+ROUNDS = 3
 
 
 @pytest.fixture

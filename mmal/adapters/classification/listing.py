@@ -85,7 +85,7 @@ class ClassificationListing:
             InputError: If the file is of none of these kinds, or a class is unknown.
         """
         images = []
-        for name, label in _read_entries(file):
+        for name, label in _read_entries(file, bool(self.classes)):
             path = osp.abspath(osp.join(folder, name))
             image = LabeledImage(name, path, [dict(label=self._index(label, file))])
             images.append(image)
@@ -107,10 +107,13 @@ class ClassificationListing:
         if isinstance(label, list):
             indices: list[int] = []
             for part in label:
-                index = self._index(part, file)
-                assert isinstance(index, int)
+                index = -1 if isinstance(part, list) else self._index(part, file)
+                if not isinstance(index, int) or index < 0:
+                    raise InputError(f'{file}: {label!r} is no list of classes.')
                 indices.append(index)
             return indices
+        if isinstance(label, float):
+            raise InputError(f'{file}: class {label!r} is neither a name nor the index of one.')
         if label in self.classes:
             return self.classes.index(label)
         try:
@@ -185,12 +188,12 @@ def _classes(leaf: dict[str, Any]) -> tuple[str, ...]:
     return tuple(dataset.metainfo.get('classes') or ())
 
 
-def _read_entries(file: Path) -> list[tuple[str, Any]]:
-    """Path and class of each image of a file."""
+def _read_entries(file: Path, are_named: bool) -> list[tuple[str, Any]]:
+    """Path and class of each image of a file; by name, if the file and the config name classes."""
     try:
         text = file.read_text(encoding='utf-8-sig')
         if file.suffix.lower() == '.json':
-            return _json_entries(json.loads(text))
+            return _json_entries(json.loads(text), are_named)
         entries = []
         for line in filter(str.strip, text.splitlines()):
             name, label = line.strip().rsplit(' ', 1)
@@ -202,7 +205,27 @@ def _read_entries(file: Path) -> list[tuple[str, Any]]:
         raise InputError(f'{file} cannot be read: {EXPECTED} ({e}).') from None
 
 
-def _json_entries(content: Any) -> list[tuple[str, Any]]:
+def _json_entries(content: Any, are_named: bool) -> list[tuple[str, Any]]:
+    names: list[str] = []
     if isinstance(content, dict):
-        return [(entry['img_path'], entry['gt_label']) for entry in content['data_list']]
-    return [(entry['id'], entry['label']) for entry in content]
+        if are_named:
+            # Indices are of the file's own order.
+            names = list((content.get('metainfo') or {}).get('classes') or ())
+        pairs = [(entry['img_path'], entry['gt_label']) for entry in content['data_list']]
+    else:
+        pairs = [(entry['id'], entry['label']) for entry in content]
+    entries = []
+    for path, label in pairs:
+        if not isinstance(path, str):
+            raise ValueError(f'{path!r} is no path')
+        entries.append((path, _named(label, names)))
+    return entries
+
+
+def _named(label: Any, names: Sequence[str]) -> Any:
+    """Names of classes in place of their indices, where there are names."""
+    if isinstance(label, list):
+        return [_named(part, names) for part in label]
+    if isinstance(label, int) and 0 <= label < len(names):
+        return names[label]
+    return label
