@@ -56,17 +56,19 @@ def run_on_rank_zero(work: Callable[[], T]) -> T:
 def _wait_for_rank_zero() -> None:
     """Wait until rank 0 has called this, too.
 
-    Rank 0 sets a key in the group's store; the others poll it. Polling has no time limit of its
-    own, unlike a barrier. Every process must call this equally often, since the calls are numbered.
+    Rank 0 counts up a key in the group's store; the others poll it. Polling has no time limit of
+    its own, unlike a barrier. Every process must call this equally often, since the calls are
+    numbered.
     """
     if not dist.is_distributed():
         return
     store = distributed_c10d._get_default_store()
     key = f'mmal/rank_zero/{next(_sync_counter)}'
     if dist.is_main_process():
-        store.set(key, '')
+        store.add(key, 1)
     start = time.monotonic()
-    while not store.check([key]):
+    # Stores of torch 2.1 cannot be asked whether they have a key; to add nothing reads it.
+    while store.add(key, 0) == 0:
         waited = time.monotonic() - start
         time.sleep(min(1.0, 0.001 + waited / 10))
 

@@ -215,6 +215,9 @@ def require_readable(source: str) -> None:
         require_checkpoint_file(Path(source).expanduser())
     try:
         CheckpointLoader.load_checkpoint(source, map_location='cpu', logger='silent')
+    except InputError as e:
+        # Of mmal's own reader, where torch's allow-list cannot be extended.
+        raise InputError(f'load_from: {e}') from None
     except pickle.UnpicklingError as e:
         raise InputError(
             f'load_from: {source} holds more than tensors and plain values, and was not read. '

@@ -1,7 +1,10 @@
 """Detectors and classifiers from the hosts' own installed configs, shrunk until a test takes moments."""
 
+import mmdet
+import pytest
 import torch
 from mmengine.hub import get_config
+from mmengine.utils import digit_version
 
 DETECTORS = dict(
     fcos='fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py',
@@ -67,6 +70,8 @@ def detector_cfg(name):
         cfg.bbox_head.update(num_classes=3, embed_dims=32)
         cfg.test_cfg.max_per_img = 12
         if name == 'dino':
+            if digit_version(mmdet.__version__) < digit_version('3.4'):
+                pytest.skip('mmdet 3.3 has DINO with 256 channels alone: too many for this test')
             cfg.neck.norm_cfg.num_groups = 8
         return cfg
     cfg.neck.update(in_channels=channels, out_channels=16)
