@@ -1,4 +1,4 @@
-# make demo | demo-classification | test [JOBS=2] | test-slow | test-faults | test-soak | test-slurm | test-label-studio | soak [MINUTES=30] | bench | test-gpu, bench-gpu [WHEELS=folder] | gpu-wheels WHEELS=folder | paper-claims | docs | lint | setup. STACK=openmmlab takes openmmlab's packages and torch 2.1, in .venv-openmmlab. PYTHON=/path/to/python uses that environment as it is, instead of making one.
+# make demo | demo-classification | test [JOBS=2] [TESTS=folders] | test-slow | test-faults | test-soak | test-slurm | test-label-studio | soak [MINUTES=30] | bench | test-gpu, bench-gpu [WHEELS=folder] | gpu-wheels WHEELS=folder | paper-claims | docs | lint | setup. STACK=openmmlab takes openmmlab's packages and torch 2.1, in .venv-openmmlab. PYTHON=/path/to/python uses that environment as it is, instead of making one.
 .PHONY: demo demo-classification test test-gpu bench-gpu gpu-wheels gpu-setup test-slow test-faults test-soak test-slurm test-label-studio soak bench paper-claims docs lint setup check
 
 ifdef PYTHON
@@ -55,7 +55,7 @@ bench-gpu: gpu-setup
 IN_PROCESSES = $(if $(filter-out 1,$(JOBS)),-n $(JOBS) --dist loadfile)
 
 test: setup  # in so many processes; files stay together, for they share what they made
-	$(PY) -m pytest $(IN_PROCESSES)
+	$(PY) -m pytest $(IN_PROCESSES) $(TESTS)
 
 test-slow: setup  # whole programs in several processes, and whatever else takes long
 	$(PY) -m pytest -m slow $(IN_PROCESSES)
