@@ -79,7 +79,10 @@ def _coco_annotation(box: ParsedBox, image_id: Hashable, category_id: int) -> Co
     # Those of another file may be taken here.
     entry.pop('id', None)
     entry.update(image_id=image_id, category_id=category_id, bbox=list(box.bbox))
-    entry.setdefault('area', box.bbox[2] * box.bbox[3])
+    area = finite_float(entry.get('area'))
+    if area is None or area <= 0:
+        # mmdet leaves boxes out whose area is not above 0.
+        entry['area'] = box.bbox[2] * box.bbox[3]
     entry.setdefault('iscrowd', box.crowd)
     annotation: CocoAnnotation = entry
     return annotation

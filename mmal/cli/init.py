@@ -159,6 +159,10 @@ def _add_to_project(args: argparse.Namespace) -> str:
     from mmal.project.add_images import add_images, read_project
     from mmal.project.image_source import find_images
 
+    if args.labeled or args.labeled_images or args.val or args.val_images:
+        raise InputError(
+            '--add-to adds images without labels. Leave --labeled, --val and their images out.'
+        )
     project = read_project(args.add_to)
     source = find_images(args.images, args.base_dir)
     return add_images(project, source, logging.getLogger('al_init'))

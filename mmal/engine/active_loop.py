@@ -23,6 +23,7 @@ from mmal.fileio.text import read_json
 from mmal.oracles.base import LabelsPending
 from mmal.pool.budget import BudgetUnit, holdout_size
 from mmal.pool.pool import Pool
+from mmal.pool.score_table import candidates_in
 from mmal.registry import LOOPS, ORACLES, SAMPLERS
 from mmal.reporting.console import end_of_rounds, log_run_summary
 from mmal.reporting.learning_curve import write_curve
@@ -280,7 +281,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             self._report()
             if not unlabeled_candidates(run, round_):
                 return f'The pool is used up after round {number}.'
-            if _selected_nothing(round_):
+            if _selected_nothing(run, round_):
                 return f'After round {number} the pool has nothing but copies left.'
             labeled_file = round_.state.artifact('label')
         return end_of_rounds(run.paths.work_dir, run.settings.rounds)
@@ -333,9 +334,15 @@ def _is_last(run: RunContext, round_: Round) -> bool:
     return not has_chosen and not unlabeled_candidates(run, round_)
 
 
-def _selected_nothing(round_: Round) -> bool:
-    """Whether a round's query found nothing to take: what is left are copies."""
-    return round_.state.done('select') and not read_json(round_.state.artifact('select'))
+def _selected_nothing(run: RunContext, round_: Round) -> bool:
+    """Whether a round's query found nothing to take: what is left are copies.
+
+    Images that came into the pool after it was scored are no copies for all that is known.
+    """
+    if not round_.state.done('select') or read_json(round_.state.artifact('select')):
+        return False
+    scored = {candidate.text for candidate in candidates_in(round_.state.artifact('score'))}
+    return all(str(image_id) in scored for image_id in unlabeled_candidates(run, round_))
 
 
 def _build(registry: Registry, cfg: dict[str, Any], name: str, **kwargs: Any) -> Any:

@@ -18,7 +18,7 @@ from mmal.annotation.conversion import (
     image_label,
     labeled_images,
 )
-from mmal.annotation.parsed import ParsedImage, ParsedSet
+from mmal.annotation.parsed import ParsedImage, ParsedSet, finite_float
 from mmal.annotation.reader import parse_labels, unpack
 from mmal.errors import InputError
 from mmal.fileio.checksummed import digest_bytes
@@ -163,8 +163,9 @@ def _match(data: DataAdapter, name: str, parsed: ParsedSet) -> GivenLabels:
     notes = _notes(parsed, data, matches, pool.copies_of(ids)) + notes
     seconds = {}
     for image_id, image in matches.images.items():
-        if image.seconds is not None:
-            seconds[image_id] = image.seconds
+        value = finite_float(image.seconds)
+        if value is not None and value >= 0:
+            seconds[image_id] = value
     return GivenLabels(name, ids, annotations, seconds, notes)
 
 

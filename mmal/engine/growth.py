@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmal.distributed.rank_zero import run_on_rank_zero
+from mmal.errors import InputError
 from mmal.run.image_manifest import pool_change
-from mmal.run.manifest import Manifest
+from mmal.run.manifest import Manifest, has_initial_labels
 from mmal.run.pool_growth import grow_pool
 from mmal.utils.image_files import ImageCheck
 
@@ -37,15 +38,29 @@ def find_growth(run: RunContext) -> Growth | None:
 
     Returns:
         None if there are none.
+
+    Raises:
+        InputError: If people are labeling the first images, which were drawn from the pool as it
+            was.
     """
     change = run_on_rank_zero(lambda: pool_change(run.paths.work_dir, run.data.pool_contents()))
     if not change.added:
         return None
+    run_on_rank_zero(lambda: _require_first_labels(run))
     checks: dict[Hashable, ImageCheck] = {}
     if run.settings.check_images:
         ids = {image_id for image_id in run.pool_ids if str(image_id) in change.added_ids}
         checks = check_pool_images(run.data, run.log, ids)
     return Growth(change.text, checks)
+
+
+def _require_first_labels(run: RunContext) -> None:
+    is_asked_for = run.given is None and run.paths.initial_batch.batch.exists()
+    if is_asked_for and not has_initial_labels(run.paths.work_dir):
+        raise InputError(
+            'The pool grew while its first images are being labeled. Put the old pool back, bring '
+            'those labels in and go on by --resume; then add the images.'
+        )
 
 
 def take_in(run: RunContext, manifest: Manifest, growth: Growth) -> None:

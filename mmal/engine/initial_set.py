@@ -84,7 +84,8 @@ def draw_initial_set(run: RunContext) -> InitialSet:
     """The initial set drawn at random, or that of a batch that people were asked for already, or
     all images whose labels existed before, of which those held out are drawn.
 
-    Of byte-identical images only the first one drawn is in it.
+    Of byte-identical images only the first one drawn is in it. Of labels that existed before all
+    are, and those of a copy of an image that is held out are held out, too.
 
     Args:
         run: The run.
@@ -101,6 +102,8 @@ def draw_initial_set(run: RunContext) -> InitialSet:
         candidates = run.unreadable.without(run.given.ids)
         drawn = first_shuffled(candidates, settings.seed, 'initial', settings.initial)
     held_out = set(drawn[: settings.holdout])
+    if run.given is not None:
+        held_out |= _copies_of(run, drawn[: settings.holdout], drawn[settings.holdout :])
     if run.cold_start is None:
         return InitialSet(drawn, held_out)
     batch = run.paths.initial_batch
@@ -129,6 +132,14 @@ def _draw(run: RunContext, candidates: Sequence[Hashable], n: int) -> list[Hasha
         n_shuffled = wanted
     _require_different(run, len(drawn), n)
     return drawn
+
+
+def _copies_of(
+    run: RunContext, originals: Sequence[Hashable], ids: Sequence[Hashable]
+) -> set[Hashable]:
+    """Those of the images that are byte-identical to one of the originals."""
+    known = KnownContents(image_contents(run), originals)
+    return {image_id for image_id in ids if known.original_of(image_id) is not None}
 
 
 def _admitted(ids: Iterable[Hashable], known: KnownContents, n: int) -> list[Hashable]:

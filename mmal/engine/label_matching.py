@@ -72,8 +72,9 @@ class PoolImages:
     def match(self, images: Iterable[ParsedImage], folders: Sequence[str]) -> Matches:
         """Find the images of a file of labels.
 
-        A name counts before an id, because tools renumber ids. An image that has neither is looked
-        for by the content of its file.
+        A name counts before an id, because tools renumber ids. Where one of the folders has another
+        file of that name than the pool, and where an image has neither name nor id of the pool, it
+        is looked for by the content of its file.
 
         Args:
             images: What the file says about each.
@@ -95,13 +96,21 @@ class PoolImages:
         if name is None:
             return self._id_of_text.get(str(image.image_id))
         image_id = self._id_of_name.get(os.path.normpath(str(name)))
-        if image_id is not None or not self._data.is_local:
+        if not self._data.is_local:
             return image_id
+        namesake = None
+        if image_id is not None:
+            namesake = os.path.realpath(self._data.image_path(image_id))
         for folder in folders:
             path = os.path.realpath(os.path.join(folder, str(name)))
+            if path == namesake:
+                return image_id
             if path in self._id_of_path:
                 return self._id_of_path[path]
-        return None
+            if os.path.isfile(path):
+                # Another file of that name: its content may tell.
+                return None
+        return image_id
 
     def _add(self, matches: Matches, image_id: Hashable, image: ParsedImage) -> None:
         other = matches.images.get(image_id)
@@ -128,7 +137,9 @@ class PoolImages:
             path = path_of[image.where]
             if path in copies:
                 image_id = self._id_of_path[copies[path]]
-                matches.renamed[_called(image)] = self.name(image_id)
+                name = self.name(image_id)
+                if image.file_name != name:
+                    matches.renamed[_called(image)] = name
                 self._add(matches, image_id, image)
             else:
                 matches.problems.append(self._stranger(image, path, folders))
@@ -140,7 +151,9 @@ class PoolImages:
             return f'{text}.'
         base = os.path.basename(str(image.file_name))
         namesakes = [name for name in self._id_of_name if os.path.basename(name) == base]
-        if namesakes:
+        if namesakes and path:
+            text += f': {path} is another picture than its {namesakes[0]!r}'
+        elif namesakes:
             text += f', which has {namesakes[0]!r}'
         if not path and folders:
             text += f'; nor is there such a file in {" or ".join(folders)}'

@@ -378,10 +378,12 @@ def _require_same_beginning(run: RunContext, source: RunPaths, manifest: Manifes
     settings = run.settings
     expected = (settings.initial - settings.holdout, settings.holdout)
     other = read_manifest(folder)
+    _require_same_given_labels(folder, other, manifest)
     if run.given is not None:
-        # Images that cannot be read are left out of labels that existed before.
-        _require_same_given_labels(folder, other, manifest)
-        expected = (n_initial, settings.holdout)
+        # Images that cannot be read are left out of labels that existed before, and copies of
+        # images that are held out are held out, too.
+        n_expected = max(settings.holdout, n_held_out) if settings.holdout else 0
+        expected = (n_initial, n_expected)
     if (n_initial, n_held_out) != expected:
         raise InputError(
             f'train_cfg.start_from: {folder} began with {n_initial} images and {n_held_out} held '

@@ -14,7 +14,7 @@ from mmal.errors import InputError
 from mmal.fileio.atomic import write_bytes
 from mmal.fileio.text import read_csv, read_json, write_csv, write_json
 
-from .image_source import Source
+from .image_source import Source, fresh_ids
 from .scan import Scan, ScannedImage, scan
 
 ASIDE = 'aside'
@@ -201,11 +201,11 @@ def _write_pool(project: Project, added: Sequence[ScannedImage]) -> None:
     content = read_json(path)
     numbers = [image['id'] for image in content['images'] if isinstance(image['id'], int)]
     # Images for evaluation have numbers, too.
-    next_id = 1 + max([*numbers, len(project.known)])
+    first = 1 + max([*numbers, len(project.known)])
+    fresh = fresh_ids([image['id'] for image in content['images']], first)
     for image in added:
-        entry = dict(id=next_id, file_name=image.name, width=image.width, height=image.height)
+        entry = dict(id=next(fresh), file_name=image.name, width=image.width, height=image.height)
         content['images'].append(entry)
-        next_id += 1
     write_json(path, content, indent=None)
 
 

@@ -29,6 +29,8 @@ from .summary import project_summary
 
 MAX_EVALUATION = 500
 """Greatest number of images for evaluation, where the user leaves it open."""
+MIN_LABELED = 2
+"""Least number of labeled images to begin with: one to train on, and one to hold out."""
 MIN_LABELED_TO_SHARE = 25
 """Least number of different labeled images of which a fifth is taken for evaluation."""
 MAX_INITIAL = 100
@@ -69,6 +71,7 @@ def create(
     n_labeled = 0
     if labels is not None:
         n_labeled = sum(image.name in labels.train.images for image in parts.pool)
+        _require_labeled(labels, n_labeled)
     numbers = loop_numbers(settings, len(parts.pool), n_labeled)
     contents = ProjectContents(source, base, settings, scanned, parts, numbers, labels)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -135,6 +138,16 @@ def _require_images(scanned: Scan, source: Source) -> None:
     raise InputError(
         f'None of {len(source.names)} images can be used, e.g. {os.path.join(source.root, name)}: '
         f'{reason}.'
+    )
+
+
+def _require_labeled(labels: ExistingLabels, n_labeled: int) -> None:
+    if n_labeled >= MIN_LABELED:
+        return
+    raise InputError(
+        f'{labels.train.path}: {n_labeled} of its {len(labels.train.images)} labeled images can be '
+        f'learned from, expected at least {MIN_LABELED}: one to train on, and one to hold out. '
+        'Others may be unusable, set aside, or for evaluation. Label more, or leave --labeled out.'
     )
 
 

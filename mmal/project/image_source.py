@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -210,6 +211,22 @@ def _read_ids(path: Path, images: list[dict[str, Any]], names: list[str]) -> dic
         ids.append(image_id)
     _refuse_repeated(path, 'image id', ids)
     return dict(zip(names, ids, strict=True))
+
+
+def fresh_ids(taken: Iterable[int | str], first: int) -> Iterator[int]:
+    """Numbers for further images, none of which reads like an id that is taken.
+
+    Args:
+        taken: Ids of images. That of one may be the number 1, and that of another the text '2'.
+        first: The least number.
+
+    Yields:
+        Each number.
+    """
+    texts = {str(image_id) for image_id in taken}
+    for number in count(first):
+        if str(number) not in texts:
+            yield number
 
 
 def _refuse_repeated(path: Path, what: str, values: Iterable[Any]) -> None:

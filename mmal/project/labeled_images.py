@@ -13,7 +13,7 @@ from mmal.annotation.reader import parse_labels, unpack
 from mmal.errors import InputError
 
 from .class_names import read_classes
-from .image_source import SUFFIXES, Source
+from .image_source import SUFFIXES, Source, fresh_ids
 
 MAX_PROBLEMS = 10
 """Problems that a message names one by one."""
@@ -174,7 +174,11 @@ def _classes_in_order(parsed: ParsedFile, images: Sequence[ParsedImage]) -> list
 def _read_folder_of_classes(path: str) -> LabeledImages:
     root = os.path.abspath(path)
     images = {}
-    classes = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
+    classes = []
+    for entry in os.scandir(root):
+        if entry.is_dir() and not entry.name.startswith('.'):
+            classes.append(entry.name)
+    classes.sort()
     for name in classes:
         for folder, _, files in os.walk(os.path.join(root, name)):
             for file in sorted(files):
@@ -197,10 +201,12 @@ def choose_classes(train: LabeledImages, given: Sequence[str]) -> tuple[list[str
         The class names, and what the user should know of them.
 
     Raises:
-        InputError: If labels have a class that the user does not name.
+        InputError: If labels have a class that neither the user nor their file names.
     """
     if not given:
-        return read_classes(train.classes), []
+        classes = read_classes(train.classes)
+        require_classes(train, classes)
+        return classes, []
     classes = list(given)
     require_classes(train, classes)
     listed = [name for name in train.classes if name in classes]
@@ -335,10 +341,9 @@ def _ids_of_all(names: Iterable[str], known: Mapping[str, int | str]) -> dict[st
     if not known:
         return {}
     numbers = [image_id for image_id in known.values() if isinstance(image_id, int)]
-    next_id = 1 + max(numbers, default=0)
+    fresh = fresh_ids(known.values(), first=1 + max(numbers, default=0))
     ids = dict(known)
     for name in names:
         if name not in ids:
-            ids[name] = next_id
-            next_id += 1
+            ids[name] = next(fresh)
     return ids

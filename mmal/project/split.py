@@ -41,7 +41,8 @@ def split(
         n_evaluation: Number of images to draw.
         seed: Seed of the draw.
         candidates: Names of images that may be drawn. Defaults to None: all.
-        not_candidates: Names of images that may not. Defaults to none.
+        not_candidates: Names of images that may not, nor any that looks like one of them, so that
+            they stay in the pool. Defaults to none.
 
     Returns:
         The parts.
@@ -56,11 +57,15 @@ def split(
         is_candidate = candidates is None or image.name in candidates
         if is_candidate and image.name not in not_candidates:
             names.append(image.name)
+    avoided = set()
+    for image in scanned.images:
+        if image.name in not_candidates:
+            avoided.add(scanned.representative(image.name))
     for name in shuffled(names, seed, 'evaluation'):
         if len(drawn) == n_evaluation:
             break
         group = scanned.representative(name)
-        if group not in drawn_groups:
+        if group not in drawn_groups and group not in avoided:
             drawn.add(name)
             drawn_groups.add(group)
     if len(drawn) < n_evaluation:

@@ -4,7 +4,9 @@ import json
 import shutil
 
 import pytest
+from mmdet.utils import register_all_modules
 from mmengine.config import Config
+from PIL import Image
 
 from mmal.adapters import build_data_adapter
 from mmal.engine.given_labels import ANNOTATED, read_given_labels
@@ -14,6 +16,7 @@ from mmal.fileio.text import read_json
 from mmal.run.manifest import read_manifest
 from tests.engine.fakes import make_run
 from tests.engine.test_bad_input import edit
+from tests.engine.test_growth import open_only
 from tests.engine.test_resuming import outcome
 
 pytestmark = pytest.mark.usefixtures('no_drawing')
@@ -35,6 +38,7 @@ def part(dataset, n=8, name='mine.json', change=None):
 
 @pytest.fixture
 def data(make_cfg):
+    register_all_modules(init_default_scope=True)
     return build_data_adapter(make_cfg())
 
 
@@ -83,6 +87,22 @@ def test_an_image_that_the_pool_has_under_another_name_is_found_by_content(data,
     assert "'mine.png' is 'set_003.png'" in given.notes[0]
 
 
+def test_another_picture_of_the_same_name_is_not_the_pools(data, dataset, tmp_path):
+    elsewhere = tmp_path / 'elsewhere'
+    elsewhere.mkdir()
+    shutil.copy(dataset / 'set_003.png', elsewhere / 'set_001.png')
+    shutil.copy(dataset / 'set_002.png', elsewhere / 'set_002.png')
+    shutil.move(part(dataset, 2), elsewhere / 'mine.json')
+    leaf = dict(type='CocoDataset', data_root=str(elsewhere), ann_file='mine.json', data_prefix=dict(img=''),
+                metainfo=dict(classes=('disc', 'square')))
+    given = read_given_labels(data, leaf)
+    assert given.ids == [2, 3]
+    assert given.notes[0].startswith('1 of the images are in the pool under another name')
+    Image.new('RGB', (64, 48)).save(elsewhere / 'set_001.png')
+    with pytest.raises(InputError, match=r"elsewhere/set_001.png is another picture than its 'set_001.png'"):
+        read_given_labels(data, leaf)
+
+
 def test_a_copy_of_a_labeled_image_is_said(data, dataset):
     shutil.copy(dataset / 'set_002.png', dataset / 'set_013.png')
     notes = read_given_labels(data, part(dataset)).notes
@@ -125,6 +145,45 @@ def test_a_box_without_area_is_left_out_and_said(data, dataset):
     given = read_given_labels(data, path)
     assert given.notes == ['1 boxes without an area are left out']
     assert len(given.annotations) == len(read_given_labels(data, part(dataset)).annotations) - 1
+
+
+@pytest.mark.parametrize('area', [0, None, float('nan'), -3])
+def test_an_area_that_is_none_is_that_of_the_box(data, dataset, area):
+    given = read_given_labels(data, part(dataset, change=lambda c: c['annotations'][0].update(area=area)))
+    box = given.annotations[0]
+    assert box['area'] == box['bbox'][2] * box['bbox'][3]
+
+
+def test_copies_of_what_is_held_out_are_held_out(data, dataset, tmp_path):
+    for n in (2, 4, 6, 8):
+        shutil.copy(dataset / f'set_{n - 1:03d}.png', dataset / f'set_{n:03d}.png')
+    given = read_given_labels(data, part(dataset))
+    for seed in range(4):
+        folder = tmp_path / f'run_{seed}'
+        folder.mkdir()
+        chosen = draw_initial_set(make_run(folder, data=data, given=given, initial=8, holdout=2, seed=seed))
+        held_out = {(n + 1) // 2 for n in chosen.held_out}
+        trained_on = {(n + 1) // 2 for n in set(chosen.ids) - chosen.held_out}
+        assert not held_out & trained_on, seed
+        assert len(chosen.held_out) == 2 * len(held_out)
+
+
+def test_a_run_that_takes_over_given_labels_has_the_same_ones(make_cfg, dataset, tmp_path):
+    def cfg(name, initial, **changes):
+        made = make_cfg(tmp_path / name, initial=initial, holdout=0.25, **changes)
+        made.resume = True
+        return made
+
+    for n in (2, 4, 6, 8):
+        shutil.copy(dataset / f'set_{n - 1:03d}.png', dataset / f'set_{n:03d}.png')
+    labels = part(dataset)
+    first = open_only(cfg('first', labels)).paths.work_dir
+    n_held_out = len(read_json(first / 'holdout.json')['images'])
+    assert n_held_out > 2, 'the copies, too'
+    second = open_only(cfg('second', labels, start_from=str(first))).paths.work_dir
+    assert (second / 'holdout.json').read_bytes() == (first / 'holdout.json').read_bytes()
+    with pytest.raises(InputError, match='began with other labels .*than this run would .none'):
+        open_only(cfg('third', 8, start_from=str(first)))
 
 
 def test_the_held_out_part_is_drawn_by_the_seed(data, dataset, tmp_path):
@@ -198,7 +257,6 @@ def test_given_labels_are_not_part_of_what_a_run_spends(data, dataset, tmp_path)
 
 
 def test_classes_of_whole_images_by_name_and_by_index(tmp_path):
-    from PIL import Image
     for n in range(4):
         Image.new('RGB', (8, 8), (60 * n, 0, 0)).save(tmp_path / f'{n}.png')
     (tmp_path / 'pool.txt').write_text(''.join(f'{n}.png\n' for n in range(4)))
@@ -224,3 +282,8 @@ def test_classes_of_whole_images_by_name_and_by_index(tmp_path):
     assert 'another order (dog, cat)' in given.notes[0]
     with pytest.raises(InputError, match='label 7 is no index of the 2 classes'):
         read('d.json', '[{"id": "0.png", "label": 7}]')
+    for label in ('{"class": 1}', '1.0', 'true'):
+        with pytest.raises(InputError, match='expected a class name or index'):
+            read('d.json', f'[{{"id": "0.png", "label": {label}}}]')
+    (tmp_path / 'e.csv').write_text('file_name,label,seconds\n0.png,dog,nan\n1.png,cat,-1\n2.png,cat,2.5\n')
+    assert read_given_labels(data, str(tmp_path / 'e.csv')).seconds == {'2.png': 2.5}

@@ -5,14 +5,18 @@ import os
 import shutil
 
 import pytest
+from mmdet.utils import register_all_modules
 from mmengine.runner import Runner
 
+from mmal.adapters import build_data_adapter
+from mmal.engine.growth import find_growth
 from mmal.engine.setup import open_run
 from mmal.errors import InputError
-from mmal.fileio.text import read_csv, read_json
-from mmal.run.manifest import read_manifest
+from mmal.fileio.text import read_csv, read_json, write_json
+from mmal.run.manifest import read_manifest, write_manifest
 from mmal.run.recovery import verify_run
 from tests.conftest import coco
+from tests.engine.fakes import make_run
 from tests.engine.test_bad_input import edit
 from tests.engine.test_faults import Places
 
@@ -93,6 +97,32 @@ def test_other_settings_are_still_refused(cfg_of, run, dataset):
     with pytest.raises(InputError, match='train_cfg.query: was 3, now 4') as e:
         run(cfg_of(rounds=1, grew=True, query=4))
     assert 'pool.images' not in str(e.value)
+
+
+def test_a_run_that_had_nothing_but_copies_left_goes_on_with_new_images(cfg_of, run, dataset):
+    for n in range(9, 15):
+        shutil.copy(dataset / f'set_{n - 8:03d}.png', dataset / f'set_{n:03d}.png')
+    sizes = dict(rounds=4, initial=6, query=3)
+    work_dir = run(cfg_of(**sizes))
+    assert read_json(work_dir / 'round_01' / 'selected.json') == []
+    assert not (work_dir / 'round_02').exists()
+    grow(dataset)
+    run(cfg_of(grew=True, **sizes))
+    assert sorted(read_json(work_dir / 'round_02' / 'selected.json')) == [15, 16]
+
+
+def test_a_pool_does_not_grow_while_people_label_its_first_images(make_cfg, dataset, tmp_path):
+    register_all_modules(init_default_scope=True)
+    before = make_run(tmp_path, data=build_data_adapter(make_cfg()))
+    write_json(before.paths.pool, before.data.pool_contents())
+    write_manifest(tmp_path, {})
+    grow(dataset)
+    grown = make_run(tmp_path, data=build_data_adapter(make_cfg()), check_images=False)
+    assert '3 new' in find_growth(grown).text
+    grown.paths.initial_batch.batch.parent.mkdir(parents=True)
+    write_json(grown.paths.initial_batch.batch, {})
+    with pytest.raises(InputError, match='grew while its first images are being labeled'):
+        find_growth(grown)
 
 
 def test_a_kill_while_a_pool_grows_loses_nothing(cfg_of, dataset, tmp_path, monkeypatch):

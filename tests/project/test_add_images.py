@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from mmal.errors import InputError
-from mmal.fileio.text import read_csv, read_json
+from mmal.fileio.text import read_csv, read_json, write_json
 from mmal.project.add_images import add_images, read_project
 from mmal.project.base_config import BaseConfig
 from mmal.project.create import create
@@ -69,6 +69,17 @@ def test_an_addition_that_was_ended_too_early_is_made_again(project, pictures):
     add_images(read_project(project), find_images(pictures), LOG)
     assert entries(project) == expected
     assert (project / 'images.csv').read_bytes() == table
+
+
+def test_an_id_that_is_text_does_not_read_like_a_new_one(project, pictures):
+    if not (project / 'pool.json').exists():
+        pytest.skip('ids are names')
+    content = read_json(project / 'pool.json')
+    content['images'][0]['id'] = '21'
+    write_json(project / 'pool.json', content)
+    picture(pictures / '90.png', 300)
+    add_images(read_project(project), find_images(pictures), LOG)
+    assert entries(project)[-1] == (22, '90.png')
 
 
 def test_a_folder_that_is_no_project_is_refused(tmp_path):

@@ -133,6 +133,45 @@ def test_what_does_not_fit_is_refused(made, pictures, names, how, message):
         made(path, **how)
 
 
+def test_labels_of_a_class_that_their_file_does_not_name_are_refused(made, pictures):
+    with pytest.raises(InputError, match="labels of 'category id 1', which are not among the classes dog"):
+        made(coco_of(['00.png', '01.png'], pictures / 'train.json', classes=['dog']))
+
+
+def test_new_images_for_evaluation_do_not_look_like_labeled_ones(made, pictures):
+    labeled = [f'{n:02d}.png' for n in range(6)]
+    for n in range(6):
+        picture(pictures / f'near_{n:02d}.jpg', n)
+    folder, _ = made(coco_of(labeled, pictures / 'train.json'), evaluation=14)
+    assert names_in(folder / 'labeled.json') == labeled
+
+
+def test_labels_of_too_few_images_to_learn_from_are_refused(made, pictures):
+    train, val = (coco_of(['00.png', '01.png'], pictures / f'{name}.json') for name in ('train', 'val'))
+    with pytest.raises(InputError, match='0 of its 2 labeled images can be learned from, expected at least 2'):
+        made(train, val=val)
+    with pytest.raises(InputError, match='1 of its 1 labeled images'):
+        made(coco_of(['00.png'], pictures / 'train.json'), evaluation=4)
+
+
+def test_ids_that_are_text_do_not_read_like_new_ones(made, pictures):
+    listed = [dict(id=str(n), file_name=f'{n:02d}.png', width=64, height=48) for n in range(1, 15)]
+    (pictures / 'all.json').write_text(json.dumps(dict(images=listed, annotations=[], categories=[])))
+    labeled = coco_of(['00.png', 'more/15.png'], pictures / 'train.json')
+    folder, _ = made(labeled, images=pictures / 'all.json', evaluation=4)
+    texts = {str(image['id']) for image in read_json(folder / 'pool.json')['images']}
+    assert len(texts) == len(names_in(folder / 'pool.json')) == 12
+    assert {'15', '16'} <= texts
+
+
+def test_hidden_folders_are_no_classes(made, pictures, tmp_path):
+    for n, name in enumerate(('owl', 'emu', '.ipynb_checkpoints')):
+        picture(tmp_path / 'known' / name / f'{n}.png', 200 + n)
+    folder, _ = made(str(tmp_path / 'known'), CLASSIFIER, evaluation=4)
+    assert read_json(folder / 'labeled.json') == [
+        dict(id='known/emu/1.png', label=0), dict(id='known/owl/0.png', label=1)]
+
+
 def test_an_empty_folder_is_named(made, pictures, tmp_path):
     (tmp_path / 'empty').mkdir()
     with pytest.raises(InputError, match='No image below .*empty.*It holds no file at all'):

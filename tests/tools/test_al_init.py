@@ -104,6 +104,8 @@ def test_labels_that_exist_are_trained_on_at_once_and_new_images_come_later(call
     assert 'were labeled before the run' in (project / 'run' / 'report.html').read_text()
 
     picture(pictures / 'new.png', 77)
+    code, _ = call(pictures, '--add-to', 'al_project', '--val', pictures / 'val.csv')
+    assert '--add-to adds images without labels' in code
     code, said = call(pictures, '--add-to', 'al_project')
     assert '1 new images, 1 of them added to the pool, which has 17 now' in said
     assert '--pool-grew' in call(config, '--resume', tool=TRAIN)[0]

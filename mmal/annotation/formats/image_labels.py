@@ -16,7 +16,12 @@ def fits(entries: list[Any]) -> bool:
     """
     if not entries:
         return False
-    return all(isinstance(entry, dict) and {'id', 'label'} <= set(entry) for entry in entries)
+    return all(isinstance(entry, dict) and _is_entry(entry) for entry in entries)
+
+
+def _is_entry(entry: dict[str, Any]) -> bool:
+    # Label Studio's short JSON has both keys, too, and an annotation_id.
+    return {'id', 'label'} <= set(entry) and 'annotation_id' not in entry
 
 
 def parse(entries: list[dict[str, Any]], classes: Sequence[str]) -> ParsedFile:
@@ -46,8 +51,10 @@ def parse(entries: list[dict[str, Any]], classes: Sequence[str]) -> ParsedFile:
 
 
 def _class_name(label: Any, classes: Sequence[str]) -> Any:
-    """The name of a class; None for an index that is none."""
-    if isinstance(label, bool) or not isinstance(label, int):
+    """The name of a class; None for what is neither a name nor the index of one."""
+    if isinstance(label, bool) or not isinstance(label, (int, str)):
+        return None
+    if isinstance(label, str):
         return label
     if 0 <= label < len(classes):
         return classes[label]
@@ -55,6 +62,8 @@ def _class_name(label: Any, classes: Sequence[str]) -> Any:
 
 
 def _index_fault(label: Any, classes: Sequence[str]) -> str:
+    if isinstance(label, bool) or not isinstance(label, (int, str)):
+        return f'label {short_repr(label)}: expected a class name or index, or a list of them.'
     if not classes:
         return f'label {label!r} is an index, and the classes are not known. Name them.'
     return f'label {label!r} is no index of the {len(classes)} classes (0 to {len(classes) - 1}).'

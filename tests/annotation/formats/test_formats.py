@@ -9,6 +9,7 @@ from mmal.annotation.export import exported_files, write_batch
 from mmal.annotation.formats import coco, label_studio
 from mmal.annotation.importer import import_file
 from mmal.annotation.label_store import LabelStore
+from mmal.annotation.reader import parse_labels
 from mmal.errors import InputError
 from mmal.fileio.checksummed import CorruptStateError
 from tests.annotation.annotation_fixtures import boxes_batch, classes_batch, rectangle, studio_export, write
@@ -134,6 +135,13 @@ def test_choices_of_label_studio_are_classes(tmp_path):
         import_file(tmp_path, write(tmp_path / 'f.json', export))
     import_file(tmp_path, write(tmp_path / 'f.json', export[:1] + export[2:]))
     assert LabelStore.read(tmp_path).entries['x/1.png']['label'] == 2
+
+
+def test_the_short_json_of_label_studio_is_told_from_a_list_of_labels():
+    task = dict(id=1, image='/data/a.png', label=[dict(x=1, rectanglelabels=['cat'])], annotation_id=3)
+    for has_boxes in (True, False):
+        parsed = parse_labels(json.dumps([task]).encode(), has_boxes, classes=['cat'])
+        assert 'not JSON-MIN' in parsed.problems[0]
 
 
 def test_the_table_has_a_row_an_image():
