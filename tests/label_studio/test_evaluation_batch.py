@@ -27,7 +27,7 @@ def run_with(make_cfg, images, evaluation, server, tmp_path):
     """Makes a run that is measured on that set."""
     def make(name, url, **oracle):
         def cfg(**train_cfg):
-            found = make_cfg(rounds=2, max_epochs=1, **train_cfg)
+            found = make_cfg(**train_cfg | dict(rounds=2, max_epochs=1))
             for part in (found.test_dataloader.dataset, found.test_evaluator):
                 part.ann_file = str(evaluation[0] / 'annotations.json')
             return found
