@@ -36,6 +36,8 @@ TABLE = {
     'make demo': ('there', 'tests/configs/test_configs.py', r"planned\('fcos_digits_isal\.py'"),
     'make test': ('there', '.ci/run', '^timed tests make test$'),
     'make test-gpu': ('there', 'tests/tools/test_gpu_wheels.py', r"for target, program in \(\('test-gpu'"),
+    'make test-slow': ('there', '.ci/run', "^timed 'slow tests' make test-slow$"),
+    'make lint': ('there', '.ci/run', '^timed lint make lint$'),
     'make docs': ('there', '.ci/run', '^timed docs make docs$'),
     'make paper-claims': ('run', [], 0, '13 %'),
     'pip install -e .': ('there', 'tools/setup_env.sh', r'^pip install .* -e \.$'),
