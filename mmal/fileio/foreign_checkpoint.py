@@ -43,6 +43,10 @@ _ZIP_START = b'PK\x03\x04'
 """First bytes of a zip archive, which files of torch are since 1.6."""
 
 
+class _NotAllowedError(Exception):
+    """A file holds more than tensors and plain values."""
+
+
 class _Inert:
     """Stands for an object that is not wanted. It takes any arguments and any state, and does
     nothing with them.
@@ -91,7 +95,7 @@ class _AllowList(pickle.Unpickler):
         # mm* keep bound functions of theirs, which pickle by getattr.
         if is_inert or (module, name) == ('builtins', 'getattr'):
             return _Inert
-        raise pickle.UnpicklingError(f'it holds {module}.{name}')
+        raise _NotAllowedError(f'it holds {module}.{name}')
 
 
 def _load(file: Any, **kwargs: Any) -> Any:
@@ -129,16 +133,16 @@ def read_foreign_checkpoint(path: str | Path) -> dict[str, Any]:
             content = torch.load(
                 path, map_location='cpu', weights_only=False, pickle_module=_allow_list_pickle
             )
-    except pickle.UnpicklingError as e:
+    except _NotAllowedError as e:
         raise InputError(
-            f'{path}: {e}, which is neither a tensor nor a plain value and may be code; it was not '
+            f'{path} holds more than tensors and plain values ({e}), which may be code; it was not '
             'run. If you trust the file, write its weights into one that holds nothing else, with '
             "mmdet's or mmpretrain's tools/model_converters/publish_model.py."
         ) from None
     except Exception as e:  # noqa: BLE001  a damaged file can make the reader raise anything
         raise InputError(
-            f'{path}: no checkpoint, or a damaged one ({type(e).__name__}: {e}). Copy or download '
-            'it again.'
+            f'{path} is no checkpoint, or a damaged one ({type(e).__name__}: {e}). Copy or '
+            'download it again.'
         ) from None
     if not isinstance(content, dict):
         raise InputError(
@@ -188,7 +192,7 @@ def _refuse_programs(path: Path) -> None:
     # As torch itself looks for it, so that no file is one thing here and another there.
     records = torch._C.PyTorchFileReader(str(path)).get_all_records()
     if 'constants.pkl' in records:
-        raise pickle.UnpicklingError('it holds a TorchScript program')
+        raise _NotAllowedError('it holds a TorchScript program')
 
 
 @contextmanager

@@ -142,5 +142,5 @@ def test_weights_to_begin_from_are_looked_at_before_any_training(tmp_path):
     torch.save(small_model().state_dict(), path)
     require_readable(str(path))
     path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(InputError, match='load_from: .*x.pth.* no checkpoint, or a damaged one'):
+    with pytest.raises(InputError, match='load_from: .*x.pth is no checkpoint, or a damaged one'):
         require_readable(str(path))

@@ -112,7 +112,7 @@ def test_code_in_a_checkpoint_to_begin_from_does_not_run(make_cfg, run, tmp_path
     torch.save(dict(state_dict={}, meta=Hostile()), tmp_path / 'evil.pth')
     cfg = make_cfg(**RANDOM)
     cfg.load_from = str(tmp_path / 'evil.pth')
-    with pytest.raises(InputError, match='load_from: .*evil.pth(?s:.)*mkdir'):
+    with pytest.raises(InputError, match='load_from: .*evil.pth holds more than tensors .*mkdir'):
         run(cfg)
     assert not (tmp_path / 'ran').exists()
     assert not list((tmp_path / 'run').glob('round_*')), 'before anything is trained'
