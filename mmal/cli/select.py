@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmal.errors import InputError, explained
 
-from .arguments import add_cfg_options
+from .arguments import add_cfg_options, add_launcher
 from .check_env import exit_unless_usable
 from .init import count
 
@@ -58,14 +58,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         '--dry-run', action='store_true', help='check everything, score nothing, print the plan'
     )
     add_cfg_options(parser, 'override settings of the config, e.g. data_root=/where/data/are')
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='job launcher',
-    )
-    # Older launchers of torch give the rank by this argument, newer ones by LOCAL_RANK.
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    add_launcher(parser)
     return parser
 
 

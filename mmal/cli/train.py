@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mmal.errors import InputError, explained
 
-from .arguments import add_cfg_options
+from .arguments import add_cfg_options, add_launcher
 from .check_env import exit_unless_usable
 
 if TYPE_CHECKING:
@@ -49,14 +49,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         parser,
         'override settings of the config by key=value; a list is key="[a,b]" or key=a,b',
     )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='job launcher',
-    )
-    # Older launchers of torch give the rank by this argument, newer ones by LOCAL_RANK.
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    add_launcher(parser)
     return parser
 
 
