@@ -12,6 +12,13 @@ from mmengine.runner.checkpoint import _load_checkpoint
 from mmal.errors import InputError
 from mmal.fileio.tensors import SWITCH, forbid_unpickling
 
+# Where torch cannot be told of classes that are harmless, mmengine reads by mmal's own list.
+REFUSED_BY_MMENGINE = pickle.UnpicklingError if hasattr(torch.serialization, 'add_safe_globals') else InputError
+
+
+def by_mmengine(path):
+    return _load_checkpoint(str(path), map_location='cpu')
+
 
 class Hostile:
 
@@ -39,10 +46,10 @@ def hostile(tmp_path):
 
 @pytest.mark.parametrize('read', [
     lambda p: torch.load(p), lambda p: torch.load(p, weights_only=False),
-    lambda p: _load_checkpoint(str(p), map_location='cpu')])
+    by_mmengine])
 def test_code_in_a_checkpoint_does_not_run(hostile, tmp_path, read):
     forbid_unpickling()
-    with pytest.raises((pickle.UnpicklingError, InputError)):
+    with pytest.raises(pickle.UnpicklingError if read is not by_mmengine else REFUSED_BY_MMENGINE):
         read(hostile)
     assert not (tmp_path / 'ran').exists()
 
