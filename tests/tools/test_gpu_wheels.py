@@ -10,7 +10,7 @@ import pytest
 
 from tests.zoo_configs import ROOT
 
-OF_MAKE = ('MAKEFLAGS', 'MFLAGS', 'MAKEOVERRIDES', 'PYTHON', 'WHEELS')
+OF_MAKE = ('MAKEFLAGS', 'MAKELEVEL', 'MFLAGS', 'MAKEOVERRIDES', 'PYTHON', 'WHEELS')
 """What a make that runs these tests hands on."""
 
 
