@@ -25,7 +25,7 @@ from mmal.utils.config import warmup_iters
 from .auxiliary_sets import EVALUATION, REFERENCE, available_auxiliary_sets, unlabeled_batches
 from .context import RunContext
 from .disk import describe_need, disk_need
-from .preflight import influence_parameters
+from .preflight import examine, influence_parameters
 from .round_runner import folder_backends, round_cfg
 from .set_overlap import find_overlap
 from .setup import current_annotations, current_manifest
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 LATER = 'known once the first images are labeled'
 TO_COME = 'its labels are still to come'
+SEE_BELOW = 'see below'
 
 
 def dry_run(cfg: Config) -> tuple[str, list[str]]:
@@ -68,7 +69,7 @@ def dry_run(cfg: Config) -> tuple[str, list[str]]:
         plan.describe('parameters', _parameters)
         plan.describe('disk', lambda run: _disk(run, loop, work_dir))
         plan.describe('first training', lambda run: _first_training(run, loop, Path(scratch)))
-        plan.describe('input', lambda run: _input(loop))
+        plan.check('input', lambda run: examine(run, loop.stop_rules).problems)
         plan.describe('work_dir', lambda run: _work_dir(run, loop, work_dir))
     return plan.text(), plan.unique_problems()
 
@@ -95,8 +96,18 @@ class _Plan:
             text = describe(self._loop.context)
         except (InputError, FileNotFoundError) as e:
             self._problems.append(str(e))
-            text = 'see below'
+            text = SEE_BELOW
         self.tell(name, text)
+
+    def check(self, name: str, find: Callable[[RunContext], Sequence[Exception]]) -> None:
+        """Add a line that says whether anything is wrong, and every problem that is found."""
+
+        def describe(run: RunContext) -> str:
+            problems = find(run)
+            self._problems += [str(problem) for problem in problems]
+            return SEE_BELOW if problems else 'complete'
+
+        self.describe(name, describe)
 
     def unique_problems(self) -> list[str]:
         """The problems, each once."""
@@ -285,11 +296,6 @@ def _disk(run: RunContext, loop: ActiveLoop, work_dir: str) -> str:
         stest_values = sum(parameter.numel() for parameter in params.values())
     rounds_done = len(read_points(work_dir))
     return describe_need(disk_need(run, loop.inner, rounds_done, stest_values), work_dir)
-
-
-def _input(loop: ActiveLoop) -> str:
-    loop.inputs.preflight()
-    return 'complete'
 
 
 def _work_dir(run: RunContext, loop: ActiveLoop, work_dir: str) -> str:

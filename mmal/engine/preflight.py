@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ParamSpec, TypeVar
 
 from torch import nn
 
@@ -17,6 +19,72 @@ from .context import RunContext
 from .given_checkpoint import load_given, read_checkpoint, require_readable
 from .stest import StestSettings, choose_parameters
 from .stopping import InfluenceBelow, StopRule
+
+P = ParamSpec('P')
+T = TypeVar('T')
+
+
+@dataclass
+class Findings:
+    """What was found before a run begins.
+
+    Attributes:
+        sets: The datasets beside the pool, by what they are called; without those whose labels are
+            still to come, or that cannot be built.
+        problems: What stops the run, an error for each fault.
+    """
+
+    sets: dict[str, Any] = field(default_factory=dict)
+    problems: list[InputError | FileNotFoundError] = field(default_factory=list)
+
+    def of(self, check: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """Make a check, and keep the error that it raises.
+
+        Args:
+            check: The check.
+            *args: Its arguments.
+            **kwargs: Its keyword arguments.
+
+        Returns:
+            What the check returns; None if it raised an error.
+        """
+        try:
+            return check(*args, **kwargs)
+        except (InputError, FileNotFoundError) as e:
+            self.problems.append(e)
+            return None
+
+
+def examine(run: RunContext, stop_rules: tuple[StopRule, ...]) -> Findings:
+    """Look for all that would keep a run from coming to its end.
+
+    A check goes on where another one failed, unless it rests on what that one was about.
+
+    Args:
+        run: The run.
+        stop_rules: Reasons to stop before the rounds are over.
+    """
+    findings = Findings()
+    findings.of(_check_pool_size, run)
+    findings.of(_check_given, run)
+    findings.of(_check_pool_files, run)
+    findings.of(_check_holdout, run)
+    findings.of(_check_unit, run)
+    findings.of(_check_load_from, run)
+    findings.of(_check_given_model, run)
+    findings.of(_check_reference, run)
+    findings.of(_check_sampler, run)
+    findings.of(_check_cold_start, run)
+    findings.of(_check_stop_rules, run, stop_rules)
+    findings.sets = findings.of(available_auxiliary_sets, run) or {}
+    for name, dataset in findings.sets.items():
+        findings.of(run.data.check_dataset, dataset, name)
+    if findings.problems:
+        # What follows reads images and passes them through the model.
+        return findings
+    if run.sampler.needs_s_test and _has_annotated_image(run):
+        findings.of(influence_parameters, run)
+    return findings
 
 
 def preflight(run: RunContext, stop_rules: tuple[StopRule, ...]) -> dict[str, Any]:
@@ -33,21 +101,18 @@ def preflight(run: RunContext, stop_rules: tuple[StopRule, ...]) -> dict[str, An
     Raises:
         InputError: If the pool is too small, a file is missing, the sampler lacks its hook, or a
             parameter pattern matches nothing; if a given model does not fit, or ``load_from``
-            cannot be read.
+            cannot be read. It names every fault that was found.
     """
-    _check_pool(run)
-    _check_settings(run)
-    _check_given_model(run)
-    _check_components(run, stop_rules)
-    sets = available_auxiliary_sets(run)
-    for name, dataset in sets.items():
-        run.data.check_dataset(dataset, name)
-    if run.sampler.needs_s_test and _has_annotated_image(run):
-        influence_parameters(run)
-    return sets
+    findings = examine(run, stop_rules)
+    if len(findings.problems) == 1:
+        raise findings.problems[0]
+    if findings.problems:
+        texts = dict.fromkeys(str(problem) for problem in findings.problems)
+        raise InputError('\n'.join(texts))
+    return findings.sets
 
 
-def _check_pool(run: RunContext) -> None:
+def _check_pool_size(run: RunContext) -> None:
     n_images = len(run.data.images)
     needed = dict(initial=run.settings.initial, query=run.settings.query_images)
     for name, number in needed.items():
@@ -55,7 +120,10 @@ def _check_pool(run: RunContext) -> None:
             raise InputError(
                 f'The pool has {n_images} images, fewer than train_cfg.{name} = {number}.'
             )
-    _check_given(run, n_images)
+
+
+def _check_pool_files(run: RunContext) -> None:
+    n_images = len(run.data.images)
     missing = run.data.missing_files()
     if missing:
         raise InputError(
@@ -64,8 +132,9 @@ def _check_pool(run: RunContext) -> None:
         )
 
 
-def _check_given(run: RunContext, n_images: int) -> None:
+def _check_given(run: RunContext) -> None:
     """Whether labels that exist leave anything to do."""
+    n_images = len(run.data.images)
     if run.given is None:
         if run.settings.initial == n_images and run.settings.rounds > 1:
             run.log.warning(
@@ -87,20 +156,30 @@ def _check_given(run: RunContext, n_images: int) -> None:
         )
 
 
-def _check_settings(run: RunContext) -> None:
+def _check_holdout(run: RunContext) -> None:
     settings = run.settings
     if settings.holdout >= settings.initial:
         raise InputError(
             f'train_cfg.holdout takes {settings.holdout} of {settings.initial} initial images; '
             'none is left to train on.'
         )
-    if settings.unit is BudgetUnit.BOX and not run.data.has_boxes:
+
+
+def _check_unit(run: RunContext) -> None:
+    if run.settings.unit is BudgetUnit.BOX and not run.data.has_boxes:
         raise InputError("train_cfg.unit='box' is for detection; count in images here.")
+    if run.settings.unit is BudgetUnit.SECOND and not run.oracle.is_human:
+        raise InputError(
+            "train_cfg.unit='second' needs an oracle that is people: a simulated one takes no time."
+        )
+
+
+def _check_load_from(run: RunContext) -> None:
+    if run.cfg.get('load_from'):
+        require_readable(run.cfg.load_from)
 
 
 def _check_given_model(run: RunContext) -> None:
-    if run.cfg.get('load_from'):
-        require_readable(run.cfg.load_from)
     given = run.settings.checkpoint
     if given is None or RoundState(run.paths.work_dir, 0).done('train'):
         return
@@ -109,35 +188,41 @@ def _check_given_model(run: RunContext) -> None:
     load_given(model, read_checkpoint(given), run.data.classes)
 
 
-def _check_components(run: RunContext, stop_rules: tuple[StopRule, ...]) -> None:
-    sampler = run.sampler
-    if sampler.needs_s_test:
-        stest = require_stest(run)
-        if stest.reference == 'holdout' and not run.settings.holdout:
-            raise InputError("StestHook(reference='holdout') needs train_cfg.holdout above 0.")
-        if stest.reference == 'holdout' and _was_begun_without_holdout(run):
-            raise InputError(
-                f"StestHook(reference='holdout'): {run.paths.work_dir} was begun for a sampler "
-                'that needs no reference set, and holds nothing out. Take reference='
-                "'initial' or another one, or start anew in another --work-dir."
-            )
-    model = run.models.untrained_model()
-    sampler.check(run.data, run.settings.query_images, model)
-    if run.cold_start is not None:
-        run.cold_start.check(run.data, run.settings.initial, model)
-    if run.settings.unit is BudgetUnit.SECOND and not run.oracle.is_human:
+def _check_reference(run: RunContext) -> None:
+    """Whether what the sampler needs for s_test is there."""
+    if not run.sampler.needs_s_test:
+        return
+    stest = require_stest(run)
+    if stest.reference == 'holdout' and not run.settings.holdout:
+        raise InputError("StestHook(reference='holdout') needs train_cfg.holdout above 0.")
+    if stest.reference == 'holdout' and _was_begun_without_holdout(run):
         raise InputError(
-            "train_cfg.unit='second' needs an oracle that is people: a simulated one takes no time."
+            f"StestHook(reference='holdout'): {run.paths.work_dir} was begun for a sampler "
+            'that needs no reference set, and holds nothing out. Take reference='
+            "'initial' or another one, or start anew in another --work-dir."
         )
-    if run.cold_start is not None and run.cold_start.needs_s_test:
+
+
+def _check_sampler(run: RunContext) -> None:
+    run.sampler.check(run.data, run.settings.query_images, run.models.untrained_model())
+
+
+def _check_cold_start(run: RunContext) -> None:
+    if run.cold_start is None:
+        return
+    run.cold_start.check(run.data, run.settings.initial, run.models.untrained_model())
+    if run.cold_start.needs_s_test:
         raise InputError(
             f'train_cfg.cold_start: {type(run.cold_start).__name__} needs a trained model. Take '
             "one that looks at features, as dict(type='mmal.CoresetSampler', layers=['backbone'])."
         )
+
+
+def _check_stop_rules(run: RunContext, stop_rules: tuple[StopRule, ...]) -> None:
     asks_for_influence = any(isinstance(rule, InfluenceBelow) for rule in stop_rules)
-    if asks_for_influence and not sampler.needs_s_test:
+    if asks_for_influence and not run.sampler.needs_s_test:
         raise InputError(
-            f'train_cfg.stop.influence: {type(sampler).__name__} gives no influence. Take '
+            f'train_cfg.stop.influence: {type(run.sampler).__name__} gives no influence. Take '
             'mmal.InfluenceSampler, or another reason to stop.'
         )
 

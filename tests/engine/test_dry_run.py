@@ -1,8 +1,12 @@
 """What a dry run says of the first training."""
 
+import copy
+
 import pytest
+from mmengine.runner import Runner
 
 from mmal.engine.dry_run import dry_run
+from mmal.errors import InputError
 from mmal.fileio.text import read_json, write_json
 
 
@@ -45,3 +49,21 @@ def test_a_warm_up_of_more_than_half_of_the_first_training_is_named(said):
     text = said(True, initial=9, times=3, max_epochs=2, end=6)
     assert 'NOTE: the warm-up in param_scheduler takes 6 iterations, more than half of the first training' in text
     assert "dict(type='RepeatDataset'" in text
+
+
+def test_every_fault_is_named_and_each_once_in_the_plan_and_by_a_start(make_cfg, dataset):
+    cfg = make_cfg(initial=15, holdout=0.0, unit='second')
+    cfg.custom_hooks[0].reference = 'holdout'
+    (dataset / 'set_003.png').unlink()
+    (dataset / 'test.json').unlink()
+    expected = ['The pool has 14 images, fewer than train_cfg.initial = 15.', '1 of 14 image files of the pool',
+                "train_cfg.unit='second' needs an oracle that is people", 'needs train_cfg.holdout above 0',
+                'Evaluation: file not found']
+    text, problems = dry_run(copy.deepcopy(cfg))
+    assert len(problems) == len(expected)
+    assert [text.count(part) for part in expected] == [1] * 5
+    assert 'input:           see below\n' in text
+    with pytest.raises(InputError) as refusal:
+        Runner.from_cfg(cfg).train()
+    said = str(refusal.value).splitlines()
+    assert [part in line for part, line in zip(expected, said, strict=True)] == [True] * 5
