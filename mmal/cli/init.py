@@ -52,7 +52,8 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         nargs='+',
         default=[],
         metavar='NAME',
-        help='class names, or a text file with a name a line; a COCO file has its own',
+        help='class names, divided by spaces or commas, or a text file (.txt) with a name a line, '
+        'which may have commas; a COCO file has its own',
     )
     parser.add_argument(
         '--task', choices=['detection', 'classification'], help='by default what --config is for'
@@ -181,7 +182,7 @@ def make_project(args: argparse.Namespace) -> str:
         InputError: If the folder is in use, or the images, the config or the classes cannot work.
     """
     from mmal.project.base_config import BaseConfig
-    from mmal.project.class_names import read_classes
+    from mmal.project.class_names import read_classes, require_class_names
     from mmal.project.create import create, require_free
     from mmal.project.image_source import find_images
     from mmal.project.labeled_images import LabelPaths, add_existing_labels
@@ -198,18 +199,22 @@ def make_project(args: argparse.Namespace) -> str:
     require_free(args.out)
     base = BaseConfig(args.config, args.task)
     source = find_images(args.images, args.base_dir)
+    classes = read_classes(args.classes) if args.classes else []
     labels = None
     _require_consistent(args)
     if args.labeled:
         paths = LabelPaths(args.labeled, args.labeled_images, args.val, args.val_images)
-        source, labels = add_existing_labels(source, paths, base.boxes, args.classes)
-    if not args.classes and not source.classes:
+        source, labels = add_existing_labels(source, paths, base.boxes, classes)
+        classes = labels.classes
+    if not classes and source.classes:
+        classes = require_class_names(source.classes, args.images)
+    if not classes:
         raise InputError(
             'which classes? Give their names, e.g. --classes cat dog, or a text file with a name a '
             'line.'
         )
     settings = Settings(
-        classes=labels.classes if labels else read_classes(args.classes or source.classes),
+        classes=classes,
         out=args.out,
         evaluation=args.evaluation,
         initial=args.initial,

@@ -12,7 +12,7 @@ from mmal.annotation.parsed import ParsedFile, ParsedImage
 from mmal.annotation.reader import parse_labels, unpack
 from mmal.errors import InputError
 
-from .class_names import read_classes
+from .class_names import require_class_names
 from .image_source import SUFFIXES, Source, fresh_ids
 
 MAX_PROBLEMS = 10
@@ -204,7 +204,7 @@ def choose_classes(train: LabeledImages, given: Sequence[str]) -> tuple[list[str
         InputError: If labels have a class that neither the user nor their file names.
     """
     if not given:
-        classes = read_classes(train.classes)
+        classes = require_class_names(train.classes, train.path)
         require_classes(train, classes)
         return classes, []
     classes = list(given)
@@ -238,7 +238,7 @@ def require_classes(labeled: LabeledImages, classes: Sequence[str]) -> None:
 
 
 def add_existing_labels(
-    source: Source, paths: LabelPaths, has_boxes: bool, given_classes: Sequence[str]
+    source: Source, paths: LabelPaths, has_boxes: bool, named_classes: Sequence[str]
 ) -> tuple[Source, ExistingLabels]:
     """Read the labels that exist and add their images to those that a user means.
 
@@ -246,7 +246,7 @@ def add_existing_labels(
         source: Images that the user means.
         paths: Where the labels are.
         has_boxes: Whether labels are boxes.
-        given_classes: Class names as the user gives them; empty if the labels are to tell.
+        named_classes: Class names that the user gives; empty if the labels are to tell.
 
     Returns:
         One source of all images, and the labels.
@@ -254,7 +254,6 @@ def add_existing_labels(
     Raises:
         InputError: If labels cannot be read, an image is missing or a class unknown.
     """
-    named_classes = read_classes(given_classes) if given_classes else []
     train = read_labeled_images(
         paths.labeled,
         _folders(paths.labeled, paths.labeled_images, [source.root]),

@@ -12,6 +12,9 @@ BROWSER_SUFFIXES = ('.jpg', '.jpeg', '.jpe', '.png', '.bmp', '.webp')
 SIZE_UNITS = ((1e9, 'GB'), (1e6, 'MB'), (1e3, 'kB'))
 """Units of bytes, the largest first."""
 
+MAX_CLASSES = 5
+"""Greatest number of class names that are shown."""
+
 
 def project_summary(contents: ProjectContents) -> str:
     """Describe a project.
@@ -39,7 +42,10 @@ def _findings(contents: ProjectContents) -> list[tuple[str, str]]:
     first = f'{numbers.initial} to label first'
     if contents.pool_labeled:
         first = f'{numbers.initial} labeled already'
-    n_classes = len(contents.settings.classes)
+    classes = contents.settings.classes
+    named = ', '.join(map(repr, classes[:MAX_CLASSES]))
+    if len(classes) > MAX_CLASSES:
+        named += ', ...'
     return [
         ('images', f'{len(source.names)} below {source.root}'),
         ('sizes', _sizes(scanned.images)),
@@ -54,7 +60,7 @@ def _findings(contents: ProjectContents) -> list[tuple[str, str]]:
         ),
         ('evaluation', _evaluation(contents)),
         ('pool', f'{len(parts.pool)}; {first}, then {numbers.query} a round'),
-        ('config', f'{contents.base.name}, {n_classes} classes'),
+        ('config', f'{contents.base.name}, {len(classes)} classes: {named}'),
     ]
 
 

@@ -7,7 +7,7 @@ from runpy import run_path
 
 import pytest
 
-from mmal.fileio.text import read_csv, read_json, write_csv
+from mmal.fileio.text import read_csv, read_json, write_csv, write_json
 from tests.project.conftest import picture, pictures  # noqa: F401  pictures is a fixture
 from tests.zoo_configs import ROOT
 
@@ -39,8 +39,19 @@ def test_a_classifier_with_classes_from_a_file(call, pictures, tmp_path):  # noq
     assert code == 0
     assert said.strip().endswith('trains, and asks for the next labels; so on from 2')
     assert {r['part'] for r in read_csv(tmp_path / 'al_project/images.csv')} == {'pool', 'evaluation'}
+    assert "2 classes: 'cat', 'dog'\n" in said
     again, _ = call(pictures, '--config', ROOT / 'configs/resnet_digits_isal.py', '--classes', 'cat')
     assert 'al_init.py: --out al_project is not empty' in again
+
+
+def test_classes_divided_by_a_comma_are_two_and_those_of_a_coco_file_keep_their_commas(call, pictures, tmp_path):  # noqa: F811
+    digits = ROOT / 'configs/fcos_digits_isal.py'
+    code, said = call(pictures, '--config', digits, '--classes', 'cat,dog', '--out', 'two')
+    assert (code, "2 classes: 'cat', 'dog'\n" in said) == (0, True)
+    images = [dict(id=n, file_name=file.name) for n, file in enumerate(sorted(pictures.iterdir()), 1) if file.is_file()]
+    write_json(tmp_path / 'all.json', dict(images=images, categories=[dict(id=1, name='cup, blue')]))
+    code, said = call('all.json', '--base-dir', pictures, '--config', digits, '--out', 'one')
+    assert (code, "1 classes: 'cup, blue'\n" in said) == (0, True), code
 
 
 TINY = """model = dict(backbone=dict(base_channels=8, stem_channels=8), head=dict(in_channels=32))
