@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
-from .image_validation import bbox_fault
+from .image_validation import bbox_fault, finite_box
 from .parsed import ParsedBox, ParsedFile, ParsedImage, finite_float, short_repr
 from .records import CocoAnnotation, ImageLabel
 
@@ -58,20 +58,13 @@ def coco_annotations(
     n_without_area = 0
     for box in image.boxes:
         fault = bbox_fault(box.bbox)
-        if fault is not None and _has_no_area(box.bbox):
+        if fault is not None and finite_box(box.bbox) is not None:
             n_without_area += 1
         elif fault is not None:
             faults.append(f'{box.where}: {fault}')
         else:
             annotations.append(_coco_annotation(box, image_id, category_ids[box.category]))
     return annotations, faults, n_without_area
-
-
-def _has_no_area(bbox: Any) -> bool:
-    """Whether four numbers are a box of which a side is not above 0."""
-    if not isinstance(bbox, (list, tuple)) or len(bbox) != 4:
-        return False
-    return None not in [finite_float(value) for value in bbox]
 
 
 def _coco_annotation(box: ParsedBox, image_id: Hashable, category_id: int) -> CocoAnnotation:

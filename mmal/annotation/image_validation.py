@@ -13,6 +13,8 @@ from .records import BoxEntry, LabelEntry
 
 EDGE_TOLERANCE = 1.0
 """Pixels by which a box may pass the edge of its image and be cut silently: tools round."""
+MIN_SIDE = 1.0
+"""Least width and height, in pixels, of a box that mmdet trains on."""
 MAX_CLASSES_SHOWN = 10
 """Class names that a message lists at most."""
 
@@ -72,11 +74,31 @@ def bbox_fault(bbox: Any) -> str | None:
             'expected four numbers as bbox (x, y, width, height), found '
             f'{short_repr(bbox)}. Draw a rectangle.'
         )
-    if None in map(finite_float, bbox):
+    if finite_box(bbox) is None:
         return f'bbox has a number that is not finite: {short_repr(list(bbox))}. Draw it anew.'
     if min(bbox[2:]) <= 0:
         return f'width and height must be above 0, found {list(bbox)}. Remove it or draw it anew.'
     return None
+
+
+def finite_box(bbox: Any) -> list[float] | None:
+    """The four numbers of a box as floats.
+
+    Args:
+        bbox: Whatever a file holds as x, y, width and height.
+
+    Returns:
+        None if they are not four finite numbers.
+    """
+    if not isinstance(bbox, (list, tuple)) or len(bbox) != 4:
+        return None
+    numbers = []
+    for value in bbox:
+        number = finite_float(value)
+        if number is None:
+            return None
+        numbers.append(number)
+    return numbers
 
 
 def _is_number(value: Any) -> bool:
@@ -196,5 +218,10 @@ def _place_in_image(
         return None, (
             f'passes the edge of the image ({image_width} x {image_height}): {list(bbox)}. '
             'Draw it anew, or say --clip to cut such boxes at the edge.'
+        )
+    if min(right - left, bottom - top) < MIN_SIDE:
+        return None, (
+            f'is less than a pixel wide or high in the image: {list(bbox)}. Training would drop '
+            'it: remove it or draw it anew.'
         )
     return [left, top, right - left, bottom - top], None

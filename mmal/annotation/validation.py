@@ -11,15 +11,14 @@ from enum import Enum
 from typing import Literal
 
 from .batch import Batch, BatchImage
-from .image_validation import bbox_fault, validate_image
+from .box_faults import BoxExamination, examine_boxes
+from .image_validation import bbox_fault, finite_box, validate_image
 from .matching import ImageNotFoundError, find_image
 from .parsed import ParsedBox, ParsedImage
 from .records import LabelEntry
 
 SAME_BOX_TOLERANCE = 0.01
 """Pixels within which a box is the model's own: tools round to hundredths."""
-MIN_BOXES_TO_JUDGE_UNIT = 3
-"""Boxes that a file needs before their numbers may look like shares or percents."""
 
 
 class Ambiguity(Enum):
@@ -37,11 +36,11 @@ class Rules:
 
     Attributes:
         clip: Whether to cut boxes at the edge of the image, however far they pass it. Defaults to
-            False: a box that passes it is a fault.
+            False: a box that passes it is a fault. Boxes that look like corners are faults whatever
+            it says.
         without_boxes: What an image without boxes is where the format cannot say: 'empty' or
             'unlabeled'. Defaults to None: such images are a fault, whose message asks.
-        pixels: Whether the numbers are pixels although they look like percents or shares.
-            Defaults to False.
+        pixels: Whether the numbers are pixels although they look like percents. Defaults to False.
         untouched: What an image with exactly the model's own boxes is where the format cannot say:
             'accepted' or 'unlabeled'. Defaults to None: such images are a fault, whose message
             asks.
@@ -96,6 +95,7 @@ def validate(batch: Batch, parsed_images: list[ParsedImage], rules: Rules) -> Va
         The labels, and all faults of the file.
     """
     labels = ValidatedLabels()
+    accepted: list[tuple[BatchImage, ParsedImage]] = []
     ambiguous: dict[Ambiguity, list[str]] = {ambiguity: [] for ambiguity in Ambiguity}
     places: dict[Hashable, str] = {}
     for parsed in parsed_images:
@@ -117,6 +117,10 @@ def validate(batch: Batch, parsed_images: list[ParsedImage], rules: Rules) -> Va
         if parsed.state == 'skipped':
             labels.skipped.append(str(image.id))
         elif parsed.state != 'unlabeled' and rules.accepts(ambiguity):
+            accepted.append((image, parsed))
+    examination = _examine_boxes(accepted)
+    if examination.other_form is None:
+        for image, parsed in accepted:
             entry, faults = validate_image(batch, image, parsed, rules.clip)
             labels.entries[str(image.id)] = entry
             labels.problems += faults
@@ -124,25 +128,41 @@ def validate(batch: Batch, parsed_images: list[ParsedImage], rules: Rules) -> Va
     if untouched and rules.untouched is not None:
         outcome = 'accepted' if rules.untouched == 'accepted' else 'left out'
         labels.notes.append(f"{len(untouched)} with the model's own boxes {outcome}")
-    labels.problems += _open_questions(batch, rules, ambiguous, labels.entries)
+    labels.problems += _open_questions(rules, ambiguous, examination)
     return labels
 
 
+def _examine_boxes(accepted: list[tuple[BatchImage, ParsedImage]]) -> BoxExamination:
+    """What the boxes of a file are like as a whole. Those that are no four finite numbers are
+    passed over, as each is a fault by itself.
+    """
+    images = []
+    annotations = []
+    for image, parsed in accepted:
+        entry = dict(id=image.id, file_name=image.file_name, width=image.width, height=image.height)
+        images.append(entry)
+        for box in parsed.boxes:
+            bbox = finite_box(box.bbox)
+            if bbox is not None:
+                annotations.append(dict(id=box.where, image_id=image.id, bbox=bbox))
+    return examine_boxes(images, annotations)
+
+
 def _open_questions(
-    batch: Batch,
-    rules: Rules,
-    ambiguous: dict[Ambiguity, list[str]],
-    entries: dict[str, LabelEntry],
+    rules: Rules, ambiguous: dict[Ambiguity, list[str]], examination: BoxExamination
 ) -> list[str]:
     """Faults of a file as a whole that ask the user something the rules do not answer.
 
     Args:
-        batch: The batch that people were asked to label.
         rules: What the user has said about the file.
         ambiguous: File names of images of which it is not clear that anybody looked at them.
-        entries: Labels of the images, by the text of their ids.
+        examination: What the boxes of the file are like as a whole.
     """
     questions = []
+    if examination.other_form is not None:
+        questions.append(examination.other_form)
+    elif examination.percents is not None and not rules.pixels:
+        questions.append(f'{examination.percents} If they are pixels, say --pixels.')
     empty = ambiguous[Ambiguity.EMPTY]
     if empty and rules.without_boxes is None:
         questions.append(
@@ -157,13 +177,6 @@ def _open_questions(
             f'{untouched[0]}, and this format cannot say whether they were looked at. Say '
             '--untouched accepted (they were, and are right) or --untouched unlabeled (they come '
             'again).'
-        )
-    limit = _suspicious_limit(batch, entries)
-    if limit is not None and not rules.pixels:
-        unit = 'shares' if limit == 1 else 'percents'
-        questions.append(
-            f'Every box lies within {limit} of the image sizes: the numbers look like {unit}, '
-            'expected pixels. Export in pixels, or say --pixels if they are.'
         )
     return questions
 
@@ -202,25 +215,4 @@ def _find_box(box: ParsedBox, predicted: list[tuple[str, list[float]]]) -> int |
         differences = [abs(a - b) for a, b in zip(bbox, box.bbox, strict=True)]
         if name == box.category and max(differences) < tolerance:
             return place
-    return None
-
-
-def _suspicious_limit(batch: Batch, entries: dict[str, LabelEntry]) -> int | None:
-    """1 or 100 if all boxes, three or more and on images over twice that size, end within it."""
-    ends: list[float] = []
-    sides: list[int] = []
-    n_boxes = 0
-    for image_id, entry in entries.items():
-        boxes = entry.get('boxes', [])
-        for box in boxes:
-            x, y, width, height = box['bbox']
-            ends += [x + width, y + height]
-        if boxes:
-            sides += batch.image_by_id[image_id].size
-        n_boxes += len(boxes)
-    if n_boxes < MIN_BOXES_TO_JUDGE_UNIT:
-        return None
-    for limit in (1, 100):
-        if max(ends) <= limit and min(sides) > 2 * limit:
-            return limit
     return None

@@ -44,7 +44,9 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         'cannot say it: looked at and right, or not labeled yet',
     )
     parser.add_argument(
-        '--clip', action='store_true', help='cut boxes that pass the edge of their image'
+        '--clip',
+        action='store_true',
+        help='cut boxes that pass the edge of their image, but none that look like corners',
     )
     parser.add_argument(
         '--pixels',

@@ -225,3 +225,27 @@ def test_a_box_that_cvat_turned_is_refused(folder):
     with pytest.raises(InputError, match=r'annotations\[0\] .id 1.: is rotated'):
         bring(folder, coco_file(GOOD[0], images=names(1), attributes=dict(rotation=30.0)))
     assert '1 images newly' in bring(folder, coco_file(GOOD[0], images=names(1), attributes=dict(rotation=0.0)))
+
+
+OTHER_FORMS = dict(
+    corners=([300, 200, 500, 400], r'look like corners \[x1, y1, x2, y2\], expected \[x, y, width, height\]'),
+    rows_first=([200, 300, 400, 500], r'look like corners \[y1, x1, y2, x2\]'),
+    shares=([0.5, 0.25, 0.1, 0.2], 'look like shares, expected pixels'),
+)
+
+
+@pytest.mark.parametrize('form', OTHER_FORMS)
+@pytest.mark.parametrize('rules', [Rules(), Rules(clip=True), Rules(clip=True, pixels=True)])
+def test_boxes_of_another_form_are_refused_once_and_never_cut(folder, form, rules):
+    bbox, message = OTHER_FORMS[form]
+    content = coco_file(*[(image_id, 1, bbox) for image_id in (3, 9, 3, 9)], images=names(2))
+    with pytest.raises(InputError, match=message) as e:
+        bring(folder, content, rules)
+    assert '1 problem, so nothing was imported' in str(e.value)
+    assert not LabelStore.read(folder).entries
+
+
+@pytest.mark.parametrize('bbox', [[10, 10, 0.5, 20], [639.5, 10, 20, 20]])
+def test_a_box_of_less_than_a_pixel_in_its_image_is_refused(folder, bbox):
+    with pytest.raises(InputError, match='less than a pixel wide or high in the image.*remove it or draw it anew'):
+        bring(folder, coco_file((3, 1, bbox), images=names(1)), Rules(clip=True))
