@@ -74,10 +74,10 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     _add_numbers(parser)
     parser.add_argument(
         '--cold-start',
-        choices=['random', 'coreset'],
+        choices=['random', 'herding', 'coreset'],
         default='random',
-        help='how the first images are chosen: at random, or spread over what the pretrained '
-        'backbone of --config sees',
+        help='how the first images are chosen: at random, or by what the pretrained backbone of '
+        '--config sees: herding takes those that stand for most others, coreset spreads them',
     )
     parser.add_argument(
         '--drop-near-duplicates',

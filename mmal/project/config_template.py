@@ -16,7 +16,11 @@ from .base_config import BaseConfig, DatasetLocation, type_name
 from .num_classes import overrides
 from .settings import Numbers
 
-COLD_STARTS = {'random': None, 'coreset': "dict(type='mmal.CoresetSampler', layers=['backbone'])"}
+COLD_STARTS = {
+    'random': None,
+    'herding': "dict(type='mmal.HerdingSampler', layers=['backbone'])",
+    'coreset': "dict(type='mmal.CoresetSampler', layers=['backbone'])",
+}
 """``train_cfg.cold_start`` for each way to choose the first images; None leaves it out."""
 
 MIN_ITERATIONS = 1200

@@ -38,8 +38,9 @@ class Settings:
             the pool, from 10 to :data:`~mmal.project.create.MAX_INITIAL`.
         query: Number of images labeled after each round. Defaults to None: half of ``initial``.
         rounds: Number of trainings. Defaults to 5.
-        cold_start: How the first images are chosen: 'random', or 'coreset', which spreads them over
-            what the pretrained backbone sees. Defaults to 'random'.
+        cold_start: How the first images are chosen: 'random'; or by what the pretrained backbone
+            sees: 'herding', images that stand for most others, or 'coreset', which spreads them.
+            Defaults to 'random'.
         seed: Seed of the draws and the trainings. Defaults to 0.
         drop_near_duplicates: Whether to leave out images that look like another one. Defaults to
             False.

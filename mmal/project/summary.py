@@ -127,10 +127,10 @@ def _notes(contents: ProjectContents) -> list[str]:
     if contents.labels is not None:
         notes += contents.labels.notes
         notes += _notes_on_labels(contents)
-    if contents.settings.cold_start == 'coreset' and not base.pretrained:
+    if contents.settings.cold_start != 'random' and not base.pretrained:
         notes.append(
-            'the model of --config begins with random weights, so that the first images are spread '
-            'over what random features show. Set load_from in config.py, or take '
+            'the model of --config begins with random weights, so that the first images are chosen '
+            'by what random features show. Set load_from in config.py, or take '
             '--cold-start random'
         )
     if 'num_classes' not in str(base.cfg.model):

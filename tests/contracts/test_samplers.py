@@ -23,6 +23,7 @@ BOTH = [dict(type='mmal.RandomSampler'), dict(type='mmal.InfluenceSampler', scor
         dict(type='mmal.GradientSimilaritySampler', score_thr=0.005),
         dict(type='mmal.InfluenceSampler', score_thr=0.005, max_cosine=None),
         dict(type='mmal.CoresetSampler'), dict(type='mmal.CoresetSampler', metric='cosine'),
+        dict(type='mmal.HerdingSampler'),
         dict(type='mmal.EntropySampler', score_thr=0.005), dict(type='mmal.MarginSampler', aggregate='mean'),
         dict(type='mmal.LeastConfidenceSampler', aggregate='max'), dict(type='mmal.BadgeSampler', score_thr=0.005),
         dict(type='mmal.LearningLossSampler')]
