@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pickle import UnpicklingError
+
+SECONDS_TO_SPEAK = 2.0
+"""Time that other processes leave rank 0 to tell of what they all have."""
 
 
 class InputError(ValueError):
@@ -14,6 +18,22 @@ class InputError(ValueError):
     The message names what was expected, what was found and what to do. The tools print it without
     a traceback, see :func:`explained`.
     """
+
+
+class LaunchError(InputError):
+    """An error that all processes of a launch have alike, of which rank 0 tells.
+
+    Attributes:
+        rank: Number of the process, from 0.
+
+    Args:
+        message: What is wrong.
+        rank: Number of the process. Defaults to 0.
+    """
+
+    def __init__(self, message: str, rank: int = 0) -> None:
+        super().__init__(message)
+        self.rank = rank
 
 
 @contextmanager
@@ -31,6 +51,12 @@ def explained(program: str, go_on: str = 'go on by --resume') -> Iterator[None]:
     """
     try:
         yield
+    except LaunchError as e:
+        if e.rank == 0:
+            sys.exit(f'\n{program}: {e}')
+        # The end of one process has its launcher end the others, rank 0 before it could speak.
+        time.sleep(SECONDS_TO_SPEAK)
+        sys.exit(1)
     except InputError as e:
         sys.exit(f'\n{program}: {e}')
     except FileNotFoundError as e:

@@ -208,6 +208,7 @@ def select(args: argparse.Namespace) -> None:
     """
     from mmengine.dist import is_main_process
 
+    from mmal.distributed.launchers import launched_rank, require_launcher
     from mmal.engine.selection import Selection
     from mmal.engine.without_runner import open_log, prepare_process
     from mmal.fileio.atomic import oserror_with_folder
@@ -216,8 +217,12 @@ def select(args: argparse.Namespace) -> None:
     from mmal.utils.config_file import read_config
 
     cfg = read_config(args.config, dict(launcher=args.launcher) | args.cfg_options)
+    require_launcher(cfg.launcher, os.environ)
     settings = read_settings(args)
     if args.dry_run:
+        if launched_rank(cfg.launcher, os.environ) > 0:
+            return
+        # A plan is made by one process, in a folder of its own.
         cfg.launcher = 'none'
     prepare_process(cfg, args.seed)
     if args.dry_run:

@@ -137,12 +137,18 @@ def print_plan(cfg: Config) -> None:
         cfg: Config of the run.
 
     Raises:
+        InputError: If ``--launcher`` does not fit what started this process.
         SystemExit: Always, with status 2 if the plan has problems, else 0.
     """
+    from mmengine.dist import is_main_process
+
+    from mmal.distributed.launch import prepare_launch
     from mmal.engine.dry_run import dry_run
 
+    prepare_launch(cfg)
     text, problems = dry_run(cfg)
-    print(text)
+    if is_main_process():
+        print(text)
     sys.exit(2 if problems else 0)
 
 
@@ -163,9 +169,9 @@ def train(cfg: Config) -> None:
     from mmal.run.lock import lock
     from mmal.run.manifest import holds_run
 
+    prepare_launch(cfg)
     # Before the Runner writes its log and config there.
     holds_run(cfg.work_dir, cfg.resume)
-    prepare_launch(cfg)
     if os.environ.get('RANK', '0') == '0':
         lock(cfg.work_dir)
     with oserror_with_folder(cfg.work_dir):
@@ -186,10 +192,12 @@ def main(argv: Sequence[str] | None = None, prog: str = 'mmal train') -> None:
     exit_unless_usable()
     args = build_parser(prog).parse_args(argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    from mmal.distributed.launchers import require_launcher
     from mmal.fileio.tensors import forbid_unpickling
 
     with explained(prog):
         cfg = load_config(args)
+        require_launcher(cfg.launcher, os.environ)
         # Some models read a checkpoint when they are built.
         forbid_unpickling(cfg.get('unsafe_checkpoints', False))
         if args.dry_run:

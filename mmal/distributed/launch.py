@@ -15,13 +15,7 @@ from torch import distributed as torch_dist
 
 from mmal.errors import InputError
 
-# Under slurm, SLURM_STEP_ID: a batch script itself is no step.
-STARTED_BY = dict(
-    pytorch=('RANK', 'torchrun, or tools/dist_al_train.sh'),
-    slurm=('SLURM_STEP_ID', 'srun, or tools/slurm_al_train.sh'),
-    mpi=('OMPI_COMM_WORLD_RANK', "Open MPI's mpirun"),
-)
-"""By launcher, an environment variable that it sets, and the programs that start its processes."""
+from .launchers import LAUNCHERS, require_launcher
 
 ADDRESS_FIX = 'Set MASTER_ADDR to the address of the node that rank 0 runs on.'
 
@@ -40,22 +34,20 @@ def prepare_launch(cfg: Config) -> None:
             limit of a gloo group. Without a GPU, its ``model_wrapper_cfg`` is set.
 
     Raises:
-        InputError: If ``cfg.launcher`` did not start this process, or no address can be found.
+        InputError: If ``cfg.launcher`` did not start this process, no address can be found, or
+            torchrun started more processes than there are GPUs.
     """
-    if cfg.launcher not in STARTED_BY or torch_dist.is_initialized():
+    if cfg.launcher not in LAUNCHERS or torch_dist.is_initialized():
         return
-    expected, started_by = STARTED_BY[cfg.launcher]
-    if expected not in os.environ:
-        raise InputError(
-            f'--launcher {cfg.launcher}: expected {expected} in the environment, found none. Start '
-            f'this with {started_by}.'
-        )
+    require_launcher(cfg.launcher, os.environ)
     if cfg.launcher == 'slurm':
         _use_slurm()
     if cfg.launcher == 'mpi':
         _use_mpi()
     if not torch.cuda.is_available():
         _start_gloo(cfg)
+    elif cfg.launcher == 'pytorch':
+        _require_gpu(int(os.environ['LOCAL_RANK']), torch.cuda.device_count())
 
 
 def slurm_port(env: Mapping[str, str]) -> int:
@@ -149,6 +141,21 @@ def _use_mpi() -> None:
     env['RANK'] = env['OMPI_COMM_WORLD_RANK']
     env['WORLD_SIZE'] = world_size
     env['LOCAL_RANK'] = env['OMPI_COMM_WORLD_LOCAL_RANK']
+
+
+def _require_gpu(local_rank: int, n_gpus: int) -> None:
+    """Refuse a process for which its machine has no GPU.
+
+    Args:
+        local_rank: Number of the process among those of its machine.
+        n_gpus: Number of GPUs that it sees.
+    """
+    if local_rank >= n_gpus:
+        raise InputError(
+            f'Process {local_rank} of this machine has no GPU: {n_gpus} can be seen '
+            '(CUDA_VISIBLE_DEVICES). Start as many processes, --nproc-per-node '
+            f'{n_gpus}.'
+        )
 
 
 def _start_gloo(cfg: Config) -> None:

@@ -53,8 +53,19 @@ def test_no_scontrol_is_told(tmp_path, monkeypatch):
                                                 ('mpi', 'OMPI_COMM_WORLD_RANK')])
 def test_a_launcher_that_did_not_start_this_is_told(monkeypatch, launcher, name):
     monkeypatch.delenv(name, raising=False)
-    with pytest.raises(InputError, match=f'expected {name} in the environment'):
+    with pytest.raises(InputError, match=f'expected {name} in the environment, found none. Start it by `'):
         prepare_launch(Config(dict(launcher=launcher)))
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch):
+    monkeypatch.setattr('torch.cuda.is_available', lambda: True)
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 2)
+    for name in ('RANK', 'LOCAL_RANK'):
+        monkeypatch.setenv(name, '1')
+    prepare_launch(Config(dict(launcher='pytorch')))
+    monkeypatch.setenv('LOCAL_RANK', '2')
+    with pytest.raises(InputError, match='Process 2 of this machine has no GPU: 2 can be seen .*--nproc-per-node 2'):
+        prepare_launch(Config(dict(launcher='pytorch')))
 
 
 def test_processes_of_open_mpi_form_a_group_and_know_their_rank(tmp_path, monkeypatch):

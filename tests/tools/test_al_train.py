@@ -75,6 +75,41 @@ def test_check_env_needs_nothing_installed(tmp_path):
     assert all(line.startswith(('ok', 'note')) for line in done.stdout.splitlines())
 
 
+def torchrun(*args, cwd):
+    """Two processes of al_train.py; what both say is one text."""
+    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2',
+               ROOT / 'tools/al_train.py', *args]
+    return subprocess.run(list(map(str, command)), cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          env=dict(os.environ, PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1'), timeout=300)
+
+
+def test_processes_of_torchrun_without_its_launcher_are_refused_once_and_leave_nothing(config_file, tmp_path):
+    done = torchrun(config_file, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stdout.count('al_train.py: torchrun started 2 processes') == 1, done.stdout[-3000:]
+    assert 'Add --launcher pytorch' in done.stdout
+    assert not (tmp_path / 'work_dirs').exists()
+
+
+@pytest.mark.parametrize('dry', [['--dry-run'], []], ids=['dry run', 'start'])
+def test_a_launcher_without_its_processes_is_refused_with_the_call_to_make(config_file, tmp_path, dry):
+    done = program(ROOT / 'tools/al_train.py', config_file, '--launcher', 'pytorch', *dry, cwd=tmp_path)
+    assert done.returncode == 1
+    assert 'Start it by `torchrun --standalone --nproc-per-node GPUS ' in done.stderr
+    assert f'al_train.py {config_file} --launcher pytorch' in done.stderr
+    assert not (tmp_path / 'work_dirs').exists()
+
+
+@pytest.mark.slow
+def test_a_dry_run_of_two_processes_prints_one_plan_with_the_iterations_of_two(config_file, tmp_path):
+    options = ['--cfg-options', 'train_dataloader.batch_size=1']
+    done = torchrun(config_file, '--launcher', 'pytorch', '--dry-run', *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert done.stdout.count('The plan (nothing was trained)') == 1
+    assert 'first training:  3 iterations (1 epochs of 3)' in done.stdout
+    assert not (tmp_path / 'work_dirs').exists()
+
+
 @pytest.mark.slow
 def test_two_processes_choose_as_one(config_file, tmp_path):
     """Same checkpoint, scored by one process and by two (gloo): the same influences and the same choice.
