@@ -12,7 +12,7 @@ from mmal.fileio.checksummed import digest_bytes
 from .batch import FOLDER, Batch, nearby_batches
 from .export import exported_files
 from .label_store import LabelStore
-from .matching import ImageNotFoundError, find_image
+from .matching import ImageFinder, ImageNotFoundError
 from .parsed import ParsedFile, ParsedImage
 from .reader import read_labels, unpack
 from .records import LabelEntry
@@ -116,7 +116,8 @@ def import_parsed(
     problems = parsed.problems + labels.problems
     if problems:
         unmatched = labels.unmatched[:MAX_PROBLEMS_SHOWN]
-        hint = _name_fitting_batches(folder, lambda other: _has_any(other, unmatched))
+        hint = f'\n{labels.advice}' if labels.advice else ''
+        hint += _name_fitting_batches(folder, lambda other: _has_any(other, unmatched))
         raise _refusal(problems, hint)
     new = old.merged_with(labels, digest)
     effect = _describe_effect(batch, old, new, labels)
@@ -143,9 +144,10 @@ def _refusal(problems: list[str], hint: str) -> InputError:
 
 def _has_any(batch: Batch, parsed_images: list[ParsedImage]) -> bool:
     """Whether a batch has any of the images that a file means."""
+    finder = ImageFinder(batch, parsed_images)
     for parsed in parsed_images:
         try:
-            find_image(batch, parsed)
+            finder.find(parsed)
         except ImageNotFoundError:
             continue
         return True

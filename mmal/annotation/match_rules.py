@@ -42,7 +42,7 @@ def parse_rules(names: str | Sequence[str] | None, setting: str) -> tuple[MatchR
     """The rules that a user names.
 
     Args:
-        names: Name of a rule, or several; None for none.
+        names: Names of rules, as text with commas between them or as a list; None for none.
         setting: What the user calls them, for the message.
 
     Raises:
@@ -50,7 +50,9 @@ def parse_rules(names: str | Sequence[str] | None, setting: str) -> tuple[MatchR
     """
     if names is None:
         return ()
-    listed = list(names) if isinstance(names, (list, tuple)) else [names]
+    listed = names.replace(',', ' ').split() if isinstance(names, str) else names
+    if not isinstance(listed, (list, tuple)):
+        raise InputError(f'{setting}: expected some of {", ".join(RULE_NAMES)}, got {listed!r}.')
     for name in listed:
         if name not in RULE_NAMES:
             raise InputError(f'{setting}: expected some of {", ".join(RULE_NAMES)}, got {name!r}.')
@@ -58,9 +60,9 @@ def parse_rules(names: str | Sequence[str] | None, setting: str) -> tuple[MatchR
 
 
 def rules_text(rules: Iterable[MatchRule]) -> str:
-    """Rules as ``--match`` takes them, for instance 'case stem'.
+    """Rules as ``--match`` takes them, for instance 'case,stem'.
 
     Args:
         rules: The rules.
     """
-    return ' '.join(rule.value for rule in MatchRule if rule in set(rules))
+    return ','.join(rule.value for rule in MatchRule if rule in set(rules))

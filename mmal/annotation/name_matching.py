@@ -84,7 +84,7 @@ class NameMatches:
             return ''
         rules = rules_text(self.advised)
         if not setting.startswith('--'):
-            rules = repr(rules if len(self.advised) == 1 else rules.split())
+            rules = repr(rules)
         n = len(self.unmatched)
         if n == 1:
             return f'`{setting}{rules}` takes it.'

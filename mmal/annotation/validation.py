@@ -13,7 +13,8 @@ from typing import Literal
 from .batch import Batch, BatchImage
 from .box_faults import BoxExamination, examine_boxes
 from .image_validation import bbox_fault, finite_box, validate_image
-from .matching import ImageNotFoundError, find_image
+from .match_rules import MatchRule
+from .matching import ImageFinder, ImageNotFoundError
 from .parsed import ParsedBox, ParsedImage
 from .records import LabelEntry
 
@@ -44,12 +45,15 @@ class Rules:
         untouched: What an image with exactly the model's own boxes is where the format cannot say:
             'accepted' or 'unlabeled'. Defaults to None: such images are a fault, whose message
             asks.
+        match: Rules by which a name may differ from that of its image. Defaults to none but what is
+            always taken.
     """
 
     clip: bool = False
     without_boxes: Literal['empty', 'unlabeled'] | None = None
     pixels: bool = False
     untouched: Literal['accepted', 'unlabeled'] | None = None
+    match: tuple[MatchRule, ...] = ()
 
     def accepts(self, ambiguity: Ambiguity | None) -> bool:
         """Whether an image counts as labeled.
@@ -74,6 +78,7 @@ class ValidatedLabels:
         problems: Faults, one line each, with image, place and cure.
         unmatched: What the file says about images that are not in the batch.
         notes: What else the user should know about the effect of the file.
+        advice: What to write so that more of the names are taken. Defaults to '': nothing.
     """
 
     entries: dict[str, LabelEntry] = field(default_factory=dict)
@@ -81,6 +86,7 @@ class ValidatedLabels:
     problems: list[str] = field(default_factory=list)
     unmatched: list[ParsedImage] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    advice: str = ''
 
 
 def validate(batch: Batch, parsed_images: list[ParsedImage], rules: Rules) -> ValidatedLabels:
@@ -98,9 +104,11 @@ def validate(batch: Batch, parsed_images: list[ParsedImage], rules: Rules) -> Va
     accepted: list[tuple[BatchImage, ParsedImage]] = []
     ambiguous: dict[Ambiguity, list[str]] = {ambiguity: [] for ambiguity in Ambiguity}
     places: dict[Hashable, str] = {}
+    finder = ImageFinder(batch, parsed_images, rules.match)
+    labels.advice = finder.advice
     for parsed in parsed_images:
         try:
-            image = find_image(batch, parsed)
+            image = finder.find(parsed)
         except ImageNotFoundError as e:
             labels.problems.append(f'{parsed.where}: {e}')
             labels.unmatched.append(parsed)
@@ -118,6 +126,7 @@ def validate(batch: Batch, parsed_images: list[ParsedImage], rules: Rules) -> Va
             labels.skipped.append(str(image.id))
         elif parsed.state != 'unlabeled' and rules.accepts(ambiguity):
             accepted.append((image, parsed))
+    labels.notes += finder.notes
     examination = _examine_boxes(accepted)
     if examination.other_form is None:
         for image, parsed in accepted:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from mmal.errors import InputError, explained
 
+from .arguments import add_match
+
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
     """The parser of the command.
@@ -53,6 +55,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         action='store_true',
         help='the numbers are pixels although they look like percents',
     )
+    add_match(parser)
     return parser
 
 
@@ -113,6 +116,7 @@ def import_labels(args: argparse.Namespace) -> None:
         InputError: If there is no batch, the run is at work, or the file does not fit the batch.
     """
     from mmal.annotation.importer import import_file
+    from mmal.annotation.match_rules import parse_rules
     from mmal.annotation.validation import Rules
     from mmal.run.layout import RunPaths
     from mmal.run.recovery import closed_batch
@@ -122,7 +126,8 @@ def import_labels(args: argparse.Namespace) -> None:
     # Whether the run went on from these labels already.
     closed = closed_batch(batch)
     run = batch.parent if RunPaths(batch.parent).manifest.exists() else None
-    rules = Rules(args.clip, args.without_boxes, args.pixels, args.untouched)
+    match = parse_rules(args.match, '--match')
+    rules = Rules(args.clip, args.without_boxes, args.pixels, args.untouched, match)
     with locked(run):
         print(import_file(batch, args.file, rules, closed, args.dry_run) + '.')
     if args.dry_run:

@@ -70,8 +70,8 @@ RULES = {
                                    'roboflow', 'Roboflow renamed it'),
     'images from Roboflow': ([f'train/1_jpg.rf.{HASH}.jpg'], '1.jpg', f'train/1_jpg.rf.{HASH}.jpg', 'roboflow',
                              'Roboflow renamed it'),
-    'case and extension': (['a/img.jpg'], 'IMG.PNG', 'a/img.jpg', 'case stem', 'differs in case, another extension'),
-    'folder and extension': (['a/1.jpg'], 'b/1.png', 'a/1.jpg', 'stem basename', 'another extension, another folder'),
+    'case and extension': (['a/img.jpg'], 'IMG.PNG', 'a/img.jpg', 'case,stem', 'differs in case, another extension'),
+    'folder and extension': (['a/1.jpg'], 'b/1.png', 'a/1.jpg', 'stem,basename', 'another extension, another folder'),
 }
 
 
@@ -84,7 +84,7 @@ def test_a_rule_takes_what_is_advised_and_nothing_is_taken_without_it(case):
     assert without.unmatched == [name]
     assert without.near[name] == f'; the nearest is {image!r}: {difference}'
     assert without.advice() == f'`--match {rules}` takes it.'
-    matches = index.match([name], parse_rules(rules.split(), '--match'))
+    matches = index.match([name], parse_rules(rules, '--match'))
     assert matches.names == {name: image}
     assert not matches.unmatched
     assert matches.notes == [f'1 name taken by --match {rules} ({name!r} is {image!r})']
@@ -128,11 +128,11 @@ def test_a_name_of_its_own_keeps_its_image_from_names_that_come_near():
 def test_the_rule_that_takes_most_is_advised_with_those_that_were_given():
     index = NameIndex([f'{n}.jpg' for n in range(6)])
     names = ['x/0.jpg', '1.JPG', '2.JPG', 'zzz.jpg']
-    assert index.match(names).advice() == '`--match suffix case` takes 3 of the 4.'
+    assert index.match(names).advice() == '`--match suffix,case` takes 3 of the 4.'
     again = index.match(names, [MatchRule.CASE])
     assert again.unmatched == ['x/0.jpg', 'zzz.jpg']
-    assert again.advice() == '`--match suffix case` takes 1 of the 2.'
-    assert again.advice('train_cfg.match=') == "`train_cfg.match=['suffix', 'case']` takes 1 of the 2."
+    assert again.advice() == '`--match suffix,case` takes 1 of the 2.'
+    assert again.advice('train_cfg.match=') == "`train_cfg.match='suffix,case'` takes 1 of the 2."
     assert again.near['x/0.jpg'] == "; the nearest is '0.jpg': folder x stands before it"
 
 
@@ -155,9 +155,16 @@ def test_odd_names_mean_nothing(name):
     assert matches.names == {}
 
 
-def test_an_unknown_rule_is_refused_with_those_there_are():
-    with pytest.raises(InputError, match="train_cfg.match: expected some of suffix, case.*, got 'fuzzy'"):
-        parse_rules('fuzzy', 'train_cfg.match')
+@pytest.mark.parametrize(('names', 'shown'), [('fuzzy', "'fuzzy'"), ('case,fuzzy', "'fuzzy'"), (5, '5'),
+                                              (['case', ['stem']], r"\['stem'\]")])
+def test_an_unknown_rule_is_refused_with_those_there_are(names, shown):
+    with pytest.raises(InputError, match=f'train_cfg.match: expected some of suffix, case.*, got {shown}'):
+        parse_rules(names, 'train_cfg.match')
+
+
+@pytest.mark.parametrize('names', ['stem,case', 'case, stem', ['stem', 'case'], ('case', 'stem')])
+def test_rules_are_named_in_any_order(names):
+    assert parse_rules(names, '--match') == (MatchRule.CASE, MatchRule.STEM)
 
 
 def test_what_it_takes_grows_with_the_number_of_names_and_not_with_its_square():
