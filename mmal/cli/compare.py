@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from mmal.errors import explained
 
 from .check_env import exit_unless_usable
+from .unknown_options import parse
 
 if TYPE_CHECKING:
     from mmal.benchmark.plan import Plan, PlannedRun
@@ -175,7 +176,7 @@ def main(argv: Sequence[str] | None = None, prog: str = 'mmal compare') -> None:
             plan, or the user interrupts.
     """
     exit_unless_usable()
-    args = build_parser(prog).parse_args(argv)
+    args = parse(build_parser(prog), argv)
     # A time limit, which sends SIGTERM, ends the runs as well.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from mmal.errors import InputError, explained
 
 from .check_env import exit_unless_usable
+from .unknown_options import parse
 
 
 def count(text: str) -> int:
@@ -238,7 +239,7 @@ def main(argv: Sequence[str] | None = None, prog: str = 'mmal init') -> None:
         SystemExit: If the environment or the arguments cannot work.
     """
     exit_unless_usable()
-    args = build_parser(prog).parse_args(argv)
+    args = parse(build_parser(prog), argv)
     logging.basicConfig(level=logging.INFO, format='%(message)s', stream=sys.stdout)
     with explained(prog):
         print(make_project(args))

@@ -10,6 +10,7 @@ from pathlib import Path
 from mmal.errors import InputError, explained
 
 from .arguments import add_match
+from .unknown_options import parse
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -154,7 +155,7 @@ def main(argv: Sequence[str] | None = None, prog: str = 'mmal label') -> None:
     Raises:
         SystemExit: If the labels cannot be taken.
     """
-    args = build_parser(prog).parse_args(argv)
+    args = parse(build_parser(prog), argv)
     with explained(prog):
         import_labels(args)
 

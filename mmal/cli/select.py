@@ -15,6 +15,7 @@ from mmal.errors import InputError, explained
 from .arguments import add_cfg_options, add_launcher
 from .check_env import exit_unless_usable
 from .init import count
+from .unknown_options import parse
 
 if TYPE_CHECKING:
     from mmal.engine.selection import SelectionSettings
@@ -287,7 +288,7 @@ def main(argv: Sequence[str] | None = None, prog: str = 'mmal select') -> None:
         SystemExit: If the environment or the arguments cannot work.
     """
     exit_unless_usable()
-    args = build_parser(prog).parse_args(argv)
+    args = parse(build_parser(prog), argv)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     with explained(prog, 'call the same command again'):
         select(args)

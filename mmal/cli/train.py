@@ -16,6 +16,7 @@ from mmal.errors import InputError, explained
 
 from .arguments import add_cfg_options, add_launcher
 from .check_env import exit_unless_usable
+from .unknown_options import TRAINING_OPTIONS, parse
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -32,6 +33,11 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument('--work-dir', help='the dir to save logs, models and the rounds')
     parser.add_argument(
         '--amp', action='store_true', help='enable automatic-mixed-precision training'
+    )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate to the batch size, from that of auto_scale_lr in the config',
     )
     _add_resume_options(parser)
     parser.add_argument(
@@ -53,13 +59,38 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     return parser
 
 
+def _resume_way(text: str) -> str:
+    """Parse what ``--resume`` says.
+
+    Raises:
+        ArgumentTypeError: If it is neither 'auto' nor 'verified'.
+    """
+    if text in ('auto', 'verified'):
+        return text
+    if text.endswith('.py'):
+        raise argparse.ArgumentTypeError(
+            f"expected nothing or 'verified', found a config: write `{text} --resume`"
+        )
+    if osp.isdir(text):
+        raise argparse.ArgumentTypeError(
+            f"expected nothing or 'verified', found a folder: write `--work-dir {text} --resume`"
+        )
+    raise argparse.ArgumentTypeError(
+        f"expected nothing or 'verified', found {text}: a run goes on from what its work dir "
+        'holds, and an interrupted training from its own last checkpoint there. '
+        f'`--cfg-options train_cfg.checkpoint={text}` gives the first round a trained model, '
+        f'`--cfg-options load_from={text}` the weights that each training begins from'
+    )
+
+
 def _add_resume_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how to go on with a run."""
     parser.add_argument(
         '--resume',
         nargs='?',
         const='auto',
-        choices=['auto', 'verified'],
+        type=_resume_way,
+        metavar='verified',
         help='go on with the run in the work dir after its last finished phase, or start it; with '
         '"verified", set aside state that is damaged and go on from the last that is whole',
     )
@@ -89,7 +120,8 @@ def load_config(args: argparse.Namespace) -> Config:
         The config of the run, with its work_dir.
 
     Raises:
-        InputError: If there is no such config, or its train_cfg is no ActiveLoop.
+        InputError: If there is no such config, its train_cfg is no ActiveLoop, or it lacks what
+            ``--auto-scale-lr`` asks for.
     """
     from mmal.utils.config_file import read_config
 
@@ -108,12 +140,29 @@ def load_config(args: argparse.Namespace) -> Config:
     if args.amp:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.loss_scale = 'dynamic'
+    if args.auto_scale_lr:
+        _scale_lr(cfg, args.config)
     if args.seed is not None:
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=args.seed)
     if args.unsafe_checkpoints:
         cfg.unsafe_checkpoints = True
     _set_resume(cfg, args)
     return cfg
+
+
+def _scale_lr(cfg: Config, config: str) -> None:
+    """Have every training scale its learning rate.
+
+    Raises:
+        InputError: If the config does not say what its learning rate was chosen for.
+    """
+    if not (cfg.get('auto_scale_lr') or {}).get('base_batch_size'):
+        raise InputError(
+            f'--auto-scale-lr: expected auto_scale_lr in {config}, the batch size of all GPUs that '
+            'its learning rate was chosen for, found none. Add it, for 8 GPUs of 2 images: '
+            'auto_scale_lr = dict(enable=True, base_batch_size=16).'
+        )
+    cfg.auto_scale_lr.enable = True
 
 
 def _set_resume(cfg: Config, args: argparse.Namespace) -> None:
@@ -190,7 +239,7 @@ def main(argv: Sequence[str] | None = None, prog: str = 'mmal train') -> None:
             dry run.
     """
     exit_unless_usable()
-    args = build_parser(prog).parse_args(argv)
+    args = parse(build_parser(prog), argv, TRAINING_OPTIONS)
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     from mmal.distributed.launchers import require_launcher
     from mmal.fileio.tensors import forbid_unpickling
