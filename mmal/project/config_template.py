@@ -11,9 +11,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from mmal.pool.budget import DEFAULT_HOLDOUT, holdout_size
 from mmal.utils.config import warmup_iters
+from mmal.utils.num_classes import overrides
 
 from .base_config import BaseConfig, DatasetLocation, type_name
-from .num_classes import overrides
 from .settings import Numbers
 
 COLD_STARTS = {

@@ -50,11 +50,9 @@ class DetectionListing:
         """Read the training set of the config, all of its parts."""
         parts = [self._read(leaf, 'training set') for leaf in training_leaves(self._cfg)]
         images = []
-        notes = []
         for part in parts:
             images += part.images
-            notes += part.notes
-        return LabeledSet('training set', images, parts[0].categories, notes)
+        return LabeledSet('training set', images, parts[0].categories)
 
     def labeled_file(self, file: Path, folder: Path) -> LabeledSet:
         """Read a COCO file.
@@ -83,7 +81,7 @@ class DetectionListing:
         categories = data.categories
         if {category['name'] for category in categories} != set(self.classes):
             categories = self._numbered()
-        labeled = LabeledSet(name, images, categories, data.check_truth())
+        labeled = LabeledSet(name, images, categories)
         require_labeled_files(labeled)
         return labeled
 

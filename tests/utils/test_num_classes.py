@@ -2,7 +2,7 @@
 
 from mmengine.config import ConfigDict
 
-from mmal.project.num_classes import overrides
+from mmal.utils.num_classes import overrides
 
 
 def test_every_head_is_told_the_number_of_classes_but_the_proposal_head():
