@@ -87,11 +87,13 @@ class DataAdapter(Protocol):
 
     @property
     def has_truth(self) -> bool:
-        """Whether the training set holds any annotation, which a simulated oracle could reveal."""
+        """Whether the training set holds any annotation, which a simulated oracle could reveal, be
+        it usable or not.
+        """
 
     @property
     def annotated_ids(self) -> list[ImageId]:
-        """Ids of the images that the training set holds an annotation of, in its order."""
+        """Ids of the images that the training set holds a usable annotation of, in its order."""
 
     @property
     def has_files(self) -> bool:
@@ -157,16 +159,29 @@ class DataAdapter(Protocol):
             dataset: The built dataset.
         """
 
-    def check_dataset(self, dataset: Any, name: str) -> None:
+    def check_truth(self) -> list[str]:
+        """Look for boxes that are none among the annotations of the training set.
+
+        Returns:
+            What the user should know, one sentence without a full stop each.
+
+        Raises:
+            InputError: If nothing can be learned from them.
+        """
+
+    def check_dataset(self, dataset: Any, name: str) -> list[str]:
         """Check the files, annotations and classes of a built reference or evaluation set.
 
         Args:
             dataset: The built dataset.
             name: Name of the set in error messages.
 
+        Returns:
+            What the user should know, one sentence without a full stop each.
+
         Raises:
-            InputError: If image files are missing, there is no annotation at all, or its classes
-                are not those of the config.
+            InputError: If image files are missing, there is no annotation at all or none that can
+                be used, or its classes are not those of the config.
         """
 
     def annotation_digest(self, dataset: Any = None) -> str:

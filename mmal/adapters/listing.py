@@ -66,11 +66,13 @@ class LabeledSet:
         images: The images.
         categories: COCO categories, one per class; empty where whole images have classes, or where
             the classes are to be numbered.
+        notes: What the user should know of its boxes, one sentence without a full stop each.
     """
 
     name: str
     images: list[LabeledImage] = field(default_factory=list)
     categories: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from mmal.errors import InputError
+
 from .box_forms import (
     CURES,
     MIN_BOXES_TO_JUDGE,
@@ -81,6 +83,8 @@ class BoxExamination:
             sentences. None if they look like them.
         percents: Why the numbers may be percents of the images, and the cure; None if they do not
             look like them. Three boxes do, if all lie within 100 on images over twice that size.
+        not_finite: Which boxes have a number that is not finite, and the cure, in whole sentences;
+            None if none has. They harm whatever reads them.
         refusal: Why nothing can be learned from the set, and the cure, in whole sentences; None if
             something can.
         notes: What the user should know of a set that is not refused, one sentence without a full
@@ -92,9 +96,26 @@ class BoxExamination:
     counts: dict[BoxFault, int] = field(default_factory=dict)
     other_form: str | None = None
     percents: str | None = None
+    not_finite: str | None = None
     refusal: str | None = None
     notes: list[str] = field(default_factory=list)
     unusable: frozenset[Hashable] = frozenset()
+
+    def require_usable(self, name: str) -> list[str]:
+        """Refuse a set of which nothing can be learned.
+
+        Args:
+            name: Path of the file, or what else the set is called.
+
+        Returns:
+            The notes, each with the name before it.
+
+        Raises:
+            InputError: If it is refused.
+        """
+        if self.refusal is not None:
+            raise InputError(f'{name}: {self.refusal}')
+        return [f'{name}: {note}' for note in self.notes]
 
 
 def examine_boxes(
@@ -130,6 +151,9 @@ def examine_boxes(
         refusal = _kind_refusal(boxes, masks)
     if refusal is None:
         refusal = _nothing_left(boxes)
+    not_finite = None
+    if BoxFault.NOT_FINITE in counts:
+        not_finite = _describe(boxes, masks, BoxFault.NOT_FINITE)
     notes = []
     if refusal is None:
         notes = _notes(boxes, masks)
@@ -139,7 +163,16 @@ def examine_boxes(
         )
     rows = np.flatnonzero(boxes.unusable)
     unusable = frozenset(annotations[row]['id'] for row in rows)
-    return BoxExamination(len(annotations), counts, other_form, percents, refusal, notes, unusable)
+    return BoxExamination(
+        n_boxes=len(annotations),
+        counts=counts,
+        other_form=other_form,
+        percents=percents,
+        not_finite=not_finite,
+        refusal=refusal,
+        notes=notes,
+        unusable=unusable,
+    )
 
 
 class _Boxes:
@@ -320,12 +353,17 @@ def _are_surely_percents(boxes: _Boxes) -> bool:
     return bool((furthest >= MIN_END_OF_PERCENTS).all())
 
 
+def _describe(boxes: _Boxes, masks: Mapping[BoxFault, Mask], fault: BoxFault) -> str:
+    """How many boxes are of a kind, the first of them, and what to do."""
+    mask = masks[fault]
+    return f'{_count(mask)} {fault.value}: {boxes.examples(mask)}. {_CURES[fault]}'
+
+
 def _kind_refusal(boxes: _Boxes, masks: Mapping[BoxFault, Mask]) -> str | None:
     """Why most boxes are none; None if most are boxes."""
-    for fault, cure in _CURES.items():
-        mask = masks[fault]
-        if _is_most(mask):
-            return f'{_count(mask)} {fault.value}: {boxes.examples(mask)}. {cure}'
+    for fault in _CURES:
+        if _is_most(masks[fault]):
+            return _describe(boxes, masks, fault)
     not_inside = masks[BoxFault.OUTSIDE] | masks[BoxFault.OTHER_FORM] | masks[BoxFault.BEYOND_EDGE]
     if not _is_most(not_inside):
         return None

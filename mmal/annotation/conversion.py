@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
+from .box_faults import BoxExamination, examine_boxes
 from .image_validation import bbox_fault, finite_box
 from .parsed import ParsedBox, ParsedFile, ParsedImage, finite_float, short_repr
 from .records import CocoAnnotation, ImageLabel
@@ -39,7 +40,7 @@ def class_names(images: Iterable[ParsedImage]) -> list[Any]:
 
 def coco_annotations(
     image: ParsedImage, image_id: Hashable, category_ids: Mapping[str, int]
-) -> tuple[list[CocoAnnotation], list[str], int]:
+) -> tuple[list[CocoAnnotation], list[str]]:
     """Annotations of an image, with the pool's ids.
 
     What an annotation of a COCO file has beside its box stays, a mask for instance.
@@ -50,21 +51,58 @@ def coco_annotations(
         category_ids: Id of the pool's category by class name.
 
     Returns:
-        The annotations without ids, the faults, and the number of boxes without an area, which are
-        left out, as mmdet leaves them out.
+        The annotations without ids, and the faults of boxes that are no four finite numbers.
     """
     annotations = []
     faults = []
-    n_without_area = 0
     for box in image.boxes:
-        fault = bbox_fault(box.bbox)
-        if fault is not None and finite_box(box.bbox) is not None:
-            n_without_area += 1
-        elif fault is not None:
-            faults.append(f'{box.where}: {fault}')
+        if finite_box(box.bbox) is None:
+            faults.append(f'{box.where}: {bbox_fault(box.bbox)}')
         else:
             annotations.append(_coco_annotation(box, image_id, category_ids[box.category]))
-    return annotations, faults, n_without_area
+    return annotations, faults
+
+
+def without_unusable(
+    images: Sequence[Mapping[str, Any]], annotations: Sequence[CocoAnnotation]
+) -> tuple[list[CocoAnnotation], BoxExamination]:
+    """Leave out the annotations that training drops.
+
+    Args:
+        images: Images with ``id``, ``file_name``, ``width`` and ``height``.
+        annotations: Their annotations, with or without ids.
+
+    Returns:
+        The others, and what was found of all.
+    """
+    numbered = [{**annotation, 'id': number} for number, annotation in enumerate(annotations)]
+    examination = examine_boxes(images, numbered)
+    kept = []
+    for number, annotation in enumerate(annotations):
+        if number not in examination.unusable:
+            kept.append(annotation)
+    return kept, examination
+
+
+def examine_parsed(images: Sequence[tuple[Mapping[str, Any], ParsedImage]]) -> BoxExamination:
+    """Look for boxes that are none in what a file says.
+
+    Boxes that are no four finite numbers are passed over, as each is a fault by itself.
+
+    Args:
+        images: Each image with ``id``, ``file_name``, ``width`` and ``height``, the last two None
+            where they are not known, and what the file says about it.
+    """
+    annotations: list[dict[str, Any]] = []
+    for image, parsed in images:
+        for box in parsed.boxes:
+            bbox = finite_box(box.bbox)
+            if bbox is not None:
+                annotation = dict(
+                    id=len(annotations), image_id=image['id'], bbox=bbox, iscrowd=box.crowd
+                )
+                annotations.append(annotation)
+    return examine_boxes([image for image, _ in images], annotations)
 
 
 def _coco_annotation(box: ParsedBox, image_id: Hashable, category_id: int) -> CocoAnnotation:
@@ -74,7 +112,7 @@ def _coco_annotation(box: ParsedBox, image_id: Hashable, category_id: int) -> Co
     entry.update(image_id=image_id, category_id=category_id, bbox=list(box.bbox))
     area = finite_float(entry.get('area'))
     if area is None or area <= 0:
-        # mmdet leaves boxes out whose area is not above 0.
+        # mmdet leaves boxes out whose area is not above 0, however large they are.
         entry['area'] = box.bbox[2] * box.bbox[3]
     entry.setdefault('iscrowd', box.crowd)
     annotation: CocoAnnotation = entry

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal
+from typing import Any, Literal
 
 from .batch import Batch, BatchImage
-from .box_faults import BoxExamination, examine_boxes
-from .image_validation import bbox_fault, finite_box, validate_image
+from .box_faults import BoxExamination
+from .conversion import examine_parsed
+from .image_validation import bbox_fault, validate_image
 from .match_rules import MatchRule
 from .matching import ImageFinder, ImageNotFoundError
 from .parsed import ParsedBox, ParsedImage
@@ -127,7 +128,7 @@ def validate(batch: Batch, parsed_images: list[ParsedImage], rules: Rules) -> Va
         elif parsed.state != 'unlabeled' and rules.accepts(ambiguity):
             accepted.append((image, parsed))
     labels.notes += finder.notes
-    examination = _examine_boxes(accepted)
+    examination = examine_parsed([(_entry(image), parsed) for image, parsed in accepted])
     if examination.other_form is None:
         for image, parsed in accepted:
             entry, faults = validate_image(batch, image, parsed, rules.clip)
@@ -141,20 +142,8 @@ def validate(batch: Batch, parsed_images: list[ParsedImage], rules: Rules) -> Va
     return labels
 
 
-def _examine_boxes(accepted: list[tuple[BatchImage, ParsedImage]]) -> BoxExamination:
-    """What the boxes of a file are like as a whole. Those that are no four finite numbers are
-    passed over, as each is a fault by itself.
-    """
-    images = []
-    annotations = []
-    for image, parsed in accepted:
-        entry = dict(id=image.id, file_name=image.file_name, width=image.width, height=image.height)
-        images.append(entry)
-        for box in parsed.boxes:
-            bbox = finite_box(box.bbox)
-            if bbox is not None:
-                annotations.append(dict(id=box.where, image_id=image.id, bbox=bbox))
-    return examine_boxes(images, annotations)
+def _entry(image: BatchImage) -> dict[str, Any]:
+    return dict(id=image.id, file_name=image.file_name, width=image.width, height=image.height)
 
 
 def _open_questions(

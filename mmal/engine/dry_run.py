@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from mmengine.utils import mkdir_or_exist
 
+from mmal.annotation.records import by_image
 from mmal.errors import InputError
 from mmal.fileio.text import write_json
 from mmal.pool.budget import BudgetUnit
@@ -25,7 +26,8 @@ from mmal.utils.config import warmup_iters
 from .auxiliary_sets import EVALUATION, REFERENCE, available_auxiliary_sets, unlabeled_batches
 from .context import RunContext
 from .disk import describe_need, disk_need
-from .preflight import examine, influence_parameters
+from .initial_set import require_objects
+from .preflight import Findings, check_truth, examine, influence_parameters
 from .round_runner import folder_backends, round_cfg
 from .set_overlap import find_overlap
 from .setup import current_annotations, current_manifest
@@ -69,7 +71,7 @@ def dry_run(cfg: Config) -> tuple[str, list[str]]:
         plan.describe('parameters', _parameters)
         plan.describe('disk', lambda run: _disk(run, loop, work_dir))
         plan.describe('first training', lambda run: _first_training(run, loop, Path(scratch)))
-        plan.check('input', lambda run: examine(run, loop.stop_rules).problems)
+        plan.check('input', lambda run: examine(run, loop.stop_rules))
         plan.describe('work_dir', lambda run: _work_dir(run, loop, work_dir))
     return plan.text(), plan.unique_problems()
 
@@ -99,13 +101,16 @@ class _Plan:
             text = SEE_BELOW
         self.tell(name, text)
 
-    def check(self, name: str, find: Callable[[RunContext], Sequence[Exception]]) -> None:
-        """Add a line that says whether anything is wrong, and every problem that is found."""
+    def check(self, name: str, find: Callable[[RunContext], Findings]) -> None:
+        """Add a line that says whether anything is wrong, with notes, and every problem that is
+        found.
+        """
 
         def describe(run: RunContext) -> str:
-            problems = find(run)
-            self._problems += [str(problem) for problem in problems]
-            return SEE_BELOW if problems else 'complete'
+            findings = find(run)
+            self._problems += [str(problem) for problem in findings.problems]
+            text = SEE_BELOW if findings.problems else 'complete'
+            return text + _as_lines(findings.notes)
 
         self.describe(name, describe)
 
@@ -133,7 +138,13 @@ def _rounds(run: RunContext) -> str:
     first = f'{settings.initial} images at first'
     if run.given is not None:
         first = f'{settings.initial} images labeled already ({run.given.source})'
-    return f'{settings.rounds}: {first}, then {settings.query} {settings.unit.plural} a round'
+    notes = [] if run.given is None else run.given.notes
+    text = f'{settings.rounds}: {first}, then {settings.query} {settings.unit.plural} a round'
+    return text + _as_lines(notes)
+
+
+def _as_lines(notes: Sequence[str]) -> str:
+    return ''.join(f'\nNOTE: {note}.' for note in notes)
 
 
 def _pool(run: RunContext) -> str:
@@ -217,7 +228,11 @@ def _first_training(run: RunContext, loop: ActiveLoop, scratch: Path) -> str:
     candidates = Pool(run.pool_ids).ids if run.given is None else run.given.ids
     order = shuffled(candidates, settings.seed, 'initial')
     ids = order[settings.holdout : settings.initial]
+    if is_known:
+        check_truth(run)
     annotations = _first_labels(run, ids)
+    if is_known and run.data.has_boxes:
+        require_objects(run, ids, order[: settings.holdout], by_image(annotations))
     mkdir_or_exist(scratch)
     labeled_file = scratch / 'first.json'
     write_json(labeled_file, run.data.labeled_contents(ids, annotations))

@@ -17,9 +17,11 @@ from mmal.annotation.conversion import (
     coco_annotations,
     image_label,
     labeled_images,
+    without_unusable,
 )
 from mmal.annotation.parsed import ParsedImage, ParsedSet, finite_float
 from mmal.annotation.reader import parse_labels, unpack
+from mmal.annotation.records import CocoAnnotation
 from mmal.errors import InputError
 from mmal.fileio.checksummed import digest_bytes
 from mmal.fileio.text import json_bytes
@@ -37,6 +39,8 @@ ANNOTATED = 'annotated'
 """Stands for the images that the training set holds an annotation of."""
 MAX_PROBLEMS = 10
 """Problems that a message names one by one."""
+TRAINING_SET = 'the training set itself'
+"""What such labels are called."""
 MAX_NAMES = 3
 """Images that a note names."""
 
@@ -117,6 +121,8 @@ def _source_name(source: GivenSource) -> str:
 
 
 def _annotated_part(data: DataAdapter) -> GivenLabels:
+    # What is to be noted of them is said by the checks before a run.
+    data.check_truth()
     ids = data.annotated_ids
     if not ids:
         raise InputError(
@@ -124,7 +130,7 @@ def _annotated_part(data: DataAdapter) -> GivenLabels:
             'path of a file of labels, or a number of images to be labeled first.'
         )
     annotations: list[Annotation] = data.ground_truth(ids)
-    return GivenLabels('the training set itself', ids, annotations, seconds={}, notes=[])
+    return GivenLabels(TRAINING_SET, ids, annotations, seconds={}, notes=[])
 
 
 def _parse(data: DataAdapter, source: GivenSource) -> ParsedSet:
@@ -226,27 +232,41 @@ def _convert(
     data: DataAdapter, matches: Matches, ids: Sequence[Hashable]
 ) -> tuple[list[Annotation], list[str]]:
     """Annotations of the images with the pool's ids and categories, and notes."""
+    if data.has_boxes:
+        return _convert_boxes(data, matches, ids)
     annotations: list[Annotation] = []
     faults: list[str] = []
-    n_without_area = 0
-    category_ids = {category['name']: category['id'] for category in data.categories}
     for image_id in ids:
         image = matches.images[image_id]
-        if data.has_boxes:
-            boxes, box_faults, n_empty = coco_annotations(image, image_id, category_ids)
-            annotations += boxes
-            faults += box_faults
-            n_without_area += n_empty
-            continue
         label, fault = image_label(image, image_id, data.classes, data.several_labels)
         if label is not None:
             annotations.append(label)
         if fault is not None:
             faults.append(fault)
     _refuse(faults)
-    if n_without_area:
-        return annotations, [f'{n_without_area} boxes without an area are left out']
     return annotations, []
+
+
+def _convert_boxes(
+    data: DataAdapter, matches: Matches, ids: Sequence[Hashable]
+) -> tuple[list[Annotation], list[str]]:
+    """Boxes of the images with the pool's ids and categories, and notes on those that are none."""
+    images = []
+    boxes: list[CocoAnnotation] = []
+    faults: list[str] = []
+    category_ids = {category['name']: category['id'] for category in data.categories}
+    for image_id in ids:
+        images.append(dict(data.file_info(image_id), id=image_id))
+        own_boxes, own_faults = coco_annotations(matches.images[image_id], image_id, category_ids)
+        boxes += own_boxes
+        faults += own_faults
+    _refuse(faults)
+    usable, examination = without_unusable(images, boxes)
+    if examination.refusal is not None:
+        raise InputError(examination.refusal)
+    annotations: list[Annotation] = []
+    annotations += usable
+    return annotations, examination.notes
 
 
 def _notes(

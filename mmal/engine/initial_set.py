@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from mmal.annotation.batch import Batch
-from mmal.annotation.records import by_image
+from mmal.annotation.records import CocoAnnotation, by_image
 from mmal.distributed.rank_zero import run_on_rank_zero
 from mmal.errors import InputError
 from mmal.fileio.text import write_json
@@ -243,7 +243,7 @@ def label_initial_set(run: RunContext, chosen: InitialSet) -> None:
         )
     annotations = by_image(response.annotations)
     if run.data.has_boxes:
-        _require_objects(run, trained_on, held_out, annotations)
+        require_objects(run, trained_on, held_out, annotations)
     for file, ids in ((run.paths.holdout, held_out), (run.paths.initial, trained_on)):
         # Of an attempt that never began.
         file.unlink(missing_ok=True)
@@ -285,14 +285,29 @@ def _find_labels(run: RunContext, chosen: InitialSet) -> OracleResponse:
     return run.given.response(chosen.ids)
 
 
-def _require_objects(
+def require_objects(
     run: RunContext,
     trained_on: Collection[Hashable],
     held_out: Collection[Hashable],
-    annotations: Mapping[Hashable, list[object]],
+    annotations: Mapping[Hashable, list[CocoAnnotation]],
 ) -> None:
-    """Refuse an initial set of a detector without any object to learn."""
-    if annotations.keys().isdisjoint(trained_on):
+    """Refuse an initial set of a detector without any object to learn. Nothing is learned from
+    crowds.
+
+    Args:
+        run: The run.
+        trained_on: Ids of its images to train on.
+        held_out: Ids of its images that are held out.
+        annotations: Annotations by image id.
+
+    Raises:
+        InputError: If no image to train on shows an object.
+    """
+    with_objects = set()
+    for image_id, boxes in annotations.items():
+        if not all(box.get('iscrowd') for box in boxes):
+            with_objects.add(image_id)
+    if with_objects.isdisjoint(trained_on):
         cure = 'Raise train_cfg.initial.'
         if run.given is not None:
             cure = 'Give labels of more images.'
@@ -310,7 +325,7 @@ def _require_objects(
             'nothing '
             f'to learn. {cure}'
         )
-    if held_out and annotations.keys().isdisjoint(held_out):
+    if held_out and with_objects.isdisjoint(held_out):
         run.log.warning(
             f'None of the {len(held_out)} images held out shows an object: a reference set of '
             'background '

@@ -18,6 +18,7 @@ from .auxiliary_sets import available_auxiliary_sets
 from .class_checks import check_dataset_classes, check_metric_classes, check_model_classes
 from .context import RunContext
 from .given_checkpoint import load_given, read_checkpoint, require_readable
+from .given_labels import TRAINING_SET
 from .stest import StestSettings, choose_parameters
 from .stopping import InfluenceBelow, StopRule
 
@@ -33,10 +34,12 @@ class Findings:
         sets: The datasets beside the pool, by what they are called; without those whose labels are
             still to come, or that cannot be built.
         problems: What stops the run, an error for each fault.
+        notes: What the user should know, one sentence without a full stop each.
     """
 
     sets: dict[str, Any] = field(default_factory=dict)
     problems: list[InputError | FileNotFoundError] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def of(self, check: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         """Make a check, and keep the error that it raises.
@@ -69,6 +72,7 @@ def examine(run: RunContext, stop_rules: tuple[StopRule, ...]) -> Findings:
     findings.of(_check_pool_size, run)
     findings.of(_check_given, run)
     findings.of(_check_pool_files, run)
+    findings.notes += findings.of(check_truth, run) or []
     findings.of(_check_holdout, run)
     findings.of(_check_unit, run)
     findings.of(check_model_classes, run.cfg, run.models.untrained_model(), run.data.classes)
@@ -82,7 +86,7 @@ def examine(run: RunContext, stop_rules: tuple[StopRule, ...]) -> Findings:
     findings.of(_check_stop_rules, run, stop_rules)
     findings.sets = findings.of(available_auxiliary_sets, run) or {}
     for name, dataset in findings.sets.items():
-        findings.of(run.data.check_dataset, dataset, name)
+        findings.notes += findings.of(run.data.check_dataset, dataset, name) or []
     if findings.problems:
         # What follows reads images and passes them through the model.
         return findings
@@ -104,10 +108,13 @@ def preflight(run: RunContext, stop_rules: tuple[StopRule, ...]) -> dict[str, An
 
     Raises:
         InputError: If the pool is too small, a file is missing, the sampler lacks its hook, or a
-            parameter pattern matches nothing; if a given model does not fit, or ``load_from``
-            cannot be read. It names every fault that was found.
+            parameter pattern matches nothing; if nothing can be learned from boxes, a given
+            model does not fit, or ``load_from`` cannot be read. It names every fault that was
+            found.
     """
     findings = examine(run, stop_rules)
+    for note in findings.notes:
+        run.log.warning(f'{note}.')
     if len(findings.problems) == 1:
         raise findings.problems[0]
     if findings.problems:
@@ -124,6 +131,24 @@ def _check_pool_size(run: RunContext) -> None:
             raise InputError(
                 f'The pool has {n_images} images, fewer than train_cfg.{name} = {number}.'
             )
+
+
+def check_truth(run: RunContext) -> list[str]:
+    """Look at the boxes of the training set, if anything is learned from them.
+
+    Args:
+        run: The run.
+
+    Returns:
+        What the user should know, one sentence without a full stop each.
+
+    Raises:
+        InputError: If nothing can be learned.
+    """
+    is_given = run.given is not None and run.given.source == TRAINING_SET
+    if run.oracle.is_human and not is_given:
+        return []
+    return run.data.check_truth()
 
 
 def _check_pool_files(run: RunContext) -> None:

@@ -282,6 +282,7 @@ class Selection:
             raise InputError(
                 f'The {name} has no label at all. Name a file of what is labeled by --labeled.'
             )
+        self._tell(labeled.notes)
         return LabeledSet(name, self._without_repeats(labeled.images), labeled.categories)
 
     def _without_repeats(self, images: Sequence[LabeledImage]) -> list[LabeledImage]:
@@ -303,6 +304,7 @@ class Selection:
                 raise InputError(
                     f'--reference {named.file} has no annotation at all. Give a file with labels.'
                 )
+            self._tell(reference.notes)
             write_reference(self.paths, reference, self._listing)
             return str(named.file)
         if labeled.images:
@@ -399,8 +401,12 @@ class Selection:
         if self._stest is None:
             return
         reference = open_reference_set(self._stest.reference, run.data, None, None)
-        run.data.check_dataset(reference, 'reference set')
+        self._tell(run.data.check_dataset(reference, 'reference set'))
         choose_parameters(self._stest, adapter, [first_item(reference, 'reference set')])
+
+    def _tell(self, notes: Sequence[str]) -> None:
+        for note in notes:
+            self._log.warning(f'{note}.')
 
     def _require_labeling_time(self) -> None:
         if cost_model(self.paths.folder, 0).seconds(None) is not None:

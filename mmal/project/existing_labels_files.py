@@ -6,8 +6,9 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmal.annotation.conversion import coco_annotations, image_label
+from mmal.annotation.conversion import coco_annotations, image_label, without_unusable
 from mmal.annotation.parsed import ParsedImage
+from mmal.annotation.records import CocoAnnotation
 from mmal.errors import InputError
 from mmal.fileio.text import write_json
 
@@ -68,17 +69,19 @@ def _coco(
 ) -> dict[str, Any]:
     category_ids = {name: n for n, name in enumerate(classes, 1)}
     entries: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
+    boxes: list[CocoAnnotation] = []
     for image in images:
         image_id = ids[image.name]
         entries.append(
             dict(id=image_id, file_name=image.name, width=image.width, height=image.height)
         )
         _require_size(image, labels[image.name])
-        boxes, faults, _ = coco_annotations(labels[image.name], image_id, category_ids)
+        own_boxes, faults = coco_annotations(labels[image.name], image_id, category_ids)
         if faults:
             raise InputError(f'{image.name}: {faults[0]}')
-        for box in boxes:
-            annotations.append({**box, 'id': len(annotations) + 1})
+        boxes += own_boxes
+    # How many are left out was said when the file was read.
+    usable, _ = without_unusable(entries, boxes)
+    annotations = [{**box, 'id': number} for number, box in enumerate(usable, 1)]
     categories = [dict(id=n, name=name) for name, n in category_ids.items()]
     return dict(images=entries, annotations=annotations, categories=categories)

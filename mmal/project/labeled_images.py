@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mmal.annotation.conversion import class_names, labeled_images
-from mmal.annotation.parsed import ParsedFile, ParsedImage
+from mmal.annotation.box_faults import BoxExamination
+from mmal.annotation.conversion import class_names, examine_parsed, labeled_images
+from mmal.annotation.parsed import ParsedFile, ParsedImage, finite_float
 from mmal.annotation.reader import parse_labels, unpack
 from mmal.errors import InputError
 
@@ -28,12 +29,15 @@ class LabeledImages:
         root: Absolute path of the folder that all names are below.
         images: What is said of each image, by its name below the root.
         classes: Class names in the order of the file.
+        notes: What the user should know of its boxes, one sentence without a full stop each.
+            Defaults to none.
     """
 
     path: str
     root: str
     images: dict[str, ParsedImage]
     classes: list[str]
+    notes: list[str] = field(default_factory=list)
 
     def below(self, root: str) -> LabeledImages:
         """The same with names below another folder.
@@ -114,6 +118,7 @@ def read_labeled_images(
     images = labeled_images(parsed, has_boxes)
     _require_sound(path, parsed, images)
     names = [_file_name(image) for image in images]
+    notes = _examine(names, images).require_usable(path)
     root = _find_root(path, names, folders, option)
     by_name = {}
     for name, image in zip(names, images, strict=True):
@@ -122,7 +127,7 @@ def read_labeled_images(
             raise InputError(f'{path}: {name!r} stands twice. Name each image once.')
         by_name[below] = image
     root_of_all = _common_folder(root, by_name)
-    labeled = LabeledImages(path, root, by_name, _classes_in_order(parsed, images))
+    labeled = LabeledImages(path, root, by_name, _classes_in_order(parsed, images), notes)
     return labeled.below(root_of_all)
 
 
@@ -139,6 +144,18 @@ def _require_sound(path: str, parsed: ParsedFile, images: Sequence[ParsedImage])
         raise InputError(f'{path}: {len(problems)} problems:\n  {shown}')
     if not any(image.boxes or image.labels for image in images):
         raise InputError(f'{path} has no label at all in {len(images)} images.')
+
+
+def _examine(names: Sequence[str], images: Sequence[ParsedImage]) -> BoxExamination:
+    """What boxes are like, in images of the size that the file gives."""
+    entries = []
+    for number, (name, image) in enumerate(zip(names, images, strict=True)):
+        width, height = image.size or (None, None)
+        entry = dict(
+            id=number, file_name=name, width=finite_float(width), height=finite_float(height)
+        )
+        entries.append((entry, image))
+    return examine_parsed(entries)
 
 
 def _find_root(path: str, names: Sequence[str], folders: Sequence[str], option: str) -> str:
@@ -262,6 +279,7 @@ def add_existing_labels(
         named_classes,
     )
     classes, notes = choose_classes(train, named_classes)
+    notes += train.notes
     val = None
     if paths.val is not None:
         val = read_labeled_images(
@@ -272,6 +290,7 @@ def add_existing_labels(
             classes,
         )
         require_classes(val, classes)
+        notes += val.notes
         notes += _notes_on_both(train, val)
     return join_sources(source, train, val, classes, notes)
 

@@ -120,6 +120,10 @@ BAD = {
     'no image': (lambda c: c.update(annotations=[], images=[]), 'no box at all in 0 images'),
     'size': (lambda c: c['images'][0].update(width=65), '65 x 48 there and 64 x 48 in the pool'),
     'strange image': (lambda c: c['annotations'][0].update(image_id=999), '999 is not in the image list'),
+    'corners': (lambda c: [b.update(bbox=[40, 30, 60, 45]) for b in c['annotations']], r'look like corners \[x1, y1,'),
+    'shares': (lambda c: [b.update(bbox=[0.1, 0.2, 0.3, 0.4]) for b in c['annotations']], 'look like shares'),
+    'crowds': (lambda c: [b.update(iscrowd=1) for b in c['annotations']], r'are crowds \(iscrowd\)'),
+    'not finite': (lambda c: c['annotations'][0].update(bbox=[1, float('nan'), 2, 3]), 'that is not finite'),
     'no numbers': (lambda c: c['annotations'][0].update(bbox=[1, 2]), 'expected four numbers as bbox'),
 }
 
@@ -140,10 +144,16 @@ def test_a_file_that_is_not_there_and_a_pool_without_labels(data, dataset, make_
         read_given_labels(build_data_adapter(make_cfg()), ANNOTATED)
 
 
-def test_a_box_without_area_is_left_out_and_said(data, dataset):
-    path = part(dataset, change=lambda c: c['annotations'][0].update(bbox=[1, 2, 0, 4]))
+@pytest.mark.parametrize(('bbox', 'kind'), [
+    ([1, 2, 0, 4], 'have a width or height that is not above 0'), ([1, 2, -3, 4], 'have a width or height that is'),
+    ([64, 2, 5, 4], 'lie wholly outside their image'), ([1, 2, 0.5, 4], 'are less than a pixel wide or high')])
+def test_a_box_that_training_drops_is_left_out_and_said(data, dataset, bbox, kind):
+    path = part(dataset, change=lambda c: c['annotations'][0].update(bbox=bbox))
     given = read_given_labels(data, path)
-    assert given.notes == ['1 boxes without an area are left out']
+    note, = given.notes
+    assert kind in note
+    assert 'are left out, as training drops them' in note
+    assert 'on set_001.png (64 x 48)' in note
     assert len(given.annotations) == len(read_given_labels(data, part(dataset)).annotations) - 1
 
 

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from mmal.errors import InputError
-from mmal.fileio.text import read_csv, read_json
+from mmal.fileio.text import read_csv, read_json, write_json
 from mmal.project.base_config import BaseConfig
 from mmal.project.create import create
 from mmal.project.image_source import find_images
@@ -176,3 +176,40 @@ def test_an_empty_folder_is_named(made, pictures, tmp_path):
     (tmp_path / 'empty').mkdir()
     with pytest.raises(InputError, match='No image below .*empty.*It holds no file at all'):
         made(coco_of(['00.png'], pictures / 'train.json'), images=tmp_path / 'empty')
+
+
+def spoiled(path, change, every=1):
+    """Change every nth annotation of a file."""
+    content = read_json(path)
+    for annotation in content['annotations'][::every]:
+        annotation.update(change)
+    write_json(path, content)
+    return path
+
+
+@pytest.mark.parametrize('option', ['labeled', 'val'])
+@pytest.mark.parametrize(('change', 'message'), [
+    (dict(bbox=[40, 30, 60, 45]), r'look like corners \[x1, y1, x2, y2\]'),
+    (dict(bbox=[0.1, 0.2, 0.3, 0.4]), 'look like shares'),
+    (dict(bbox=[9, 9, -5, -5]), 'not above 0'),
+    (dict(iscrowd=1), r'are crowds \(iscrowd\)'),
+])
+def test_boxes_that_are_none_are_refused(made, pictures, option, change, message):
+    train = coco_of([f'{n:02d}.png' for n in range(6)], pictures / 'train.json')
+    val = coco_of([f'{n:02d}.png' for n in range(6, 12)], pictures / 'val.json')
+    bad = spoiled(train if option == 'labeled' else val, change)
+    with pytest.raises(InputError, match=message) as e:
+        made(train, val=val)
+    assert str(e.value).startswith(f'{bad}: ')
+
+
+def test_a_few_boxes_that_are_none_are_left_out_and_said(made, pictures):
+    train = spoiled(coco_of([f'{n:02d}.png' for n in range(6)], pictures / 'train.json'), dict(bbox=[1, 1, 0, 5]), 4)
+    val = spoiled(coco_of([f'{n:02d}.png' for n in range(6, 12)], pictures / 'val.json'), dict(bbox=[99, 1, 5, 5]), 4)
+    folder, said = made(train, val=val)
+    assert f'{train}: 2 of 6 boxes (33.3 %) have a width or height that is not above 0 and are left out' in said
+    assert f'{val}: 2 of 6 boxes (33.3 %) lie wholly outside their image and are left out' in said
+    for name in ('labeled.json', 'evaluation/annotations.json'):
+        annotations = read_json(folder / name)['annotations']
+        assert [box['id'] for box in annotations] == [1, 2, 3, 4]
+        assert all(box['bbox'] == [1, 2, 10, 12] for box in annotations)

@@ -184,12 +184,19 @@ class ClassificationDataAdapter:
 
     # --- labels -----------------------------------------------------------------------------------
 
-    def check_dataset(self, dataset: Any, name: str) -> None:
+    def check_truth(self) -> list[str]:
+        """Return nothing: classes have no boxes."""
+        return []
+
+    def check_dataset(self, dataset: Any, name: str) -> list[str]:
         """Check the files, labels and classes of a built reference or evaluation set.
 
         Args:
             dataset: The built dataset.
             name: Name of the set in error messages.
+
+        Returns:
+            Nothing: classes have no boxes.
 
         Raises:
             InputError: If image files are missing, there is no label at all, or its classes are not
@@ -205,6 +212,7 @@ class ClassificationDataAdapter:
                 f'{", ".join(classes[:5])} ...; the pool {len(self.classes)}: '
                 f'{", ".join(self.classes[:5])} ...).'
             )
+        return []
 
     def annotation_digest(self, dataset: Any = None) -> str:
         """Return a checksum of labels, whatever their order.

@@ -32,22 +32,41 @@ def convert_to_coco(dataset: Any, classes: tuple[str, ...], min_side: float) -> 
         dataset.full_init()
     except FileNotFoundError as e:
         raise InputError(f'Annotation file not found: {e.filename or e}.') from None
-    images: list[PoolImage] = []
-    annotations: list[CocoAnnotation] = []
     for row in range(len(dataset)):
         info = dataset.get_data_info(row)
         if info.get('xml_path'):
             check_xml_names(info['xml_path'], classes)
+    images, annotations = images_and_boxes(dataset, min_side)
+    categories = []
+    for category_id, name in enumerate(classes, start=1):
+        categories.append(dict(id=category_id, name=name))
+    return dict(images=images, annotations=annotations, categories=categories)
+
+
+def images_and_boxes(
+    dataset: Any, min_side: float = 0
+) -> tuple[list[PoolImage], list[CocoAnnotation]]:
+    """Images and boxes of a built dataset, in COCO form.
+
+    Args:
+        dataset: The dataset. File names are made relative to its ``data_root``.
+        min_side: Shortest side of a box that counts, in pixels. Smaller boxes become crowds.
+            Defaults to 0.
+
+    Returns:
+        Images, and annotations whose category ids are 1 + the class index.
+    """
+    images: list[PoolImage] = []
+    annotations: list[CocoAnnotation] = []
+    for row in range(len(dataset)):
+        info = dataset.get_data_info(row)
         image = _image_of(info, dataset.data_root or '')
         images.append(image)
         for instance in info['instances']:
             annotation_id = len(annotations) + 1
             annotation = _annotation_of(instance, annotation_id, image['id'], min_side)
             annotations.append(annotation)
-    categories = []
-    for category_id, name in enumerate(classes, start=1):
-        categories.append(dict(id=category_id, name=name))
-    return dict(images=images, annotations=annotations, categories=categories)
+    return images, annotations
 
 
 def _image_of(info: dict[str, Any], root: str) -> PoolImage:

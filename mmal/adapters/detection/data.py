@@ -23,6 +23,7 @@ from mmal.adapters.dataset_config import (
     require_files,
     test_pipeline,
 )
+from mmal.annotation.box_faults import BoxExamination, examine_boxes
 from mmal.annotation.formats import coco
 from mmal.annotation.parsed import ParsedSet
 from mmal.annotation.records import CocoAnnotation
@@ -31,7 +32,7 @@ from mmal.fileio.checksummed import digest_files
 from mmal.fileio.text import read_json
 
 from .coco_checks import check_fits_classes, read_coco
-from .coco_conversion import convert_to_coco
+from .coco_conversion import convert_to_coco, images_and_boxes
 from .pipelines import find_annotation_step, influence_pipeline
 
 VOC_KEYS = ('img_subdir', 'ann_subdir')
@@ -81,19 +82,22 @@ class DetectionDataAdapter:
         self.images: list[PoolImage] = content['images']
         self.categories: list[dict[str, Any]] = content['categories']
         self._by_id = {image['id']: image for image in self.images}
+        self._examination = examine_boxes(self.images, content['annotations'])
         self._truth: dict[ImageId, list[CocoAnnotation]] = {}
         for annotation in content['annotations']:
+            if annotation['id'] in self._examination.unusable:
+                continue
             boxes = self._truth.setdefault(annotation['image_id'], [])
             boxes.append(annotation)
 
     @property
     def has_truth(self) -> bool:
-        """Whether the training set holds any annotation."""
-        return bool(self._truth)
+        """Whether the training set holds any annotation, usable or not."""
+        return self._examination.n_boxes > 0
 
     @property
     def annotated_ids(self) -> list[ImageId]:
-        """Ids of the images that the training set holds a box of, in its order."""
+        """Ids of the images that the training set holds a usable box of, in its order."""
         return [image['id'] for image in self.images if image['id'] in self._truth]
 
     @property
@@ -184,21 +188,36 @@ class DetectionDataAdapter:
 
     # --- annotations ------------------------------------------------------------------------------
 
-    def check_dataset(self, dataset: Any, name: str) -> None:
+    def check_truth(self) -> list[str]:
+        """Look for boxes that are none among the annotations of the training set.
+
+        Returns:
+            What the user should know, one sentence without a full stop each.
+
+        Raises:
+            InputError: If nothing can be learned from them.
+        """
+        return self._examination.require_usable(_source(self._pool))
+
+    def check_dataset(self, dataset: Any, name: str) -> list[str]:
         """Check the files and categories of a built reference or evaluation set.
 
         Args:
             dataset: The built dataset.
             name: Name of the set in error messages.
 
+        Returns:
+            What the user should know, one sentence without a full stop each.
+
         Raises:
-            InputError: If image files are missing, there is no box at all, or its categories are
-                not those of the config.
+            InputError: If image files are missing, there is no box at all or none that can be used,
+                a box has a number that is not finite, or its categories are not those of the
+                config.
         """
+        notes = []
         for part in _parts(dataset):
-            if isinstance(part, CocoDataset):
-                content = read_coco(part.ann_file, part.backend_args)
-                check_fits_classes(content, part)
+            examination = _examine(part)
+            notes += examination.require_usable(f'{name}, {_source(part)}')
             paths = self.files(part)
             require_files(paths, len(paths), name)
         if not any(info['instances'] for info in _infos(dataset)):
@@ -206,6 +225,7 @@ class DetectionDataAdapter:
                 f'The {name} has no box at all. Check its annotation file, and that the classes of '
                 'its metainfo are those of the file.'
             )
+        return notes
 
     def annotation_digest(self, dataset: Any = None) -> str:
         """Return a checksum of the files that annotations are read from; '' if they are not local.
@@ -226,7 +246,8 @@ class DetectionDataAdapter:
         return digest_files(local_files)
 
     def ground_truth(self, image_ids: Iterable[ImageId]) -> list[Annotation]:
-        """Return the hidden boxes of some images, for a simulated oracle only.
+        """Return the hidden boxes of some images, for a simulated oracle only, without those that
+        training would drop.
 
         Args:
             image_ids: Ids of images of the pool.
@@ -396,6 +417,24 @@ def _build_lazily(leaf: dict[str, Any]) -> Any:
         return DATASETS.build(dataset_cfg)
     except FileNotFoundError as e:
         raise InputError(f'Cannot open the training dataset: {e}.') from None
+
+
+def _examine(dataset: Any) -> BoxExamination:
+    """What the boxes of a built reference or evaluation set are like."""
+    if not isinstance(dataset, CocoDataset):
+        return examine_boxes(*images_and_boxes(dataset))
+    content = read_coco(dataset.ann_file, dataset.backend_args)
+    check_fits_classes(content, dataset)
+    examination = examine_boxes(content['images'], content['annotations'])
+    if examination.not_finite is not None:
+        # The host reads the file as it is, and does not drop a box that is infinitely large.
+        raise InputError(f'{dataset.ann_file}: {examination.not_finite}')
+    return examination
+
+
+def _source(dataset: Any) -> str:
+    """Where a dataset's annotations are from."""
+    return str(dataset.ann_file or dataset.data_root or 'the dataset')
 
 
 def _min_side(leaf: dict[str, Any]) -> float:

@@ -50,9 +50,11 @@ class DetectionListing:
         """Read the training set of the config, all of its parts."""
         parts = [self._read(leaf, 'training set') for leaf in training_leaves(self._cfg)]
         images = []
+        notes = []
         for part in parts:
             images += part.images
-        return LabeledSet('training set', images, parts[0].categories)
+            notes += part.notes
+        return LabeledSet('training set', images, parts[0].categories, notes)
 
     def labeled_file(self, file: Path, folder: Path) -> LabeledSet:
         """Read a COCO file.
@@ -81,7 +83,7 @@ class DetectionListing:
         categories = data.categories
         if {category['name'] for category in categories} != set(self.classes):
             categories = self._numbered()
-        labeled = LabeledSet(name, images, categories)
+        labeled = LabeledSet(name, images, categories, data.check_truth())
         require_labeled_files(labeled)
         return labeled
 
