@@ -15,10 +15,18 @@ if TYPE_CHECKING:
     from mmengine.config import Config
     from torch import nn
 
+    from mmal.utils.image_loading import ImageLoader
+
     from .base import DataAdapter, ModelAdapter
     from .listing import ImageListing
 
-__all__ = ['build_data_adapter', 'build_listing', 'build_model_adapter', 'several_labels']
+__all__ = [
+    'build_data_adapter',
+    'build_listing',
+    'build_model_adapter',
+    'image_loaders',
+    'several_labels',
+]
 
 
 def build_data_adapter(cfg: Config) -> DataAdapter:
@@ -58,6 +66,17 @@ def build_listing(cfg: Config, known_classes: Sequence[str] = ()) -> ImageListin
     from .detection.listing import DetectionListing
 
     return DetectionListing(cfg)
+
+
+def image_loaders(cfg: Config) -> list[ImageLoader]:
+    """The different loading steps of a config's pipelines, to see what they make of a file.
+
+    Args:
+        cfg: The whole config.
+    """
+    from .loading_steps import find_image_loaders
+
+    return find_image_loaders(cfg)
 
 
 def build_model_adapter(model: nn.Module, cfg: Config) -> ModelAdapter:

@@ -62,7 +62,7 @@ class PseudoLabels:
 class DataAdapter(Protocol):
     """The data side: pool, hidden ground truth and datasets, read from the config.
 
-    All properties are fixed once the adapter is built.
+    All properties are fixed once the adapter is built and :meth:`leave_out` was called, if it is.
     """
 
     @property
@@ -102,6 +102,13 @@ class DataAdapter(Protocol):
     @property
     def is_local(self) -> bool:
         """Whether the image files lie on a local file system."""
+
+    def leave_out(self, image_ids: Iterable[ImageId]) -> None:
+        """Take images out of the pool, as if the training set did not have them.
+
+        Args:
+            image_ids: Their ids.
+        """
 
     def image_path(self, image_id: ImageId) -> str:
         """Return the path of an image's file.

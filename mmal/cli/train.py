@@ -49,6 +49,12 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         '--seed', type=int, help='seed of the initial set, the queries and the trainings'
     )
     parser.add_argument(
+        '--drop',
+        action='store_true',
+        help='leave the images out of the pool that are in the evaluation set, too; a run that is '
+        'resumed keeps to it',
+    )
+    parser.add_argument(
         '--dry-run', action='store_true', help='build everything, train nothing, print the plan'
     )
     add_cfg_options(
@@ -147,6 +153,8 @@ def load_config(args: argparse.Namespace) -> Config:
     if args.unsafe_checkpoints:
         cfg.unsafe_checkpoints = True
     _set_resume(cfg, args)
+    if args.drop or _drops_already(cfg):
+        cfg.train_cfg.drop_evaluation_images = True
     return cfg
 
 
@@ -163,6 +171,15 @@ def _scale_lr(cfg: Config, config: str) -> None:
             'auto_scale_lr = dict(enable=True, base_batch_size=16).'
         )
     cfg.auto_scale_lr.enable = True
+
+
+def _drops_already(cfg: Config) -> bool:
+    """Whether the run that is to go on was begun with ``--drop``, and the config leaves it open."""
+    from mmal.run.manifest import recorded_setting
+
+    if not cfg.resume or cfg.train_cfg.get('drop_evaluation_images') is not None:
+        return False
+    return recorded_setting(cfg.work_dir, 'train_cfg.drop_evaluation_images') == 'True'
 
 
 def _set_resume(cfg: Config, args: argparse.Namespace) -> None:

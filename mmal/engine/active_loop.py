@@ -36,11 +36,12 @@ from mmal.run.round_state import RoundState
 from mmal.run.unreadable import UnreadableList
 
 from .context import Round, RunContext
-from .given_labels import GivenSource, read_given_labels
+from .given_labels import GivenLabels, GivenSource, read_given_labels
 from .holdout import holdout_share
 from .hooks.stest_hook import StestHook
 from .phase_runner import PhaseRunner
 from .phases import PHASES
+from .pool_overlap import drop_evaluation_images
 from .preflight import preflight
 from .query import unlabeled_candidates
 from .result_neutral import result_neutral_keys
@@ -110,6 +111,10 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             It is noted in ``run.json``. Defaults to False.
         pool_grew: Whether a run that is resumed takes in images that are new in the pool
             (``--pool-grew``). It is noted in ``run.json``. Defaults to False: they are refused.
+        drop_evaluation_images: Whether images that are in the evaluation set, too, by path or by
+            content, are left out of the pool (``--drop``). False keeps them in both, and log,
+            ``run.json`` and page say that the metric is optimistic. Defaults to None: a pool that
+            has such images is refused.
         **inner: Arguments of the inner training loop: by epoch with max_epochs, by iteration with
             max_iters.
 
@@ -148,6 +153,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         on_corruption: str = 'refuse',
         allow_config_change: bool = False,
         pool_grew: bool = False,
+        drop_evaluation_images: bool | None = None,
         **inner: Any,
     ) -> None:
         # Rounds build their own dataloaders; the Runner only asks this one for a length.
@@ -187,6 +193,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             on_corruption=on_corruption,
             allow_config_change=allow_config_change,
             pool_grew=pool_grew,
+            drop_evaluation_images=drop_evaluation_images,
         )
         forbid_unpickling(runner.cfg.get('unsafe_checkpoints', False))
         # To resume and to load weights is the rounds' business; the outer model is never trained.
@@ -214,15 +221,8 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         paths = RunPaths(Path(self.runner.work_dir))
         data = build_data_adapter(cfg)
         oracle = _build(ORACLES, self.oracle_cfg, 'oracle', default_args=dict(data=data))
-        given = None
-        settings = self.settings
-        if self._given_source is not None:
-            given = read_given_labels(data, self._given_source)
-            n_labeled = len(given.ids)
-            held_out = holdout_size(n_labeled, self._holdout_share)
-            settings = replace(settings, initial=n_labeled, holdout=held_out)
-        return RunContext(
-            settings=settings,
+        run = RunContext(
+            settings=self.settings,
             paths=paths,
             cfg=cfg,
             data=data,
@@ -233,8 +233,30 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             cold_start=self._cold_start,
             unreadable=UnreadableList(paths.unreadable, data.image_path, self.runner.logger),
             log=self.runner.logger,
-            given=given,
         )
+        if self._given_source is not None:
+            run = self._with_given_labels(run, self._given_source)
+        if run.settings.drop_evaluation_images:
+            run = self._without_evaluation_images(run)
+        return run
+
+    def _with_given_labels(self, run: RunContext, source: GivenSource) -> RunContext:
+        return self._begun_with(run, read_given_labels(run.data, source))
+
+    def _without_evaluation_images(self, run: RunContext) -> RunContext:
+        dropped = drop_evaluation_images(run)
+        if dropped is None:
+            return run
+        if run.given is not None:
+            run = self._begun_with(run, run.given.without(dropped.ids))
+        return replace(run, dropped=dropped.record)
+
+    def _begun_with(self, run: RunContext, given: GivenLabels) -> RunContext:
+        """The run with labels that existed before as its initial set."""
+        n_labeled = len(given.ids)
+        held_out = holdout_size(n_labeled, self._holdout_share)
+        settings = replace(run.settings, initial=n_labeled, holdout=held_out)
+        return replace(run, given=given, settings=settings)
 
     @property
     def inputs(self) -> Inputs:

@@ -15,14 +15,12 @@ from mmal.annotation.batch import Batch, batch_file
 from mmal.annotation.label_store import ANNOTATIONS, LabelStore, labels_file
 from mmal.errors import InputError
 from mmal.oracles.base import LabelsPending, Oracle, OracleResponse, Request
+from mmal.run.overlap import EVALUATION, REFERENCE
 
 from .context import RunContext
 
 if TYPE_CHECKING:
     from .stest import StestSettings
-
-REFERENCE = 'reference set'
-EVALUATION = 'evaluation set'
 
 _KEPT_BY_RUN = ('initial', 'holdout', 'labeled')
 

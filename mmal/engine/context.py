@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mmal.pool.pool import Pool
 from mmal.run.layout import RoundPaths, RunPaths
+from mmal.run.overlap import PoolOverlap
 from mmal.run.round_state import PhaseState
 from mmal.run.unreadable import UnreadableList
 
@@ -104,6 +105,8 @@ class RunContext:
         log: Log of the run.
         given: Labels that existed before the run, its initial labeled set. Defaults to None: the
             initial set is chosen, and the oracle labels it.
+        dropped: What was left out of the pool because it is in the evaluation set, too. Defaults to
+            None: nothing.
     """
 
     settings: LoopSettings
@@ -118,6 +121,7 @@ class RunContext:
     unreadable: UnreadableList
     log: Logger
     given: GivenLabels | None = None
+    dropped: PoolOverlap | None = None
 
     @property
     def pool_ids(self) -> list[Hashable]:

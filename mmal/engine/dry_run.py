@@ -20,13 +20,14 @@ from mmal.pool.order import shuffled
 from mmal.pool.pool import Pool
 from mmal.run.history import read_points
 from mmal.run.manifest import check
-from mmal.run.overlap import overlap_caution
+from mmal.run.overlap import EVALUATION, REFERENCE, overlap_cautions
 from mmal.utils.config import warmup_iters
 
-from .auxiliary_sets import EVALUATION, REFERENCE, available_auxiliary_sets, unlabeled_batches
+from .auxiliary_sets import available_auxiliary_sets, unlabeled_batches
 from .context import RunContext
 from .disk import describe_need, disk_need
 from .initial_set import require_objects
+from .pool_overlap import pool_overlaps, repetition_notes
 from .preflight import Findings, check_truth, examine, influence_parameters
 from .round_runner import folder_backends, round_cfg
 from .set_overlap import find_overlap
@@ -186,14 +187,23 @@ def _evaluation(run: RunContext) -> str:
 
 
 def _overlap(run: RunContext) -> str:
-    """Whether the metric is measured on images that the choice is made for."""
-    overlap = find_overlap(run, available_auxiliary_sets(run))
-    if overlap is None:
-        return 'nothing to compare: no reference set beside the pool, or no evaluation'
-    caution = overlap_caution(overlap)
-    if caution is None:
-        return f'no evaluation image is in the reference set (compared by {overlap["by"]})'
-    return f'NOTE: {caution}'
+    """Whether the metric is measured on images that the choice is made for, or that are learned."""
+    sets = available_auxiliary_sets(run)
+    overlap = find_overlap(run, sets)
+    lines = ['nothing to compare: no reference set beside the pool, or no evaluation']
+    if overlap is not None:
+        lines = [f'no evaluation image is in the reference set (compared by {overlap["by"]})']
+        if overlap['images']:
+            lines = []
+    records = []
+    for record in pool_overlaps(run, sets):
+        # Where nothing is decided of them, they are a problem.
+        is_refused = run.settings.drop_evaluation_images is None and record['set'] == EVALUATION
+        if not is_refused:
+            records.append(record)
+    for note in overlap_cautions(overlap, records) + repetition_notes(run, sets):
+        lines.append(f'NOTE: {note}')
+    return '\n'.join(lines)
 
 
 def _labeled_at_last(run: RunContext) -> str:

@@ -84,6 +84,31 @@ class GivenLabels:
         seconds = {key: value for key, value in self.seconds.items() if key in known}
         return OracleResponse(wanted, annotations, seconds, skipped=[])
 
+    def without(self, ids: Iterable[Hashable]) -> GivenLabels:
+        """The labels of the other images.
+
+        Args:
+            ids: Ids of images.
+
+        Raises:
+            InputError: If there are no others.
+        """
+        removed = set(ids)
+        kept = [image_id for image_id in self.ids if image_id not in removed]
+        n_removed = len(self.ids) - len(kept)
+        if not n_removed:
+            return self
+        if not kept:
+            raise InputError(
+                f'train_cfg.initial, {self.source}: all {n_removed} labeled images are in the '
+                'evaluation set, too, and are left out (--drop). Give labels of others.'
+            )
+        response = self.response(kept)
+        note = f'labels of {n_removed} images are left out, because they are in the evaluation set'
+        return GivenLabels(
+            self.source, kept, response.annotations, response.seconds, [*self.notes, note]
+        )
+
 
 def _image_id(annotation: Mapping[str, Any]) -> Hashable:
     key = 'image_id' if 'image_id' in annotation else 'id'

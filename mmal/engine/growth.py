@@ -6,6 +6,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mmal.adapters import image_loaders
 from mmal.distributed.rank_zero import run_on_rank_zero
 from mmal.errors import InputError
 from mmal.run.image_manifest import pool_change
@@ -50,7 +51,7 @@ def find_growth(run: RunContext) -> Growth | None:
     checks: dict[Hashable, ImageCheck] = {}
     if run.settings.check_images:
         ids = {image_id for image_id in run.pool_ids if str(image_id) in change.added_ids}
-        checks = check_pool_images(run.data, run.log, ids)
+        checks = check_pool_images(run.data, run.log, ids, image_loaders(run.cfg))
     return Growth(change.text, checks)
 
 

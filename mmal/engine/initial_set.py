@@ -30,6 +30,7 @@ from .batches import batch_for_annotators
 from .context import RunContext
 from .copies import image_contents
 from .costs import label_counts
+from .image_checks import LOADER_CURE
 
 
 class InitialSet(NamedTuple):
@@ -57,9 +58,7 @@ def check_pool_size(run: RunContext) -> None:
     if run.given is None and n_images < run.settings.initial:
         raise InputError(
             f'Only {n_images} images of the pool can be read, fewer than train_cfg.initial = '
-            f'{run.settings.initial}; see {run.paths.unreadable}. If your loader reads files that '
-            'Pillow '
-            'does not, set train_cfg.check_images=False.'
+            f'{run.settings.initial}; see {run.paths.unreadable}. {LOADER_CURE}'
         )
 
 

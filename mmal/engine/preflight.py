@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 from torch import nn
 
 from mmal.adapters.loading import first_item
+from mmal.distributed.rank_zero import run_on_rank_zero
 from mmal.errors import InputError
 from mmal.pool.budget import BudgetUnit
 from mmal.run.round_state import RoundState
@@ -19,6 +20,7 @@ from .class_checks import check_dataset_classes, check_metric_classes, check_mod
 from .context import RunContext
 from .given_checkpoint import load_given, read_checkpoint, require_readable
 from .given_labels import TRAINING_SET
+from .pool_overlap import require_pool_apart
 from .stest import StestSettings, choose_parameters
 from .stopping import InfluenceBelow, StopRule
 
@@ -87,6 +89,7 @@ def examine(run: RunContext, stop_rules: tuple[StopRule, ...]) -> Findings:
     findings.sets = findings.of(available_auxiliary_sets, run) or {}
     for name, dataset in findings.sets.items():
         findings.notes += findings.of(run.data.check_dataset, dataset, name) or []
+    findings.of(run_on_rank_zero, lambda: require_pool_apart(run, findings.sets))
     if findings.problems:
         # What follows reads images and passes them through the model.
         return findings
@@ -107,10 +110,10 @@ def preflight(run: RunContext, stop_rules: tuple[StopRule, ...]) -> dict[str, An
         to come.
 
     Raises:
-        InputError: If the pool is too small, a file is missing, the sampler lacks its hook, or a
-            parameter pattern matches nothing; if nothing can be learned from boxes, a given
-            model does not fit, or ``load_from`` cannot be read. It names every fault that was
-            found.
+        InputError: If the pool is too small, a file is missing, an image is in the pool and in the
+            evaluation set, the sampler lacks its hook, or a parameter pattern matches nothing; if
+            nothing can be learned from boxes, a given model does not fit, or ``load_from`` cannot
+            be read. It names every fault that was found.
     """
     findings = examine(run, stop_rules)
     for note in findings.notes:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmengine.config import Config
 
-from mmal.adapters import build_data_adapter, build_listing
+from mmal.adapters import build_data_adapter, build_listing, image_loaders
 from mmal.adapters.listing import LabeledImage, LabeledSet, shown_files, with_training_set
 from mmal.adapters.loading import first_item
 from mmal.annotation.export import write_batch
@@ -252,6 +252,7 @@ class Selection:
             self._listing,
             self._has_boxes,
             settings.budget if settings.unit is BudgetUnit.IMAGE else None,
+            image_loaders(self._cfg),
             self._log,
         )
         UnreadableList(self.paths.run.unreadable, str, self._log).write({})

@@ -22,6 +22,7 @@ from mmal.run.costs import EARLIER_COSTS
 from mmal.run.image_manifest import write_pool_images
 from mmal.run.layout import SelectionPaths
 from mmal.utils.image_files import FileIdentity
+from mmal.utils.image_loading import ImageLoader
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,12 @@ class ImageSource(Protocol):
     names: list[str]
     ids: dict[str, int | str]
 
-    def open(self, log: Logger) -> FoundImages:
+    def open(self, log: Logger, loaders: Sequence[ImageLoader]) -> FoundImages:
         """Open every image once.
 
         Args:
             log: Receives progress.
+            loaders: Loading steps of the pipelines, which decide of unusual files.
         """
 
 
@@ -135,6 +137,7 @@ def write_inputs(
     listing: ImageListing,
     has_boxes: bool,
     budget: int | None,
+    loaders: Sequence[ImageLoader],
     log: Logger,
 ) -> dict[str, int]:
     """Open the images, leave out what is labeled already, and write the lists that data are read
@@ -147,6 +150,7 @@ def write_inputs(
         listing: Lists images for the config's datasets.
         has_boxes: Whether the task is detection.
         budget: Number of images to select; None if the budget is in another unit.
+        loaders: Loading steps of the pipelines, which decide of unusual files.
         log: Receives progress and warnings.
 
     Returns:
@@ -155,7 +159,7 @@ def write_inputs(
     Raises:
         InputError: If no image is left to choose from, or too few are.
     """
-    found = images.open(log)
+    found = images.open(log, loaders)
     if not found.images:
         name, reason = next(iter(found.unusable.items()))
         raise InputError(

@@ -32,6 +32,8 @@ class LoopSettings:
             whole.
         allow_config_change: Whether to go on although settings that can change the result differ.
         pool_grew: Whether to go on with a pool that has new images.
+        drop_evaluation_images: Whether images that are in the evaluation set, too, are left out of
+            the pool; None if the user decided neither.
     """
 
     initial: int
@@ -49,6 +51,7 @@ class LoopSettings:
     on_corruption: str = 'refuse'
     allow_config_change: bool = False
     pool_grew: bool = False
+    drop_evaluation_images: bool | None = None
 
     @property
     def query_images(self) -> int:

@@ -10,6 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from mmal.adapters import image_loaders
 from mmal.distributed.rank_zero import run_on_rank_zero
 from mmal.errors import InputError
 from mmal.fileio.atomic import remove_partial_files
@@ -48,14 +49,19 @@ from mmal.utils.image_files import FileIdentity, ImageCheck, check_images, file_
 from .context import RunContext
 from .given_labels import GivenLabels
 from .growth import Growth, find_growth, take_in
-from .image_checks import check_pool_images, identify_images, unreadable_reasons
+from .image_checks import (
+    check_pool_images,
+    identify_images,
+    require_most_readable,
+    unreadable_reasons,
+)
 from .initial_set import (
     check_pool_size,
     choose_initial_set,
     draw_initial_set,
     label_initial_set,
 )
-from .set_overlap import tell_overlap
+from .pool_overlap import tell_overlaps
 
 KEYS_A_METHOD_MAY_CHANGE = (
     'train_cfg.sampler',
@@ -131,10 +137,11 @@ def open_run(run: RunContext, inputs: Inputs) -> None:
     else:
         checks = {}
         if run.settings.check_images:
-            identities = identify_images(files, run.log)
-            checks = check_pool_images(run.data, run.log)
+            loaders = image_loaders(run.cfg)
+            identities = identify_images(files, run.log, loaders)
+            checks = check_pool_images(run.data, run.log, loaders=loaders)
         run_on_rank_zero(lambda: begin_run(run, manifest, checks))
-    run_on_rank_zero(lambda: tell_overlap(run, sets))
+    run_on_rank_zero(lambda: tell_overlaps(run, sets))
     if source is not None:
         run_on_rank_zero(lambda: link_first_model(run, manifest, source))
     if not run_on_rank_zero(lambda: has_initial_labels(run.paths.work_dir)):
@@ -245,8 +252,9 @@ def begin_run(run: RunContext, manifest: Manifest, checks: Mapping[Any, ImageChe
         checks: Checks of the pool's images by id; empty if they were not checked.
 
     Raises:
-        InputError: If fewer images can be read than the run begins with.
+        InputError: If most images cannot be read, or fewer can than the run begins with.
     """
+    require_most_readable(checks)
     _write_pool(run, checks)
     write_manifest(run.paths.work_dir, manifest)
 
@@ -325,7 +333,7 @@ def rebuild_initial_state(
     identities: dict[str, dict[str, FileIdentity | None]] = {}
     if run.settings.check_images and run.data.is_local:
         paths = {image_id: run.data.image_path(image_id) for image_id in run.pool_ids}
-        checks = check_images(paths, run.log)
+        checks = check_images(paths, run.log, image_loaders(run.cfg))
         for name, names in files.items():
             identities[name] = {file: file_identity(file) for file in names}
     _write_pool(run, checks)
@@ -500,7 +508,7 @@ def _record_what_is_labeled(
     if run.settings.check_images:
         for name, names in files.items():
             if set(names) - set(identities.get(name, ())):
-                identities = identify_images(files, run.log)
+                identities = identify_images(files, run.log, image_loaders(run.cfg))
                 break
 
     def record() -> None:
@@ -510,6 +518,6 @@ def _record_what_is_labeled(
         digests = current_annotations(run, sets) if run.oracle.is_human else None
         record_initial_labels(run.paths.work_dir, digests)
         if run.oracle.is_human:
-            tell_overlap(run, sets)
+            tell_overlaps(run, sets)
 
     run_on_rank_zero(record)

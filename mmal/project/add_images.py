@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from mmal.adapters import image_loaders
 from mmal.errors import InputError
 from mmal.fileio.atomic import write_bytes
 from mmal.fileio.text import read_csv, read_json, write_csv, write_json
@@ -138,7 +139,12 @@ def add_images(project: Project, source: Source, logger: logging.Logger) -> str:
     evaluation = project.names_of(EVALUATION)
     # Those for evaluation come first, so that new ones look like them and not the other way round.
     looked_at = Source(project.root, [*evaluation, *names])
-    scanned = scan(looked_at, require_utf8=not project.has_boxes, logger=logger)
+    scanned = scan(
+        looked_at,
+        require_utf8=not project.has_boxes,
+        logger=logger,
+        loaders=image_loaders(Config.fromfile(project.folder / 'config.py')),
+    )
     addition = _sort(project, scanned, set(names), set(evaluation))
     _write_table(project, scanned, addition)
     if addition.added:

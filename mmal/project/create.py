@@ -9,6 +9,7 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mmal.adapters import image_loaders
 from mmal.annotation.batch import Batch, BatchImage
 from mmal.annotation.export import write_batch
 from mmal.annotation.label_store import ANNOTATIONS
@@ -64,7 +65,9 @@ def create(
         InputError: If the folder is in use, no image can be used, or there are too few of them.
     """
     out = require_free(settings.out)
-    scanned = scan(source, require_utf8=not base.boxes, logger=logger)
+    scanned = scan(
+        source, require_utf8=not base.boxes, logger=logger, loaders=image_loaders(base.cfg)
+    )
     _require_images(scanned, source)
     used = scanned.without_near_duplicates() if settings.drop_near_duplicates else scanned
     parts = _choose_parts(used, settings, labels)

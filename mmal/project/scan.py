@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from PIL import Image
 
 from mmal.utils.image_files import decode, file_identity
+from mmal.utils.image_loading import ImageLoader
 from mmal.utils.progress import track
 
 from .image_source import Source
@@ -20,6 +21,7 @@ from .perceptual_hash import Fingerprint, fingerprint
 
 CHUNK_SIZE = 1024
 """Number of images handed to the threads together. Results that wait there cost memory."""
+_MAX_NAMES = 3
 MIN_SIDE = 2
 """Pixels. Resizing a line of pixels to a detector's input leaves nothing of it."""
 
@@ -34,7 +36,10 @@ class ScannedImage:
         height: Height in pixels, likewise.
         bytes: Size of the file in bytes.
         sha256: SHA-256 of the file's content, in hexadecimal.
-        fingerprint: What the image looks like; None where its colours have no grey.
+        fingerprint: What the image looks like; None where its colours have no grey, or Pillow does
+            not read it.
+        notes: What is unusual in it, as the end of a sentence about such images. Defaults to
+            nothing.
     """
 
     name: str
@@ -43,6 +48,7 @@ class ScannedImage:
     bytes: int
     sha256: str
     fingerprint: Fingerprint | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -63,6 +69,20 @@ class Scan:
     exact_duplicates: dict[str, str] = field(default_factory=dict)
     near_duplicates: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def notes(self) -> list[str]:
+        """What is unusual in images that can be used, a sentence each without a full stop."""
+        names: dict[str, list[str]] = {}
+        for image in self.images:
+            for note in image.notes:
+                names.setdefault(note, []).append(image.name)
+        notes = []
+        for note, images in names.items():
+            more = ', ...' if len(images) > _MAX_NAMES else ''
+            shown = ', '.join(images[:_MAX_NAMES])
+            notes.append(f'{len(images)} images {note}: {shown}{more}')
+        return notes
+
     def representative(self, name: str) -> str:
         """Name of the image that stands for all that look like this one.
 
@@ -77,13 +97,19 @@ class Scan:
         return Scan(images, self.unusable, self.exact_duplicates, near_duplicates={})
 
 
-def scan(source: Source, require_utf8: bool, logger: logging.Logger) -> Scan:
+def scan(
+    source: Source,
+    require_utf8: bool,
+    logger: logging.Logger,
+    loaders: Sequence[ImageLoader] = (),
+) -> Scan:
     """Open all images, in parallel.
 
     Args:
         source: Where the images are.
         require_utf8: Whether an image whose name is not UTF-8 is unusable.
         logger: Receives lines of progress where there is no terminal.
+        loaders: Loading steps of the pipelines, which decide of unusual files. Defaults to none.
 
     Returns:
         What was found.
@@ -93,7 +119,7 @@ def scan(source: Source, require_utf8: bool, logger: logging.Logger) -> Scan:
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', Image.DecompressionBombWarning)
         outcomes = track(
-            _open_all(source, require_utf8), len(source.names), 'looking at images', logger
+            _open_all(source, require_utf8, loaders), len(source.names), 'looking at images', logger
         )
         for name, outcome in outcomes:
             if isinstance(outcome, str):
@@ -119,11 +145,13 @@ def _find_near_duplicates(images: list[ScannedImage]) -> dict[str, str]:
     return names
 
 
-def _open_all(source: Source, require_utf8: bool) -> Iterator[tuple[str, ScannedImage | str]]:
+def _open_all(
+    source: Source, require_utf8: bool, loaders: Sequence[ImageLoader]
+) -> Iterator[tuple[str, ScannedImage | str]]:
     """Name of each image, and the image or why it cannot be used, in the order of names."""
 
     def open_one(name: str) -> ScannedImage | str:
-        return _open_image(source.root, name, require_utf8)
+        return _open_image(source.root, name, require_utf8, loaders)
 
     with ThreadPoolExecutor(os.cpu_count()) as executor:
         for start in range(0, len(source.names), CHUNK_SIZE):
@@ -131,17 +159,22 @@ def _open_all(source: Source, require_utf8: bool) -> Iterator[tuple[str, Scanned
             yield from zip(names, executor.map(open_one, names), strict=True)
 
 
-def _open_image(root: str, name: str, require_utf8: bool) -> ScannedImage | str:
+def _open_image(
+    root: str, name: str, require_utf8: bool, loaders: Sequence[ImageLoader]
+) -> ScannedImage | str:
     """The image, or why it cannot be used."""
     reason = _check_name(name, require_utf8)
     if reason is not None:
         return reason
     path = os.path.join(root, name)
-    if not os.path.isfile(path):
+    if not os.path.exists(path):
         note = ' (a link to nowhere)' if os.path.islink(path) else ''
         return f'there is no such file{note}'
     fingerprints: list[Fingerprint | None] = []
-    reason, sizes = decode(path, lambda image: fingerprints.append(_try_fingerprint(image)))
+    decoded = decode(
+        path, lambda image: fingerprints.append(_try_fingerprint(image)), loaders=loaders
+    )
+    reason, sizes = decoded.reason, decoded.sizes
     if reason is not None:
         return reason
     if sizes is None:
@@ -154,7 +187,7 @@ def _open_image(root: str, name: str, require_utf8: bool) -> ScannedImage | str:
         return 'there is no such file'
     # An image may turn out to be too large when its pixels are read.
     looks = fingerprints[0] if fingerprints else None
-    return ScannedImage(name, width, height, identity.size, identity.sha256, looks)
+    return ScannedImage(name, width, height, identity.size, identity.sha256, looks, decoded.notes)
 
 
 def _check_name(name: str, require_utf8: bool) -> str | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from logging import Logger
 from pathlib import Path
 
 from mmal.engine.selection_data import FoundImage, FoundImages
 from mmal.utils.image_files import FileIdentity
+from mmal.utils.image_loading import ImageLoader
 
 from .image_source import find_images
 from .scan import scan
@@ -37,13 +39,16 @@ class SelectionPool:
         self.names = source.names
         self.ids = source.ids
 
-    def open(self, log: Logger) -> FoundImages:
+    def open(self, log: Logger, loaders: Sequence[ImageLoader]) -> FoundImages:
         """Open every image once.
 
         Args:
-            log: Receives progress.
+            log: Receives progress and warnings of what is unusual.
+            loaders: Loading steps of the pipelines, which decide of unusual files.
         """
-        scanned = scan(self._source, require_utf8=True, logger=log)
+        scanned = scan(self._source, require_utf8=True, logger=log, loaders=loaders)
+        for note in scanned.notes:
+            log.warning(f'{note}.')
         images = []
         for image in scanned.images:
             mtime = os.stat(os.path.join(self.root, image.name)).st_mtime_ns

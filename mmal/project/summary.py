@@ -123,7 +123,7 @@ def _notes(contents: ProjectContents) -> list[str]:
     """What the user should know, one sentence without a full stop each."""
     base = contents.base
     images = contents.scanned.images
-    notes = list(contents.source.notes)
+    notes = [*contents.source.notes, *contents.scanned.notes]
     if contents.labels is not None:
         notes += contents.labels.notes
         notes += _notes_on_labels(contents)

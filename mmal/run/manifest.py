@@ -22,7 +22,7 @@ from mmal.utils.config import flat, moved_paths
 from .batch_checksums import record_checksums
 from .image_manifest import PoolChange, pool_change
 from .layout import RunPaths
-from .overlap import SetOverlap
+from .overlap import PoolOverlap, SetOverlap
 
 RECOVERY_HINT = (
     'Put back a whole copy, or go back to the last state that is whole by --resume verified.'
@@ -116,6 +116,7 @@ class Manifest(TypedDict, total=False):
             set was labeled for it.
         overlap: What the reference set and the evaluation set have in common; absent where they
             cannot be compared.
+        pool_overlaps: What the pool and each of them have in common; absent where they are apart.
     """
 
     seed: int
@@ -130,6 +131,7 @@ class Manifest(TypedDict, total=False):
     history: list[HistoryEntry]
     given_labels: str
     overlap: SetOverlap
+    pool_overlaps: list[PoolOverlap]
 
 
 def build_manifest(
@@ -215,6 +217,25 @@ def read_manifest(work_dir: str | Path) -> Manifest:
     """
     content = read_checksummed(RunPaths(Path(work_dir)).manifest)
     return cast(Manifest, content)
+
+
+def recorded_setting(work_dir: str | Path, key: str) -> str | None:
+    """The value of a setting that a run was begun with, as text.
+
+    Args:
+        work_dir: Work directory.
+        key: Dotted key of the config.
+
+    Returns:
+        None if the setting is not recorded, or there is no whole ``run.json``.
+    """
+    if not RunPaths(Path(work_dir)).manifest.exists():
+        return None
+    try:
+        return read_manifest(work_dir)['config'].get(key)
+    except CorruptStateError:
+        # Whoever opens the run says so.
+        return None
 
 
 def _save(work_dir: str | Path, manifest: Manifest) -> None:
@@ -448,19 +469,24 @@ def record_initial_batch(work_dir: str | Path, batch: dict[str, str]) -> None:
     _save(work_dir, manifest)
 
 
-def record_overlap(work_dir: str | Path, overlap: SetOverlap | None) -> None:
-    """Record what the reference set and the evaluation set have in common.
+def record_overlaps(
+    work_dir: str | Path, overlap: SetOverlap | None, pool_overlaps: list[PoolOverlap]
+) -> None:
+    """Record what pool, reference set and evaluation set have in common.
 
     Args:
         work_dir: Work directory of the run.
-        overlap: What they have in common; None where they cannot be compared.
+        overlap: What the two sets have in common; None where they cannot be compared.
+        pool_overlaps: What the pool and each of them have in common, where it is anything.
     """
     manifest = read_manifest(work_dir)
-    if manifest.get('overlap') == overlap:
+    before = (manifest.pop('overlap', None), manifest.pop('pool_overlaps', []))
+    if before == (overlap, pool_overlaps):
         return
-    manifest.pop('overlap', None)
     if overlap is not None:
         manifest['overlap'] = overlap
+    if pool_overlaps:
+        manifest['pool_overlaps'] = pool_overlaps
     _save(work_dir, manifest)
 
 

@@ -9,11 +9,12 @@ from mmal.annotation.batch import Batch, BatchImage
 from mmal.annotation.export import write_batch
 from mmal.annotation.label_store import LabelStore
 from mmal.annotation.validation import ValidatedLabels
-from mmal.engine.auxiliary_sets import EVALUATION, REFERENCE, label_with_auxiliary_sets, unlabeled_batches
+from mmal.engine.auxiliary_sets import label_with_auxiliary_sets, unlabeled_batches
 from mmal.errors import InputError
 from mmal.fileio.text import read_json
 from mmal.oracles.base import LabelsPending, Request
 from mmal.oracles.label_studio import AnnotationServer
+from mmal.run.overlap import EVALUATION, REFERENCE
 from tests.oracles.server_in_memory import ServerInMemory
 
 FILE = 'annotations.json'

@@ -216,7 +216,7 @@ def folder_cfg(tmp_path):
     for name in ('val', 'test'):
         cfg[f'{name}_dataloader'].dataset = dict(cfg.train_dataloader.dataset, test_mode=True)
     cfg.model.head.num_classes = cfg.data_preprocessor.num_classes = 2
-    cfg.train_cfg.update(initial=4, query=12, rounds=2, max_iters=2, val_interval=2)
+    cfg.train_cfg.update(initial=4, query=12, rounds=2, max_iters=2, val_interval=2, drop_evaluation_images=False)
     cfg.param_scheduler = [dict(type='ConstantLR', factor=1.0)]
     cfg.work_dir, cfg.launcher, cfg.visualizer.name = str(tmp_path / 'run'), 'none', str(tmp_path)
     return root, cfg

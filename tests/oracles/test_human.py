@@ -190,7 +190,7 @@ def test_their_images_are_looked_at_on_resume_although_they_were_labeled_later(b
     assert 'images of batch round_00 wait for labels' in said(work_dir)
     for name, image in (('reference', 'set_102.png'), ('evaluation', 'set_202.png')):
         whole = (dataset / image).read_bytes()
-        (dataset / image).write_bytes((dataset / 'set_001.png').read_bytes())
+        (dataset / image).write_bytes(whole + b'another')
         with pytest.raises(InputError, match=f'1 images of the {name} set have changed or gone since .*{image}'):
             beside()
         (dataset / image).write_bytes(whole)

@@ -67,7 +67,7 @@ def test_duplicates_and_what_is_unusable_are_in_tables_and_in_words(made, pictur
     assert [list(r.values())[:3] for r in read_csv(folder / 'duplicates.csv')] == [
         ['copy.png', 'same', '03.png'], ['near.jpg', 'alike', '04.png']]
     assert [r['file_name'] for r in read_csv(folder / 'unusable.csv')] == ['bad.png']
-    for line in ('unusable:         1 left out (unusable.csv), e.g. bad.png: UnidentifiedImageError',
+    for line in ('unusable:         1 left out (unusable.csv), e.g. bad.png: is empty (0 bytes)',
                  'exact duplicates: 1 left out (duplicates.csv), e.g. copy.png is 03.png',
                  'near-duplicates:  1, of 1 images; kept; --drop-near-duplicates leaves them out (duplicates.csv), '
                  'e.g. near.jpg looks like 04.png'):
@@ -126,7 +126,7 @@ def test_what_cannot_be_made_is_refused_and_leaves_nothing(made, pictures, tmp_p
 def test_images_of_which_none_can_be_used_are_refused(made, tmp_path):
     (tmp_path / 'bad').mkdir()
     (tmp_path / 'bad' / 'a.png').write_text('')
-    with pytest.raises(InputError, match='None of 1 images can be used, e.g. .*a.png: Unidentified'):
+    with pytest.raises(InputError, match='None of 1 images can be used, e.g. .*a.png: is empty'):
         made(images=tmp_path / 'bad')
 
 

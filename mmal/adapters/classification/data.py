@@ -107,6 +107,18 @@ class ClassificationDataAdapter:
         """Whether all images are files, local or not."""
         return all(self._paths.values())
 
+    def leave_out(self, image_ids: Iterable[ImageId]) -> None:
+        """Take images out of the pool, as if the training set did not have them.
+
+        Args:
+            image_ids: Their ids.
+        """
+        left_out = set(image_ids)
+        self.images = [image for image in self.images if image['id'] not in left_out]
+        for image_id in left_out:
+            del self._paths[image_id]
+            self._truth.pop(image_id, None)
+
     # --- files of images --------------------------------------------------------------------------
 
     def image_root(self) -> str:

@@ -106,6 +106,18 @@ class DetectionDataAdapter:
         backend_args = self.leaf.get('backend_args') or {}
         return bool(backend_args.get('backend', 'local') == 'local')
 
+    def leave_out(self, image_ids: Iterable[ImageId]) -> None:
+        """Take images out of the pool, as if the training set did not have them.
+
+        Args:
+            image_ids: Their ids.
+        """
+        left_out = set(image_ids)
+        self.images = [image for image in self.images if image['id'] not in left_out]
+        for image_id in left_out:
+            del self._by_id[image_id]
+            self._truth.pop(image_id, None)
+
     # --- files of images --------------------------------------------------------------------------
 
     def image_root(self) -> str:

@@ -15,7 +15,7 @@ from mmal.reporting.style import DARK, SERIES
 from mmal.reporting.svg import inline
 from mmal.reporting.templating import template_environment
 from mmal.run.layout import RunPaths
-from mmal.run.overlap import overlap_caution
+from mmal.run.overlap import overlap_cautions
 from mmal.utils.collect_env import package_versions
 
 from .cards import gallery
@@ -147,7 +147,7 @@ def render(
         name=run.work_dir.resolve().name,
         work_dir=run.work_dir.resolve(),
         summary=text,
-        caution=overlap_caution(run.record.get('overlap')),
+        cautions=overlap_cautions(run.record.get('overlap'), run.record.get('pool_overlaps', [])),
         lead=lead,
         sections=shown,
         charts=_charts([*lead, *shown]),
