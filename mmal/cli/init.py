@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from mmal.errors import InputError, explained
 
+from .arguments import add_match
 from .check_env import exit_unless_usable
 from .unknown_options import parse
 
@@ -72,6 +73,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         'default the folder of that file',
     )
     _add_labels(parser)
+    add_match(parser)
     _add_numbers(parser)
     parser.add_argument(
         '--cold-start',
@@ -158,6 +160,7 @@ def _require_consistent(args: argparse.Namespace) -> None:
 
 
 def _add_to_project(args: argparse.Namespace) -> str:
+    from mmal.annotation.match_rules import parse_rules
     from mmal.project.add_images import add_images, read_project
     from mmal.project.image_source import find_images
 
@@ -166,7 +169,7 @@ def _add_to_project(args: argparse.Namespace) -> str:
             '--add-to adds images without labels. Leave --labeled, --val and their images out.'
         )
     project = read_project(args.add_to)
-    source = find_images(args.images, args.base_dir)
+    source = find_images(args.images, args.base_dir, parse_rules(args.match, '--match'))
     return add_images(project, source, logging.getLogger('al_init'))
 
 
@@ -182,6 +185,7 @@ def make_project(args: argparse.Namespace) -> str:
     Raises:
         InputError: If the folder is in use, or the images, the config or the classes cannot work.
     """
+    from mmal.annotation.match_rules import parse_rules
     from mmal.project.base_config import BaseConfig
     from mmal.project.class_names import read_classes, require_class_names
     from mmal.project.create import create, require_free
@@ -199,12 +203,13 @@ def make_project(args: argparse.Namespace) -> str:
     # Opening all images may take hours.
     require_free(args.out)
     base = BaseConfig(args.config, args.task)
-    source = find_images(args.images, args.base_dir)
+    rules = parse_rules(args.match, '--match')
+    source = find_images(args.images, args.base_dir, rules)
     classes = read_classes(args.classes) if args.classes else []
     labels = None
     _require_consistent(args)
     if args.labeled:
-        paths = LabelPaths(args.labeled, args.labeled_images, args.val, args.val_images)
+        paths = LabelPaths(args.labeled, args.labeled_images, args.val, args.val_images, rules)
         source, labels = add_existing_labels(source, paths, base.boxes, classes)
         classes = labels.classes
     if not classes and source.classes:

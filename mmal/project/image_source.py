@@ -5,28 +5,17 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path, PurePath
 from typing import Any
 
+from mmal.annotation.match_rules import MatchRule
+from mmal.annotation.named_files import find_named_files
 from mmal.errors import InputError
+from mmal.utils.image_folders import SUFFIXES, walk_files
 
-SUFFIXES = (
-    '.jpg',
-    '.jpeg',
-    '.jpe',
-    '.png',
-    '.bmp',
-    '.tif',
-    '.tiff',
-    '.webp',
-    '.ppm',
-    '.pgm',
-    '.jp2',
-)
-"""Suffixes of what OpenCV, which mmcv loads with, reads everywhere."""
 MAX_KINDS = 3
 """Number of other kinds of files that a message names."""
 
@@ -51,7 +40,11 @@ class Source:
     notes: list[str] = field(default_factory=list)
 
 
-def find_images(images: str | Path, base_dir: str | Path | None = None) -> Source:
+def find_images(
+    images: str | Path,
+    base_dir: str | Path | None = None,
+    rules: Sequence[MatchRule] = (),
+) -> Source:
     """Find the images that a user means.
 
     Args:
@@ -59,6 +52,8 @@ def find_images(images: str | Path, base_dir: str | Path | None = None) -> Sourc
             path per line; or of a COCO file.
         base_dir: Folder that the names in a file are relative to. Defaults to None: the folder of
             that file.
+        rules: Rules by which a name in a file may differ from that of its image. Defaults to none
+            but what is always taken.
 
     Returns:
         The images.
@@ -82,14 +77,14 @@ def find_images(images: str | Path, base_dir: str | Path | None = None) -> Sourc
         )
     base_dir = Path(os.path.abspath(base_dir or path.parent))
     if suffix == '.json':
-        return _read_coco(path, base_dir)
-    return _read_list(path, base_dir)
+        return _read_coco(path, base_dir, rules)
+    return _read_list(path, base_dir, rules)
 
 
 def _search_folder(root: Path) -> Source:
     names = []
     other_kinds: Counter[str] = Counter()
-    for folder, files in _walk(root):
+    for folder, files in walk_files(root):
         for file in files:
             suffix = PurePath(file).suffix.lower()
             if suffix in SUFFIXES:
@@ -108,20 +103,7 @@ def _search_folder(root: Path) -> Source:
     return Source(str(root), sorted(names), notes=notes)
 
 
-def _walk(root: Path) -> Iterator[tuple[str, list[str]]]:
-    """Folders and their files. Links to folders are followed once, hidden things passed over."""
-    visited = set()
-    for folder, folders, files in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in visited:
-            folders.clear()
-            continue
-        visited.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith('.'))
-        yield folder, [name for name in files if not name.startswith('.')]
-
-
-def _read_list(path: Path, base_dir: Path) -> Source:
+def _read_list(path: Path, base_dir: Path, rules: Sequence[MatchRule]) -> Source:
     content = path.read_bytes()
     if b'\0' in content:
         raise InputError(
@@ -131,13 +113,11 @@ def _read_list(path: Path, base_dir: Path) -> Source:
     lines = [line.rstrip('\r') for line in text.split('\n') if line.strip()]
     if not lines:
         raise InputError(f'{path} is empty. Expected a path a line.')
-    paths = [_normalize(base_dir, line) for line in lines]
-    _require_any_file(paths, lines, path, base_dir)
+    paths, notes = _paths_of(lines, path, base_dir, rules)
     unique_paths = set(paths)
     root = os.path.commonpath([os.path.dirname(image) for image in unique_paths])
     names = sorted(os.path.relpath(image, root) for image in unique_paths)
     n_repeated = len(paths) - len(unique_paths)
-    notes = []
     if n_repeated:
         notes.append(f'{n_repeated} lines of {path.name} name an image a second time')
     return Source(root, names, notes=notes)
@@ -151,17 +131,39 @@ def _normalize(base_dir: Path, name: str) -> str:
     return os.path.normpath(path)
 
 
-def _require_any_file(paths: list[str], lines: list[str], path: Path, base_dir: Path) -> None:
-    """Refuse a list of which nothing is there: it has another base, or is no list."""
-    if not any(os.path.exists(image) for image in paths):
+def _paths_of(
+    names: Sequence[str], path: Path, base_dir: Path, rules: Sequence[MatchRule]
+) -> tuple[list[str], list[str]]:
+    """Absolute paths of the images that a file names, and what the user should know of them.
+
+    Raises:
+        InputError: If not one of them is there: the file has another base, or is no list.
+    """
+    paths = {name: _normalize(base_dir, name) for name in dict.fromkeys(names)}
+    missing = [name for name, image in paths.items() if not os.path.isfile(image)]
+    if not missing:
+        return [paths[name] for name in names], []
+    matches = find_named_files(list(paths), str(base_dir), rules)
+    for name in missing:
+        if name in matches.names:
+            paths[name] = os.path.join(base_dir, matches.names[name])
+    if len(matches.unmatched) == len(paths):
         raise InputError(
-            f'{path}: none of its {len(lines)} lines is a file, e.g. {lines[0]!r} is looked for as '
-            f'{paths[0]}. Expected a path a line and nothing else, absolute or relative to '
-            f'{base_dir}; --base-dir names another folder.'
+            f'{path}: none of its {len(names)} names is a file: {matches.first_near()}; the first '
+            f'is looked for as {paths[names[0]]}. Expected a path a line and nothing else, or a '
+            f'COCO file, with paths that are absolute or relative to {base_dir}; --base-dir names '
+            f'another folder. {matches.advice()}'.rstrip()
         )
+    notes = list(matches.notes)
+    if matches.unmatched:
+        note = f'{len(matches.unmatched)} names in {path.name} are no file: {matches.first_near()}'
+        if matches.advised:
+            note += f'. {matches.advice().rstrip(".")}'
+        notes.append(note)
+    return [paths[name] for name in names], notes
 
 
-def _read_coco(path: Path, base_dir: Path) -> Source:
+def _read_coco(path: Path, base_dir: Path, rules: Sequence[MatchRule]) -> Source:
     try:
         content = json.loads(path.read_text(encoding='utf-8-sig'))
     except ValueError as e:
@@ -175,8 +177,7 @@ def _read_coco(path: Path, base_dir: Path) -> Source:
     if not images:
         raise InputError(f'{path} has no image in its "images".')
     file_names = [image['file_name'] for image in images]
-    paths = [_normalize(base_dir, file_name) for file_name in file_names]
-    _require_any_file(paths, file_names, path, base_dir)
+    paths, notes = _paths_of(file_names, path, base_dir, rules)
     folders = [os.path.dirname(image) for image in paths]
     root = os.path.commonpath([str(base_dir), *folders])
     names = [os.path.relpath(image, root) for image in paths]
@@ -186,7 +187,7 @@ def _read_coco(path: Path, base_dir: Path) -> Source:
         names=sorted(names),
         ids=_read_ids(path, images, names),
         classes=_category_names(content),
-        notes=_notes_on_annotations(path, content),
+        notes=notes + _notes_on_annotations(path, content),
     )
 
 

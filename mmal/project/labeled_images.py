@@ -9,12 +9,16 @@ from pathlib import Path
 
 from mmal.annotation.box_faults import BoxExamination
 from mmal.annotation.conversion import class_names, examine_parsed, labeled_images
+from mmal.annotation.match_rules import MatchRule
+from mmal.annotation.name_matching import NameMatches
+from mmal.annotation.named_files import find_named_files
 from mmal.annotation.parsed import ParsedFile, ParsedImage, finite_float
 from mmal.annotation.reader import parse_labels, unpack
 from mmal.errors import InputError
+from mmal.utils.image_folders import SUFFIXES
 
 from .class_names import require_class_names
-from .image_source import SUFFIXES, Source, fresh_ids
+from .image_source import Source, fresh_ids
 
 MAX_PROBLEMS = 10
 """Problems that a message names one by one."""
@@ -29,8 +33,8 @@ class LabeledImages:
         root: Absolute path of the folder that all names are below.
         images: What is said of each image, by its name below the root.
         classes: Class names in the order of the file.
-        notes: What the user should know of its boxes, one sentence without a full stop each.
-            Defaults to none.
+        notes: What the user should know of its names and boxes, one sentence without a full stop
+            each. Defaults to none.
     """
 
     path: str
@@ -61,12 +65,15 @@ class LabelPaths:
         labeled_images: Folder of its images; None if it is to be found.
         val: File of labels for evaluation; None if there is none.
         val_images: Folder of its images; None if it is to be found.
+        match: Rules by which names in both may differ from those of the images. Defaults to none
+            but what is always taken.
     """
 
     labeled: str
     labeled_images: str | None
     val: str | None
     val_images: str | None
+    match: tuple[MatchRule, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,12 @@ class ExistingLabels:
 
 
 def read_labeled_images(
-    path: str, folders: Sequence[str], option: str, has_boxes: bool, classes: Sequence[str]
+    path: str,
+    folders: Sequence[str],
+    option: str,
+    has_boxes: bool,
+    classes: Sequence[str],
+    rules: Sequence[MatchRule] = (),
 ) -> LabeledImages:
     """Read labels that exist, and find their images.
 
@@ -96,10 +108,12 @@ def read_labeled_images(
         path: Path of a COCO file; for classes of whole images, of a list of {id, label}, of a CSV
             file, or of a folder with a folder of images per class.
         folders: Folders that its file names may be relative to. The first that has all images
-            counts.
+            counts; names that nearly fit are looked for from the last on.
         option: Option of the command that names such a folder, for messages.
         has_boxes: Whether labels are boxes.
         classes: Class names by index, for lists of {id, label} with indices; may be empty.
+        rules: Rules by which a name may differ from that of its image. Defaults to none but what is
+            always taken.
 
     Returns:
         The images.
@@ -118,11 +132,12 @@ def read_labeled_images(
     images = labeled_images(parsed, has_boxes)
     _require_sound(path, parsed, images)
     names = [_file_name(image) for image in images]
-    notes = _examine(names, images).require_usable(path)
-    root = _find_root(path, names, folders, option)
+    root, matches = _find_root(path, names, folders, option, rules)
+    notes = [f'{path}: {note}' for note in matches.notes]
+    notes += _examine(names, images).require_usable(path)
     by_name = {}
     for name, image in zip(names, images, strict=True):
-        below = os.path.relpath(os.path.join(root, name), root)
+        below = matches.names[name]
         if below in by_name:
             raise InputError(f'{path}: {name!r} stands twice. Name each image once.')
         by_name[below] = image
@@ -158,22 +173,36 @@ def _examine(names: Sequence[str], images: Sequence[ParsedImage]) -> BoxExaminat
     return examine_parsed(entries)
 
 
-def _find_root(path: str, names: Sequence[str], folders: Sequence[str], option: str) -> str:
-    """The first of the folders that has all images."""
-    fewest: list[str] = list(names)
-    for folder in folders:
-        root = os.path.abspath(folder)
-        missing = [name for name in names if not os.path.isfile(os.path.join(root, name))]
-        if not missing:
-            return root
-        if len(missing) < len(fewest):
-            fewest = missing
+def _find_root(
+    path: str,
+    names: Sequence[str],
+    folders: Sequence[str],
+    option: str,
+    rules: Sequence[MatchRule],
+) -> tuple[str, NameMatches]:
+    """The first of the folders that has all images by their very names, else the last that has all
+    by names that nearly fit; and what the names stand for in it.
+    """
+    roots = [os.path.abspath(folder) for folder in folders]
+    for root in roots:
+        if all(os.path.isfile(os.path.join(root, name)) for name in names):
+            return root, find_named_files(names, root)
+    near = []
+    # The folder of the file may hold much else.
+    for root in reversed(roots):
+        matches = find_named_files(names, root, rules)
+        if not matches.unmatched:
+            return root, matches
+        near.append(matches)
+    best = min(near, key=lambda matches: len(matches.unmatched))
     looked_in = ' and '.join(folders)
-    raise InputError(
-        f'{path}: {len(fewest)} of {len(names)} labeled images are not there, e.g. {fewest[0]} '
-        f'(looked in {looked_in}). Name the folder of its images by {option}, or take these out '
-        'of the file.'
-    )
+    sentences = [
+        f'{path}: {len(best.unmatched)} of {len(names)} labeled images are not there: '
+        f'{best.first_near()} (looked in {looked_in}).',
+        best.advice(),
+        f'Name the folder of its images by {option}, or take these out of the file.',
+    ]
+    raise InputError(' '.join(filter(None, sentences)))
 
 
 def _common_folder(root: str, names: Iterable[str]) -> str:
@@ -277,6 +306,7 @@ def add_existing_labels(
         '--labeled-images',
         has_boxes,
         named_classes,
+        paths.match,
     )
     classes, notes = choose_classes(train, named_classes)
     notes += train.notes
@@ -288,6 +318,7 @@ def add_existing_labels(
             '--val-images',
             has_boxes,
             classes,
+            paths.match,
         )
         require_classes(val, classes)
         notes += val.notes

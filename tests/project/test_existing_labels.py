@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from mmal.annotation.match_rules import MatchRule
 from mmal.errors import InputError
 from mmal.fileio.text import read_csv, read_json, write_json
 from mmal.project.base_config import BaseConfig
@@ -30,9 +31,9 @@ def coco_of(names, path, classes=('dog', 'cat')):
 def made(pictures, tmp_path):
     """Make a project with labels; returns its folder and what was said."""
     def go(labeled, base=DETECTOR, val=None, classes=(), labeled_images=None, val_images=None, images=pictures,
-           **settings):
+           match=(), **settings):
         config = BaseConfig(base)
-        paths = LabelPaths(labeled, labeled_images, val, val_images)
+        paths = LabelPaths(labeled, labeled_images, val, val_images, match)
         source, labels = add_existing_labels(find_images(images), paths, config.boxes, list(classes))
         settings = Settings(labels.classes, str(tmp_path / 'project'), **settings)
         return tmp_path / 'project', create(source, config, settings, logging.getLogger('t'), labels)
@@ -118,8 +119,37 @@ def test_classes_in_another_order_are_explained(made, pictures):
     assert 'that of --classes is taken, and labels are matched by name' in said
 
 
+RENAMED = {
+    'Roboflow': ('roboflow', [f'{n:02d}_png.rf.{n:032x}.jpg' for n in (0, 1, 15)]),
+    'Label Studio': ('label-studio', [f'images/{n:08x}-{n:02d}.png' for n in (0, 1, 15)]),
+    'another machine': ('suffix', [f'C:\\pics\\{name}' for name in ('00.png', '01.png', 'more\\15.png')]),
+}
+
+
+@pytest.mark.parametrize('case', RENAMED)
+def test_labels_of_a_renamed_export_are_refused_with_the_line_that_takes_them_and_taken_by_it(made, pictures, tmp_path,
+                                                                                             case):
+    rule, names = RENAMED[case]
+    labeled = coco_of(names, tmp_path / 'train.json')
+    with pytest.raises(InputError, match=f"3 of 3 labeled images are not there: .*; the nearest is '.*00.png'.*"
+                                         f'`--match {rule}` takes 3 of the 3'):
+        made(labeled, evaluation=4, labeled_images=str(pictures))
+    folder, said = made(labeled, evaluation=4, match=(MatchRule(rule),))
+    content = read_json(folder / 'labeled.json')
+    assert [image['file_name'] for image in content['images']] == ['00.png', '01.png', 'more/15.png']
+    assert [box['category_id'] for box in content['annotations']] == [1, 2, 1]
+    assert f"3 names taken by --match {rule} ({names[0]!r} is '00.png', " in said
+
+
+def test_folders_that_a_file_of_labels_leaves_out_are_said(made, pictures):
+    folder, said = made(coco_of(['00.png', '15.png'], pictures / 'train.json'), evaluation=4)
+    assert names_in(folder / 'labeled.json') == ['00.png', 'more/15.png']
+    assert "1 name taken although folders are left out ('15.png' is 'more/15.png')" in said
+
+
 @pytest.mark.parametrize(('names', 'how', 'message'), [
-    (['00.png', 'none.png'], {}, '1 of 2 labeled images are not there, e.g. none.png .*--labeled-images'),
+    (['00.png', 'none.png'], {}, r"1 of 2 labeled images are not there: 'none.png' \(looked in .*\)\. Name .*"
+     '--labeled-images'),
     (['00.png'], dict(classes=['cow', 'cat']), "labels of 'dog', which are not among the classes cow, cat"),
     (['00.png', './00.png'], {}, "'./00.png' stands twice"),
     ([], {}, 'has no label at all in 0 images'),

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from mmal.annotation.match_rules import parse_rules
 from mmal.errors import InputError
 from mmal.project.image_source import find_images
 
@@ -39,7 +40,7 @@ def test_a_list_may_name_files_relative_absolute_upwards_and_twice(tmp_path):
     found = find_images(tmp_path / 'lists' / 'l.txt')
     assert found.root == str(tmp_path)
     assert found.names == ['lists/gone.png', 'other/c.png', 'pics/a b.png']
-    assert found.notes == ['1 lines of l.txt name an image a second time']
+    assert found.notes == ["1 names in l.txt are no file: 'gone.png'", '1 lines of l.txt name an image a second time']
 
 
 def test_dots_behind_a_link_are_what_the_system_says_they_are(tmp_path):
@@ -67,7 +68,7 @@ def coco(**image):
     ('none.txt', None, 'none.txt does not exist. Give a folder'),
     ('a.png', '', 'is one image. Give the folder'),
     ('l.txt', ' \n', 'is empty. Expected a path a line'),
-    ('l.txt', 'x.png 3\n', "none of its 1 lines is a file, e.g. 'x.png 3' is looked for as"),
+    ('l.txt', 'x.png 3\n', "none of its 1 names is a file: 'x.png 3'; the first is looked for as"),
     ('l.bin', 'a\0b', 'is no text'),
     ('c.json', '{', 'is not valid JSON'),
     ('c.json', '[]', 'is no COCO file: expected {"images"'),
@@ -84,6 +85,44 @@ def test_what_cannot_work_is_refused(tmp_path, name, content, message):
         touch(tmp_path / 'b.png')
     with pytest.raises(InputError, match=re.escape(message)):
         find_images(tmp_path / name)
+
+
+NEARLY = {
+    'Windows': ('sub\\a 1.png', None, 'taken with slashes for backslashes'),
+    'another Unicode form': ('sub/u\u0308.png', None, 'taken in another Unicode form'),
+    'a folder left out': ('a 1.png', None, 'taken although folders are left out'),
+    'another machine': ('/home/ann/pics/sub/a 1.png', 'suffix', 'taken by --match suffix'),
+    'another extension': ('sub/a 1.jpg', 'stem', 'taken by --match stem'),
+    'another case': ('SUB/A 1.PNG', 'case', 'taken by --match case'),
+}
+
+
+@pytest.mark.parametrize('kind', ['list', 'COCO'])
+@pytest.mark.parametrize('case', NEARLY)
+def test_names_that_nearly_fit_are_taken_where_they_are_plain_or_a_rule_is_given(tmp_path, case, kind):
+    name, rule, note = NEARLY[case]
+    touch(tmp_path / 'sub' / 'a 1.png', tmp_path / 'sub' / 'ü.png', tmp_path / 'b.png')
+    path = tmp_path / ('l.txt' if kind == 'list' else 'c.json')
+    path.write_text(f'{name}\nb.png\n' if kind == 'list' else coco(file_name=name))
+    image = 'sub/ü.png' if 'Unicode' in case else 'sub/a 1.png'
+    if rule is not None:
+        without = find_images(path)
+        assert f"1 names in {path.name} are no file: {name!r}; the nearest is {image!r}: " in without.notes[0]
+        assert without.notes[0].endswith(f'`--match {rule}` takes it')
+    found = find_images(path, rules=parse_rules(rule, '--match'))
+    assert {os.path.join(found.root, name) for name in found.names} == {
+        str(tmp_path / image), str(tmp_path / 'b.png')}
+    assert found.notes[0] == f'1 name {note} ({name!r} is {image!r})'
+    if kind == 'COCO':
+        assert found.ids == {image: 1, 'b.png': 2}
+
+
+def test_where_no_name_is_a_file_the_nearest_is_said(tmp_path):
+    touch(tmp_path / 'a.png', tmp_path / 'b.png')
+    (tmp_path / 'l.txt').write_text('pics/a.png\npics/b.png\n')
+    with pytest.raises(InputError, match="none of its 2 names is a file: 'pics/a.png'; the nearest is 'a.png': folder "
+                                         'pics stands before it; .*`--match suffix` takes 2 of the 2'):
+        find_images(tmp_path / 'l.txt')
 
 
 def test_a_folder_without_images_says_what_it_holds(tmp_path):
