@@ -18,6 +18,7 @@ from mmal.oracles.base import LabelsPending, Oracle, OracleResponse, Request
 from mmal.run.overlap import EVALUATION, REFERENCE
 
 from .context import RunContext
+from .evaluator_files import check_evaluator_files
 
 if TYPE_CHECKING:
     from .stest import StestSettings
@@ -94,8 +95,10 @@ def available_auxiliary_sets(run: RunContext) -> dict[str, Any]:
         The datasets by what they are called.
 
     Raises:
-        InputError: If one lacks a file it is made from, unless people label the initial set, too.
+        InputError: If one lacks a file it is made from, unless people label the initial set, too;
+            or if a metric reads another annotation file than its dataset.
     """
+    check_evaluator_files(run.cfg)
     if not run.oracle.is_human or run.paths.initial.exists():
         return build_auxiliary_sets(run)
     pending = unlabeled_batches(run.cfg, run.sampler.needs_s_test, run.stest)
