@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import PurePath
 from typing import Any
 
 from mmal.errors import InputError
 
 from .batch import Batch
+from .file_origin import (
+    ZIP_SIGNATURES,
+    FileOrigin,
+    origin_of_bytes,
+    origin_of_members,
+    origin_of_text,
+)
 from .formats import coco, csv_table, image_labels, label_studio
-from .parsed import ParsedFile
+from .json_origin import origin_of_json
+from .parsed import ParsedFile, short_repr
+from .text_encoding import decode_text
 
 MAX_UNPACKED_BYTES = 2 * 1024**3
 """Bytes that are unpacked from an archive at most."""
 UNPACK_HINT = 'Unpack it, and bring the one with the labels'
-ZIP_SIGNATURES = (b'PK\x03\x04', b'PK\x05\x06')
-"""First bytes of a zip archive, and of an empty one."""
+MAX_MEMBER_BYTES = 4 * 1024**2
+"""Bytes of a member of an archive that are looked at to tell what it is."""
+TEXT_SUFFIXES = ('.xml', '.yaml', '.csv', '.txt')
+"""Kinds of members that tell what an archive is, the surest first."""
+_SHADOW = re.compile(r'(^|/)(__MACOSX/|\._)')
 
 
 def unpack(content: bytes) -> bytes:
@@ -39,29 +53,66 @@ def unpack(content: bytes) -> bytes:
     """
     if not content.startswith(ZIP_SIGNATURES):
         return content
-    inner = b''
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = [name for name in archive.namelist() if name.lower().endswith('.json')]
-            if len(names) == 1:
-                inner = archive.open(names[0]).read(MAX_UNPACKED_BYTES + 1)
+            return _read_one_json(archive)
     except RuntimeError as e:
         # it has a password, or a kind of compression that Python lacks
         raise InputError(f'the archive cannot be read ({e}). {UNPACK_HINT}.') from None
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, OverflowError) as e:
         raise InputError(f'the archive is damaged ({e}). Export or download it again.') from None
-    if not names:
-        raise InputError('expected one JSON file in the archive, found none.')
-    if len(names) > 1:
-        raise InputError(
-            f'expected one JSON file in the archive, found {len(names)}: {", ".join(names[:5])}. '
-            f'{UNPACK_HINT}.'
-        )
+
+
+def _read_one_json(archive: zipfile.ZipFile) -> bytes:
+    # macOS puts a shadow beside each file
+    names = [name for name in archive.namelist() if not _SHADOW.search(name)]
+    _refuse(origin_of_members(names), has_boxes=True)
+    json_names = [name for name in names if name.lower().endswith('.json')]
+    if len(json_names) != 1:
+        raise InputError(_describe_members(archive, names, json_names))
+    inner = archive.open(json_names[0]).read(MAX_UNPACKED_BYTES + 1)
     if len(inner) > MAX_UNPACKED_BYTES:
         raise InputError(
-            f'{names[0]} in the archive has more than {MAX_UNPACKED_BYTES} bytes. {UNPACK_HINT}.'
+            f'{json_names[0]} in the archive has more than {MAX_UNPACKED_BYTES} bytes. '
+            f'{UNPACK_HINT}.'
         )
     return inner
+
+
+def _describe_members(
+    archive: zipfile.ZipFile, names: Sequence[str], json_names: Sequence[str]
+) -> str:
+    """What is in an archive of no JSON file or several, and what to do."""
+    found = f'found {len(json_names)}: {", ".join(json_names[:5])}'
+    if not json_names:
+        kinds = Counter(PurePath(name).suffix.lower() for name in names if name[-1:] != '/')
+        shown = ', '.join(f'{n} {kind or "without suffix"}' for kind, n in kinds.most_common(5))
+        found = f'found none, but {shown or "nothing"}'
+    text = f'expected one JSON file in the archive, {found}.'
+    for name in [*json_names[:1], *_with_suffixes(names, TEXT_SUFFIXES)]:
+        origin = _origin_of_member(archive, name)
+        if origin is not None:
+            return f'{text} {name} {origin.refusal()}'
+    return f'{text} {UNPACK_HINT}.'
+
+
+def _with_suffixes(names: Sequence[str], suffixes: Sequence[str]) -> list[str]:
+    """The first member of each kind."""
+    first = []
+    for suffix in suffixes:
+        first += [name for name in names if name.lower().endswith(suffix)][:1]
+    return first
+
+
+def _origin_of_member(archive: zipfile.ZipFile, name: str) -> FileOrigin | None:
+    """What the member of an archive is, if it is known."""
+    text = archive.open(name).read(MAX_MEMBER_BYTES).decode(errors='replace')
+    if not name.lower().endswith('.json'):
+        return origin_of_text(text)
+    try:
+        return origin_of_json(json.loads(text))
+    except (ValueError, RecursionError):
+        return None
 
 
 def read_labels(content: bytes, batch: Batch) -> ParsedFile:
@@ -93,21 +144,25 @@ def parse_labels(
     Raises:
         InputError: If the file is in none of the formats, or in one that has other labels.
     """
-    try:
-        text = content.decode('utf-8-sig')
-    except UnicodeDecodeError as e:
-        raise InputError(
-            f'expected text in UTF-8 (JSON or CSV): {e}. Save it as such (in a spreadsheet: "CSV '
-            'UTF-8"); if it is an archive, unpack it.'
-        ) from None
+    _refuse(origin_of_bytes(content), has_boxes)
+    text = decode_text(content)
     is_json = text.lstrip()[:1] in ('[', '{')
     if is_json:
         return _read_json(text, has_boxes, batch_name, classes)
+    _refuse(origin_of_text(text), has_boxes)
     if has_boxes:
+        first = text.lstrip().split('\n', 1)[0]
         raise InputError(
-            "expected a COCO file or Label Studio's JSON export with boxes, found neither."
+            "expected a COCO file or Label Studio's JSON export with boxes, found neither, but "
+            f'text that begins {short_repr(first[:80])}.'
         )
     return csv_table.parse(text)
+
+
+def _refuse(origin: FileOrigin | None, has_boxes: bool) -> None:
+    """Refuse a file of a kind that is known, and holds no labels that can be read."""
+    if origin is not None:
+        raise InputError(origin.refusal(has_boxes))
 
 
 def _read_json(
@@ -117,7 +172,9 @@ def _read_json(
     if isinstance(data, list):
         if image_labels.fits(data):
             return _read_image_labels(data, has_boxes, classes)
+        _refuse(origin_of_json(data), has_boxes)
         return _read_tasks(data, batch_name)
+    _refuse(origin_of_json(data), has_boxes)
     if not isinstance(data, dict) or not {'images', 'annotations', 'categories'} <= set(data):
         raise InputError(
             "expected a COCO file (images, annotations, categories) or Label Studio's raw JSON "

@@ -11,8 +11,16 @@ from itertools import count
 from pathlib import Path, PurePath
 from typing import Any
 
+from mmal.annotation.file_origin import (
+    FileOrigin,
+    origin_of_archive,
+    origin_of_bytes,
+    origin_of_text,
+)
+from mmal.annotation.json_origin import origin_of_json
 from mmal.annotation.match_rules import MatchRule
 from mmal.annotation.named_files import find_named_files
+from mmal.annotation.text_encoding import UTF16_MARKS, decode_text
 from mmal.errors import InputError
 from mmal.utils.image_folders import SUFFIXES, walk_files
 
@@ -105,6 +113,10 @@ def _search_folder(root: Path) -> Source:
 
 def _read_list(path: Path, base_dir: Path, rules: Sequence[MatchRule]) -> Source:
     content = path.read_bytes()
+    if content.strip():
+        _refuse(path, origin_of_bytes(content) or origin_of_archive(content))
+    if content.startswith(UTF16_MARKS):
+        content = decode_text(content).encode()
     if b'\0' in content:
         raise InputError(
             f'{path} is no text. Expected a path a line (or a COCO file that ends in .json).'
@@ -131,6 +143,12 @@ def _normalize(base_dir: Path, name: str) -> str:
     return os.path.normpath(path)
 
 
+def _refuse(path: Path, origin: FileOrigin | None) -> None:
+    """Refuse a file of a kind that is known, and names no images that can be read."""
+    if origin is not None:
+        raise InputError(f'{path} {origin.refusal()}')
+
+
 def _paths_of(
     names: Sequence[str], path: Path, base_dir: Path, rules: Sequence[MatchRule]
 ) -> tuple[list[str], list[str]]:
@@ -143,6 +161,8 @@ def _paths_of(
     missing = [name for name, image in paths.items() if not os.path.isfile(image)]
     if not missing:
         return [paths[name] for name in names], []
+    if len(missing) == len(paths):
+        _refuse(path, origin_of_text('\n'.join(names)))
     matches = find_named_files(list(paths), str(base_dir), rules)
     for name in missing:
         if name in matches.names:
@@ -164,10 +184,17 @@ def _paths_of(
 
 
 def _read_coco(path: Path, base_dir: Path, rules: Sequence[MatchRule]) -> Source:
+    raw = path.read_bytes()
+    _refuse(path, origin_of_bytes(raw))
     try:
-        content = json.loads(path.read_text(encoding='utf-8-sig'))
+        text = decode_text(raw)
+        content = json.loads(text)
+    except InputError as e:
+        raise InputError(f'{path}: {e}') from None
     except ValueError as e:
+        _refuse(path, origin_of_text(text))
         raise InputError(f'{path} is not valid JSON: {e}.') from None
+    _refuse(path, origin_of_json(content))
     images = content.get('images') if isinstance(content, dict) else None
     if not _are_coco_images(images):
         raise InputError(

@@ -92,7 +92,7 @@ def test_tables_as_spreadsheets_write_them(tmp_path, content, labeled):
     assert f'{labeled} images newly labeled' in import_file(tmp_path / 'b', tmp_path / 'f.csv')
 
 
-@pytest.mark.parametrize('encoding', ['cp1252', 'utf-16'])
+@pytest.mark.parametrize('encoding', ['cp1252', 'utf-16-le', 'utf-32'])
 def test_another_encoding_is_named_with_its_cure(tmp_path, encoding):
     write_batch(classes_batch(), tmp_path / 'b')
     (tmp_path / 'f.csv').write_bytes('file_name,label\nx/1.png,Käse\n'.encode(encoding))

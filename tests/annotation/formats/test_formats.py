@@ -140,8 +140,8 @@ def test_choices_of_label_studio_are_classes(tmp_path):
 def test_the_short_json_of_label_studio_is_told_from_a_list_of_labels():
     task = dict(id=1, image='/data/a.png', label=[dict(x=1, rectanglelabels=['cat'])], annotation_id=3)
     for has_boxes in (True, False):
-        parsed = parse_labels(json.dumps([task]).encode(), has_boxes, classes=['cat'])
-        assert 'not JSON-MIN' in parsed.problems[0]
+        with pytest.raises(InputError, match='Export as JSON in Label Studio, not JSON-MIN'):
+            parse_labels(json.dumps([task]).encode(), has_boxes, classes=['cat'])
 
 
 def test_the_table_has_a_row_an_image():
