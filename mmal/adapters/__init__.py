@@ -6,13 +6,14 @@ the host library that a config asks for is imported.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mmal.errors import InputError
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+    from mmengine.evaluator import Evaluator
     from torch import nn
 
     from mmal.utils.image_loading import ImageLoader
@@ -24,6 +25,7 @@ __all__ = [
     'build_data_adapter',
     'build_listing',
     'build_model_adapter',
+    'complete_metrics',
     'image_loaders',
     'several_labels',
 ]
@@ -97,6 +99,27 @@ def build_model_adapter(model: nn.Module, cfg: Config) -> ModelAdapter:
     from .detection.model import DetectionAdapter
 
     return DetectionAdapter(model)
+
+
+def complete_metrics(
+    cfg: Config, evaluator: Evaluator, metrics: Mapping[str, float]
+) -> tuple[dict[str, float], list[str]]:
+    """Complete what an evaluation gave where a model detected nothing. Every process calls it.
+
+    Args:
+        cfg: The whole config.
+        evaluator: What has just evaluated.
+        metrics: What it gave.
+
+    Returns:
+        The metrics, without those that were not measured; and the names of those that are 0 because
+        nothing was detected, always none for a classifier.
+    """
+    if _is_classification(cfg):
+        return dict(metrics), []
+    from .detection.evaluation import complete_metrics as complete_detection_metrics
+
+    return complete_detection_metrics(evaluator, metrics)
 
 
 def several_labels(cfg: Config) -> bool:

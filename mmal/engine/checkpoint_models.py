@@ -16,6 +16,7 @@ from mmal.adapters import build_model_adapter
 from mmal.adapters.base import ModelAdapter
 from mmal.run.layout import RoundPaths
 
+from .context import Evaluation
 from .given_checkpoint import GivenCheckpoint, load_given
 from .round_runner import free_memory
 
@@ -55,9 +56,9 @@ class CheckpointModel:
         """
         raise RuntimeError(f'The model of {self._checkpoint.path} is given, and is not trained.')
 
-    def evaluate(self) -> dict[str, float]:
+    def evaluate(self) -> Evaluation:
         """Return no metric: a given model is taken as it is."""
-        return {}
+        return Evaluation({})
 
     @cached_property
     def _adapter(self) -> ModelAdapter:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from logging import Logger
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -27,6 +27,19 @@ if TYPE_CHECKING:
     from .stest import StestSettings
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """What the evaluation of a model gave.
+
+    Attributes:
+        metrics: Value by name; without those that were not measured.
+        without_detection: Names of those that are 0 because nothing was detected.
+    """
+
+    metrics: dict[str, float]
+    without_detection: list[str] = field(default_factory=list)
+
+
 class RoundModel(Protocol):
     """The model of one round.
 
@@ -46,8 +59,8 @@ class RoundModel(Protocol):
             checkpoint: Path of the checkpoint.
         """
 
-    def evaluate(self) -> dict[str, float]:
-        """Metrics on the evaluation set, by name; empty if the config has none.
+    def evaluate(self) -> Evaluation:
+        """Evaluate on the evaluation set. There is no metric if the config has none.
 
         Every process calls it.
         """

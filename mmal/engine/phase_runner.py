@@ -19,7 +19,7 @@ from mmal.utils.gpu_memory import GIB, peak_bytes, reset_peak
 from .context import Round, RunContext
 from .costs import spent_so_far
 from .phases.base import Phase
-from .stopping import Progress, StopRule, StopRun
+from .stopping import Progress, StopRule, StopRun, missing_metric
 
 HOOK_BEFORE = dict(score='before_query')
 """Method of hooks that is called before a phase is run, by the name of the phase."""
@@ -131,6 +131,10 @@ class PhaseRunner:
 def _stop_if_told(rules: Sequence[StopRule], phase: Phase, run: RunContext, round_: Round) -> None:
     """Raise StopRun if one of the rules is a reason to."""
     progress = _read_progress(phase, run, round_)
+    if progress.curve:
+        missing = missing_metric(rules, progress.curve)
+        if missing:
+            run.log.warning(missing)
     for rule in rules:
         reason = rule.reason(progress)
         if reason:

@@ -22,7 +22,7 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner, loa
 from mmengine.runner.checkpoint import get_state_dict, weights_to_cpu
 from torch import nn
 
-from mmal.adapters import build_model_adapter
+from mmal.adapters import build_model_adapter, complete_metrics
 from mmal.datasets.seeded import seeded_loader
 from mmal.distributed.rank_zero import run_on_rank_zero
 from mmal.errors import InputError
@@ -33,6 +33,7 @@ from mmal.run.resume_points import last_point
 from mmal.utils.rng import seeded_rng
 from mmal.utils.seeding import derive_seed
 
+from .context import Evaluation
 from .given_checkpoint import load_given, read_checkpoint
 from .hooks.collect_dir_hook import CollectDirHook
 from .settings import LoopSettings
@@ -305,19 +306,24 @@ class RunnerModel:
     def _adapter(self) -> ModelAdapter:
         return build_model_adapter(self._runner.model, self._runner.cfg)
 
-    def evaluate(self) -> dict[str, float]:
-        """Metrics on the test set of the config, or on its validation set if it has no test set.
+    def evaluate(self) -> Evaluation:
+        """Evaluate on the test set of the config, or on its validation set if it has no test set.
 
         Returns:
-            The metrics by name; empty if the config has neither set.
+            The metrics; none if the config has neither set.
         """
-        metrics: dict[str, float] = {}
+        runner = self._runner
         with torch.no_grad(), oserror_with_folder(self._cfg.work_dir):
             if self._cfg.get('test_dataloader') is not None:
-                metrics = self._runner.test()
+                given = runner.test()
+                evaluator = runner.test_loop.evaluator
             elif self._cfg.get('val_dataloader') is not None:
-                metrics = self._runner.val()
-        return metrics
+                given = runner.val()
+                evaluator = runner.val_loop.evaluator
+            else:
+                return Evaluation({})
+            metrics, without_detection = complete_metrics(runner.cfg, evaluator, given)
+        return Evaluation(metrics, without_detection)
 
     def adapter(self) -> ModelAdapter:
         """The trained model, as influence and samplers need it."""

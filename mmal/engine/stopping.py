@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from mmal.errors import InputError
-from mmal.run.history import CurvePoint, main_metric
+from mmal.run.history import COUNTS, CurvePoint, main_metric
 
 
 class StopRun(Exception):
@@ -58,6 +58,29 @@ def _metric_values(
     return name, [point['metrics'].get(name) for point in curve]
 
 
+def missing_metric(rules: Sequence[StopRule], curve: Sequence[CurvePoint]) -> str | None:
+    """What to say if the last round lacks the metric that a rule goes by.
+
+    Args:
+        rules: The rules.
+        curve: Points of all evaluated rounds.
+
+    Returns:
+        The text; None if no rule lacks its metric.
+    """
+    for rule in rules:
+        if not isinstance(rule, (TargetMetric, Patience)):
+            continue
+        name, values = _metric_values(rule.metric, curve)
+        if values[-1] is None:
+            there = [key for key in curve[-1]['metrics'] if key not in COUNTS]
+            return (
+                f'train_cfg.stop goes by {name or "a metric"}, which was not measured in this '
+                f'round: it does not stop the run here. Measured: {", ".join(there) or "nothing"}.'
+            )
+    return None
+
+
 @dataclass(frozen=True)
 class TargetMetric:
     """Stops once a metric has reached a target.
@@ -102,6 +125,8 @@ class SpentBudget:
 class Patience:
     """Stops after so many rounds without a gain over the best round before.
 
+    A round without the metric is no round without a gain.
+
     Attributes:
         rounds: Number of rounds, at least 1.
         min_gain: What counts as a gain, in the metric's unit. Defaults to 0.
@@ -125,10 +150,10 @@ class Patience:
         best = None
         since = 0
         for value in values:
-            if value is None and best is None:
-                # A first model that was given may be left unmeasured.
+            if value is None:
+                # For instance a first model that was given and left unmeasured.
                 continue
-            if value is not None and (best is None or value > best + self.min_gain):
+            if best is None or value > best + self.min_gain:
                 best = value
                 since = 0
             else:

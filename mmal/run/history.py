@@ -65,7 +65,7 @@ def read_points(work_dir: str | Path) -> list[CurvePoint]:
 def main_metric(curve: Sequence[CurvePoint]) -> str | None:
     """The metric to show first: mAP or accuracy if there is one.
 
-    A round may lack it, because mmdet reports nothing where a model detects nothing.
+    A round may lack it, for instance one of a given model that was left unmeasured.
 
     Args:
         curve: Points of a run.

@@ -3,7 +3,7 @@
 import logging
 from types import SimpleNamespace
 
-from mmal.engine.context import Round, RunContext
+from mmal.engine.context import Evaluation, Round, RunContext
 from mmal.engine.settings import LoopSettings
 from mmal.fileio.text import read_json, write_json
 from mmal.oracles.base import OracleResponse
@@ -85,7 +85,7 @@ class FakeModel:
         write_json(checkpoint, self.number)
 
     def evaluate(self):
-        return dict(self.metrics)
+        return Evaluation(dict(self.metrics))
 
     def adapter(self):
         raise AssertionError('no phase of these tests looks at a model')

@@ -1,6 +1,6 @@
 import pytest
 
-from mmal.engine.stopping import Progress, build_stop_rules
+from mmal.engine.stopping import Progress, build_stop_rules, missing_metric
 from mmal.errors import InputError
 
 
@@ -32,10 +32,20 @@ def test_a_target():
 
 @pytest.mark.parametrize(('values', 'stops'), [
     ((0.1, 0.2, 0.2), False), ((0.1, 0.2, 0.2, 0.2), True), ((0.3, 0.2, 0.29), True), ((0.3, 0.2, 0.31), False),
-    ((0.3, None, None), True), ((0.3, 0.305, 0.308), True)])
+    ((0.3, None, None), False), ((0.3, None, 0.2, None, 0.1), True), ((None, None, None), False),
+    ((0.0, 0.0, 0.0), True), ((0.3, 0.305, 0.308), True)])
 def test_no_gain_over_rounds(values, stops):
     stop = dict(patience=2, min_gain=0.01 if values[-1] == 0.308 else 0)
     assert bool(reason(stop, curve=curve(*values))) == stops
+
+
+def test_a_metric_that_the_last_round_lacks_is_named():
+    rules = build_stop_rules(dict(target=0.5, patience=1, metric='coco/bbox_map'))
+    text = missing_metric(rules, curve(0.1))
+    assert text.startswith('train_cfg.stop goes by coco/bbox_map, which was not measured in this round')
+    assert text.endswith('Measured: coco/bbox_mAP, coco/x.')
+    assert missing_metric(build_stop_rules(dict(patience=1)), curve(None)).endswith('Measured: nothing.')
+    assert missing_metric(build_stop_rules(dict(patience=1, budget=3)), curve(0.1)) is None
 
 
 def test_a_budget():

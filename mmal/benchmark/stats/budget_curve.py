@@ -62,8 +62,8 @@ def budget_points(
 ) -> tuple[FloatArray, FloatArray]:
     """Cost and metric of every round that has the metric.
 
-    A round without it (mmdet reports none where a model detects nothing) is left out, so a straight
-    line joins its neighbours.
+    A round without it (a given model may be left unmeasured) is left out, so a straight line joins
+    its neighbours.
 
     Args:
         curve: Contents of ``curve.json``.

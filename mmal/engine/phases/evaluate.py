@@ -9,7 +9,7 @@ from mmengine.dist import is_main_process
 
 from mmal.fileio.text import write_json
 
-from ..context import Round, RunContext, is_given
+from ..context import Evaluation, Round, RunContext, is_given
 from .base import Phase
 
 
@@ -34,7 +34,9 @@ class Evaluate(Phase):
         """
         metrics: dict[str, float] = {}
         if run.settings.evaluate_checkpoint or not is_given(run, round_):
-            metrics = {name: float(value) for name, value in round_.model.evaluate().items()}
+            evaluation = round_.model.evaluate()
+            metrics = {name: float(value) for name, value in evaluation.metrics.items()}
+            _tell(run, round_, evaluation)
         metrics['unreadable_images'] = len(run.unreadable.read())
         finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
         trained_on = run.data.read_labeled(round_.labeled_file)
@@ -46,3 +48,16 @@ class Evaluate(Phase):
                 metrics=finite,
             )
             write_json(artifact, content)
+
+
+def _tell(run: RunContext, round_: Round, evaluation: Evaluation) -> None:
+    """Warn of a model that detects nothing."""
+    names = evaluation.without_detection
+    if not names:
+        return
+    more = f' and {len(names) - 3} more' if len(names) > 3 else ''
+    run.log.warning(
+        f'{round_.title.capitalize()}: nothing was detected on the evaluation set, so '
+        f'{", ".join(names[:3])}{more} are 0. The model has hardly learned yet, or '
+        'model.test_cfg.score_thr is above all its scores: train longer, or lower it.'
+    )

@@ -142,7 +142,7 @@ def _curve_table(
 def _shown_metrics(points: Sequence[CurvePoint], metric: str | None) -> list[str]:
     """The main metric, a few others, and the counts that are not zero in all rounds.
 
-    There is no main metric where no model detected anything.
+    There is no main metric where nothing was measured.
     """
     others: dict[str, None] = {}
     for point in points:
