@@ -85,6 +85,8 @@ class BoxExamination:
             look like them. Three boxes do, if all lie within 100 on images over twice that size.
         not_finite: Which boxes have a number that is not finite, and the cure, in whole sentences;
             None if none has. They harm whatever reads them.
+        crowds: Why nothing is learned from boxes that are all crowds, and the cure; None if one is
+            not.
         refusal: Why nothing can be learned from the set, and the cure, in whole sentences; None if
             something can.
         notes: What the user should know of a set that is not refused, one sentence without a full
@@ -97,6 +99,7 @@ class BoxExamination:
     other_form: str | None = None
     percents: str | None = None
     not_finite: str | None = None
+    crowds: str | None = None
     refusal: str | None = None
     notes: list[str] = field(default_factory=list)
     unusable: frozenset[Hashable] = frozenset()
@@ -149,6 +152,9 @@ def examine_boxes(
         refusal = percents
     if refusal is None:
         refusal = _kind_refusal(boxes, masks)
+    crowds = _all_crowds(boxes)
+    if refusal is None:
+        refusal = crowds
     if refusal is None:
         refusal = _nothing_left(boxes)
     not_finite = None
@@ -169,6 +175,7 @@ def examine_boxes(
         other_form=other_form,
         percents=percents,
         not_finite=not_finite,
+        crowds=crowds,
         refusal=refusal,
         notes=notes,
         unusable=unusable,
@@ -373,21 +380,26 @@ def _kind_refusal(boxes: _Boxes, masks: Mapping[BoxFault, Mask]) -> str | None:
     )
 
 
-def _nothing_left(boxes: _Boxes) -> str | None:
-    """Why no box is left to train on; None if one is."""
+def _all_crowds(boxes: _Boxes) -> str | None:
+    """Why nothing is learned from boxes that are all crowds, and the cure; None if one is not."""
     usable = ~boxes.unusable
-    if (usable & ~boxes.crowd).any():
+    if not usable.any() or (usable & ~boxes.crowd).any():
         return None
-    if usable.any():
-        return (
-            f'all {int(usable.sum())} boxes are crowds (iscrowd), which training passes over: '
-            f'{boxes.examples(usable)}. Tools write so what was drawn as a mask: write '
-            '"iscrowd": 0 for single objects.'
-        )
     return (
-        f'none of the {len(usable)} boxes can be trained on: {boxes.examples()}. A box needs four '
-        'finite numbers, a width and height of at least a pixel in its image, and an area above 0: '
-        'export again.'
+        f'all {int(usable.sum())} boxes are crowds (iscrowd), which training passes over: '
+        f'{boxes.examples(usable)}. Exports mark objects so that were drawn as run-length masks: '
+        'write "iscrowd": 0 for each that is a single object.'
+    )
+
+
+def _nothing_left(boxes: _Boxes) -> str | None:
+    """Why no box can be trained on, and the cure; None if one can."""
+    if not boxes.unusable.all():
+        return None
+    return (
+        f'none of the {len(boxes.unusable)} boxes can be trained on: {boxes.examples()}. A box '
+        'needs four finite numbers, a width and height of at least a pixel in its image, and an '
+        'area above 0: export again.'
     )
 
 

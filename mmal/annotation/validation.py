@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from .batch import Batch, BatchImage
 from .box_faults import BoxExamination
+from .box_forms import MIN_BOXES_TO_JUDGE
 from .conversion import examine_parsed
 from .image_validation import bbox_fault, validate_image
 from .match_rules import MatchRule
@@ -161,6 +162,9 @@ def _open_questions(
         questions.append(examination.other_form)
     elif examination.percents is not None and not rules.pixels:
         questions.append(f'{examination.percents} If they are pixels, say --pixels.')
+    # One or two may well be crowds.
+    if examination.crowds is not None and examination.n_boxes >= MIN_BOXES_TO_JUDGE:
+        questions.append(examination.crowds)
     empty = ambiguous[Ambiguity.EMPTY]
     if empty and rules.without_boxes is None:
         questions.append(

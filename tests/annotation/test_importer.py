@@ -249,3 +249,14 @@ def test_boxes_of_another_form_are_refused_once_and_never_cut(folder, form, rule
 def test_a_box_of_less_than_a_pixel_in_its_image_is_refused(folder, bbox):
     with pytest.raises(InputError, match='less than a pixel wide or high in the image.*remove it or draw it anew'):
         bring(folder, coco_file((3, 1, bbox), images=names(1)), Rules(clip=True))
+
+
+def test_boxes_that_are_all_crowds_are_refused_and_some_are_kept(folder):
+    content = coco_file(*GOOD, iscrowd=1)
+    with pytest.raises(InputError, match=r'all 3 boxes are crowds \(iscrowd\), which training passes over'):
+        bring(folder, content)
+    content['annotations'][0]['iscrowd'] = 0
+    bring(folder, content)
+    crowds = [box.get('iscrowd', 0) for entry in LabelStore.read(folder).entries.values() for box in entry['boxes']]
+    assert crowds == [0, 1, 1]
+    assert '1 changed' in bring(folder, coco_file(GOOD[0], images=names(1), iscrowd=1))
