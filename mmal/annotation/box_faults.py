@@ -274,9 +274,17 @@ class _Boxes:
             image = self._images[annotation['image_id']]
             numbers = ', '.join(f'{float(number):g}' for number in annotation['bbox'])
             name = image.get('file_name') or image['id']
-            shown.append(f'[{numbers}] on {name} ({image.get("width")} x {image.get("height")})')
+            shown.append(f'[{numbers}] on {name} ({_size(image)})')
         more = ', ...' if len(rows) > MAX_EXAMPLES else ''
         return ', '.join(shown) + more
+
+
+def _size(image: Mapping[str, Any]) -> str:
+    width = image.get('width')
+    height = image.get('height')
+    if width is None or height is None:
+        return 'of unknown size'
+    return f'{width:g} x {height:g}'
 
 
 def _count(mask: Mask) -> str:

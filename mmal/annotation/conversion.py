@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from .box_faults import BoxExamination, examine_boxes
-from .image_validation import bbox_fault, finite_box
+from .image_validation import bbox_fault, box_numbers
 from .parsed import ParsedBox, ParsedFile, ParsedImage, finite_float, short_repr
 from .records import CocoAnnotation, ImageLabel
 
@@ -51,12 +51,12 @@ def coco_annotations(
         category_ids: Id of the pool's category by class name.
 
     Returns:
-        The annotations without ids, and the faults of boxes that are no four finite numbers.
+        The annotations without ids, and the faults of boxes that are no four numbers.
     """
     annotations = []
     faults = []
     for box in image.boxes:
-        if finite_box(box.bbox) is None:
+        if box_numbers(box.bbox) is None:
             faults.append(f'{box.where}: {bbox_fault(box.bbox)}')
         else:
             annotations.append(_coco_annotation(box, image_id, category_ids[box.category]))
@@ -75,7 +75,10 @@ def without_unusable(
     Returns:
         The others, and what was found of all.
     """
-    numbered = [{**annotation, 'id': number} for number, annotation in enumerate(annotations)]
+    numbered = []
+    for number, annotation in enumerate(annotations):
+        numbers = box_numbers(annotation['bbox'])
+        numbered.append({**annotation, 'id': number, 'bbox': numbers})
     examination = examine_boxes(images, numbered)
     kept = []
     for number, annotation in enumerate(annotations):
@@ -87,7 +90,7 @@ def without_unusable(
 def examine_parsed(images: Sequence[tuple[Mapping[str, Any], ParsedImage]]) -> BoxExamination:
     """Look for boxes that are none in what a file says.
 
-    Boxes that are no four finite numbers are passed over, as each is a fault by itself.
+    Boxes that are no four numbers are passed over, as each is a fault by itself.
 
     Args:
         images: Each image with ``id``, ``file_name``, ``width`` and ``height``, the last two None
@@ -96,7 +99,7 @@ def examine_parsed(images: Sequence[tuple[Mapping[str, Any], ParsedImage]]) -> B
     annotations: list[dict[str, Any]] = []
     for image, parsed in images:
         for box in parsed.boxes:
-            bbox = finite_box(box.bbox)
+            bbox = box_numbers(box.bbox)
             if bbox is not None:
                 annotation = dict(
                     id=len(annotations), image_id=image['id'], bbox=bbox, iscrowd=box.crowd

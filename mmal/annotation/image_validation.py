@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 from difflib import get_close_matches
 from numbers import Real
@@ -69,36 +70,38 @@ def bbox_fault(bbox: Any) -> str | None:
     Returns:
         The fault and what to do, or None if the box is one.
     """
-    if not isinstance(bbox, (list, tuple)) or len(bbox) != 4 or not all(map(_is_number, bbox)):
+    numbers = box_numbers(bbox)
+    if numbers is None:
         return (
             'expected four numbers as bbox (x, y, width, height), found '
             f'{short_repr(bbox)}. Draw a rectangle.'
         )
-    if finite_box(bbox) is None:
+    if not all(map(math.isfinite, numbers)):
         return f'bbox has a number that is not finite: {short_repr(list(bbox))}. Draw it anew.'
-    if min(bbox[2:]) <= 0:
+    if min(numbers[2:]) <= 0:
         return f'width and height must be above 0, found {list(bbox)}. Remove it or draw it anew.'
     return None
 
 
-def finite_box(bbox: Any) -> list[float] | None:
+def box_numbers(bbox: Any) -> list[float] | None:
     """The four numbers of a box as floats.
 
     Args:
         bbox: Whatever a file holds as x, y, width and height.
 
     Returns:
-        None if they are not four finite numbers.
+        The numbers, which may not be finite; None if they are not four numbers.
     """
-    if not isinstance(bbox, (list, tuple)) or len(bbox) != 4:
+    if not isinstance(bbox, (list, tuple)) or len(bbox) != 4 or not all(map(_is_number, bbox)):
         return None
-    numbers = []
-    for value in bbox:
-        number = finite_float(value)
-        if number is None:
-            return None
-        numbers.append(number)
-    return numbers
+    return [_to_float(value) for value in bbox]
+
+
+def _to_float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _is_number(value: Any) -> bool:

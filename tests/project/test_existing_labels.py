@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -233,13 +234,23 @@ def test_boxes_that_are_none_are_refused(made, pictures, option, change, message
     assert str(e.value).startswith(f'{bad}: ')
 
 
+def with_nan(path):
+    """With NaN as the second box of the file, as Python's json writes it."""
+    content = read_json(path)
+    content['annotations'][1]['bbox'][0] = float('nan')
+    Path(path).write_text(json.dumps(content))
+    return path
+
+
 def test_a_few_boxes_that_are_none_are_left_out_and_said(made, pictures):
     train = spoiled(coco_of([f'{n:02d}.png' for n in range(6)], pictures / 'train.json'), dict(bbox=[1, 1, 0, 5]), 4)
     val = spoiled(coco_of([f'{n:02d}.png' for n in range(6, 12)], pictures / 'val.json'), dict(bbox=[99, 1, 5, 5]), 4)
+    train = with_nan(train)
     folder, said = made(train, val=val)
     assert f'{train}: 2 of 6 boxes (33.3 %) have a width or height that is not above 0 and are left out' in said
+    assert f'{train}: 1 of 6 boxes (16.7 %) have a number that is NaN or infinite and are left out' in said
     assert f'{val}: 2 of 6 boxes (33.3 %) lie wholly outside their image and are left out' in said
     for name in ('labeled.json', 'evaluation/annotations.json'):
         annotations = read_json(folder / name)['annotations']
-        assert [box['id'] for box in annotations] == [1, 2, 3, 4]
+        assert [box['id'] for box in annotations] == list(range(1, 4 if name == 'labeled.json' else 5))
         assert all(box['bbox'] == [1, 2, 10, 12] for box in annotations)
