@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Hashable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mmengine.config import Config
 from mmengine.runner import Runner
-from mmengine.utils import mkdir_or_exist
 
-from mmal.annotation.records import by_image
 from mmal.errors import InputError
-from mmal.fileio.text import write_json
 from mmal.pool.budget import BudgetUnit
-from mmal.pool.order import shuffled
-from mmal.pool.pool import Pool
 from mmal.run.history import read_points
 from mmal.run.manifest import check
 from mmal.run.overlap import EVALUATION, REFERENCE, overlap_cautions
@@ -26,16 +20,14 @@ from mmal.utils.config import warmup_iters
 from .auxiliary_sets import available_auxiliary_sets, unlabeled_batches
 from .context import RunContext
 from .disk import describe_need, disk_need
-from .initial_set import require_objects
+from .first_training import first_epoch_length, has_first_labels
 from .pool_overlap import pool_overlaps, repetition_notes
 from .preflight import Findings, check_truth, examine, influence_parameters
-from .round_runner import folder_backends, round_cfg
+from .round_runner import folder_backends
 from .set_overlap import find_overlap
 from .setup import current_annotations, current_manifest
 
 if TYPE_CHECKING:
-    from mmal.adapters.base import DataAdapter
-
     from .active_loop import ActiveLoop
 
 LATER = 'known once the first images are labeled'
@@ -71,7 +63,7 @@ def dry_run(cfg: Config) -> tuple[str, list[str]]:
         plan.describe('labeled at last', _labeled_at_last)
         plan.describe('parameters', _parameters)
         plan.describe('disk', lambda run: _disk(run, loop, work_dir))
-        plan.describe('first training', lambda run: _first_training(run, loop, Path(scratch)))
+        plan.describe('first training', lambda run: _first_training(run, loop))
         plan.check('input', lambda run: examine(run, loop.stop_rules))
         plan.describe('work_dir', lambda run: _work_dir(run, loop, work_dir))
     return plan.text(), plan.unique_problems()
@@ -229,29 +221,13 @@ def _parameters(run: RunContext) -> str:
     return f'{n_values} values in {", ".join(params)}'
 
 
-def _first_training(run: RunContext, loop: ActiveLoop, scratch: Path) -> str:
-    """Iterations of round 0, with its own dataset, filters and batch sampler."""
-    settings = run.settings
-    if settings.checkpoint is not None:
-        return f'none: the first round takes {settings.checkpoint}'
-    is_known = run.given is not None or (run.data.has_truth and not run.oracle.is_human)
-    candidates = Pool(run.pool_ids).ids if run.given is None else run.given.ids
-    order = shuffled(candidates, settings.seed, 'initial')
-    ids = order[settings.holdout : settings.initial]
-    if is_known:
-        check_truth(run)
-    annotations = _first_labels(run, ids)
-    if is_known and run.data.has_boxes:
-        require_objects(run, ids, order[: settings.holdout], by_image(annotations))
-    mkdir_or_exist(scratch)
-    labeled_file = scratch / 'first.json'
-    write_json(labeled_file, run.data.labeled_contents(ids, annotations))
-    cfg = round_cfg(run.cfg, 'plan', scratch, 0, settings.seed, dict(loop.inner))
-    run.data.set_training_set(cfg, str(labeled_file))
-    loader = dict(cfg.train_dataloader, num_workers=0, persistent_workers=False)
-    loader.pop('prefetch_factor', None)
-    epoch = len(Runner.build_dataloader(loader, seed=settings.seed))
-    about = '' if is_known else 'about '
+def _first_training(run: RunContext, loop: ActiveLoop) -> str:
+    """Iterations of round 0, with its own dataset, filters and samplers."""
+    if run.settings.checkpoint is not None:
+        return f'none: the first round takes {run.settings.checkpoint}'
+    check_truth(run)
+    epoch = first_epoch_length(run)
+    about = '' if has_first_labels(run) else 'about '
     if 'max_iters' in loop.inner:
         iterations = loop.inner['max_iters']
         text = f'{iterations} iterations, {about}{math.ceil(iterations / epoch)} epochs'
@@ -260,37 +236,6 @@ def _first_training(run: RunContext, loop: ActiveLoop, scratch: Path) -> str:
         iterations = epochs * epoch
         text = f'{about}{iterations} iterations ({epochs} epochs of {epoch})'
     return text + _warmup_note(run.cfg, loop.inner, iterations)
-
-
-def _first_labels(run: RunContext, ids: Sequence[Hashable]) -> Sequence[Any]:
-    """Labels of the first images, as far as they can be known before anybody is asked."""
-    if run.given is not None:
-        return run.given.response(ids).annotations
-    if run.data.has_truth and not run.oracle.is_human:
-        return run.data.ground_truth(ids)
-    return _placeholder_labels(run.data, ids)
-
-
-def _placeholder_labels(data: DataAdapter, ids: Sequence[Hashable]) -> list[dict[str, Any]]:
-    """Labels for images that people are still to label: enough to count iterations by."""
-    labels: list[dict[str, Any]] = []
-    if not data.has_boxes:
-        label = [0] if data.several_labels else 0
-        return [dict(id=image_id, label=label) for image_id in ids]
-    category = data.categories[0]['id']
-    for image_id in ids:
-        info = data.file_info(image_id)
-        width = info['width']
-        height = info['height']
-        box = dict(
-            image_id=image_id,
-            category_id=category,
-            bbox=[0, 0, width, height],
-            area=width * height,
-            iscrowd=0,
-        )
-        labels.append(box)
-    return labels
 
 
 def _warmup_note(cfg: Config, inner: dict[str, Any], iterations: int) -> str:

@@ -18,6 +18,7 @@ from mmal.run.round_state import RoundState
 from .auxiliary_sets import available_auxiliary_sets
 from .class_checks import check_dataset_classes, check_metric_classes, check_model_classes
 from .context import RunContext
+from .first_training import first_epoch_length
 from .given_checkpoint import load_given, read_checkpoint, require_readable
 from .given_labels import TRAINING_SET
 from .pool_overlap import require_pool_apart
@@ -93,6 +94,7 @@ def examine(run: RunContext, stop_rules: tuple[StopRule, ...]) -> Findings:
     if findings.problems:
         # What follows reads images and passes them through the model.
         return findings
+    findings.of(_check_first_training, run)
     if run.sampler.needs_s_test and _has_annotated_image(run):
         findings.of(influence_parameters, run)
     return findings
@@ -218,6 +220,12 @@ def _check_given_model(run: RunContext) -> None:
     # The run's own model stays as it is.
     model = copy.deepcopy(run.models.untrained_model())
     load_given(model, read_checkpoint(given), run.data.classes)
+
+
+def _check_first_training(run: RunContext) -> None:
+    """Whether the first training has anything to learn from, and an end."""
+    if run.settings.checkpoint is None and not RoundState(run.paths.work_dir, 0).done('train'):
+        first_epoch_length(run)
 
 
 def _check_reference(run: RunContext) -> None:

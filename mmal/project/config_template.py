@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import functools
-import math
-from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from mmal.pool.budget import DEFAULT_HOLDOUT, holdout_size
-from mmal.utils.config import warmup_iters
 from mmal.utils.num_classes import overrides
 
 from .base_config import BaseConfig, DatasetLocation, type_name
+from .repetition import find_repetition
 from .settings import Numbers
 
 COLD_STARTS = {
@@ -23,31 +21,8 @@ COLD_STARTS = {
 }
 """``train_cfg.cold_start`` for each way to choose the first images; None leaves it out."""
 
-MIN_ITERATIONS = 1200
-"""Least number of iterations of the first training: 12 epochs of 100."""
-MIN_WARMUPS = 3
-"""Least length of the first training as a multiple of its warm-up."""
-
 PARTS_WITH_CLASSES = ('model', 'data_preprocessor')
 """Parts of a config that may have ``num_classes``."""
-
-
-@dataclass(frozen=True)
-class Repetition:
-    """How often an epoch goes through the labeled images, where once is not enough.
-
-    A config made for many images would end the first training, on few, before its learning rate is
-    warm.
-
-    Attributes:
-        times: Number of times.
-        n_images: Number of images of the first training.
-        iterations: Number of iterations that the first training has so.
-    """
-
-    times: int
-    n_images: int
-    iterations: int
 
 
 def config_text(
@@ -73,6 +48,7 @@ def config_text(
         The text of ``config.py``.
     """
     train_keys = base.train.keys
+    n_trained = numbers.initial - holdout_size(numbers.initial, DEFAULT_HOLDOUT)
     return _template().render(
         base_hooks=[hook.get('type') for hook in base.cfg.get('custom_hooks') or []],
         base_keys=list(base.cfg),
@@ -89,7 +65,7 @@ def config_text(
         needs_test_cfg=base.cfg.get('test_cfg') is None,
         num_classes=_num_classes(base, len(classes)),
         numbers=numbers,
-        repetition=_repetition(base, numbers),
+        repetition=find_repetition(base, n_trained),
         test_name=base.test_name,
         test_pipeline=_pipeline(base.test),
         train_pipeline=_pipeline(base.train),
@@ -126,17 +102,3 @@ def _pipeline(location: DatasetLocation) -> str:
     if any('Load' in type_name(step.get('type')) for step in location.steps):
         return location.pipeline
     return f"[dict(type='LoadImageFromFile'), *{location.pipeline}]"
-
-
-def _repetition(base: BaseConfig, numbers: Numbers) -> Repetition | None:
-    """How often an epoch goes through the labeled images; None if once is enough."""
-    epochs = base.length.get('max_epochs', 0)
-    n_images = numbers.initial - holdout_size(numbers.initial, DEFAULT_HOLDOUT)
-    batch_size = base.cfg.train_dataloader.get('batch_size', 1)
-    iterations = epochs * math.ceil(n_images / batch_size)
-    warmup = warmup_iters(base.cfg.get('param_scheduler'))
-    least = max(MIN_ITERATIONS, MIN_WARMUPS * warmup)
-    if not epochs or base.train.repeated or iterations >= least:
-        return None
-    times = math.ceil(least / iterations)
-    return Repetition(times, n_images, times * iterations)

@@ -49,6 +49,12 @@ BAD_INPUT = {
     'sampler argument': (lambda d, c: c.train_cfg.sampler.update(topk=1), "train_cfg.sampler: .*'topk'"),
     'score_thr': (lambda d, c: c.train_cfg.sampler.update(score_thr=3), '0 <= score_thr <= 1'),
     'solver': (lambda d, c: c.custom_hooks[0].solver.update(damping=-2), 'expected damping >= 0'),
+    'no whole batch': (lambda d, c: c.train_dataloader.update(batch_size=8, drop_last=True),
+                       'no iteration: an epoch of 6 images, .* no whole batch of 8'),
+    'too small': (lambda d, c: c.train_dataloader.dataset.update(filter_cfg=dict(min_size=500)),
+                  'no iteration: none of its 6 images'),
+    'endless epoch': (lambda d, c: c.train_dataloader.update(sampler=dict(type='InfiniteSampler')),
+                      'InfiniteSampler, which never ends an epoch, and train_cfg.max_epochs'),
     'reference': (lambda d, c: c.custom_hooks[0].update(reference='test'), "expected reference='val'"),
 }
 

@@ -117,7 +117,7 @@ def test_a_moved_project_finds_its_files(written, tmp_path):
     ('mmdet::yolox/yolox_s_8xb8-300e_coco', 60, ['MultiImageMixDataset'], None),  # 300 epochs are enough
     ('mmdet::yolox/yolox_s_8xb8-300e_coco', 20, ['MultiImageMixDataset', 'RepeatDataset'], 2),
     ('mmdet::pascal_voc/faster-rcnn_r50_fpn_1x_voc0712', 60, ['RepeatDataset'], 3),  # its own
-    ('mmpretrain::resnet/resnet18_8xb32_in1k', 60, ['RepeatDataset'], 6)])
+    ('mmpretrain::resnet/resnet18_8xb32_in1k', 60, ['RepeatDataset'], 8)])
 def test_few_images_are_repeated_so_that_the_first_training_is_no_mere_warm_up(written, base, initial, wrappers, times):
     cfg, _ = written(f'{base}.py', initial=initial)
     dataset, found = cfg.train_dataloader.dataset, []
