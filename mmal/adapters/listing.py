@@ -208,6 +208,28 @@ def with_training_set(cfg: Config, dataset: dict[str, Any]) -> Config:
     return changed
 
 
+def image_files(cfg: Config, dataset: dict[str, Any]) -> list[str]:
+    """Return the paths of the image files of a dataset that is not the training set.
+
+    Args:
+        cfg: The whole config.
+        dataset: Config of the dataset.
+
+    Raises:
+        InputError: If one of its files is missing, or its classes are not those of the config.
+    """
+    from . import build_data_adapter
+
+    paths = []
+    for leaf in leaves(dataset):
+        data = build_data_adapter(with_training_set(cfg, leaf))
+        for image in data.images:
+            path = data.image_path(image['id'])
+            if path:
+                paths.append(path)
+    return paths
+
+
 def require_labeled_files(labeled: LabeledSet) -> None:
     """Refuse a labeled set of which image files are missing.
 

@@ -12,6 +12,7 @@ from mmal.distributed.group import Group
 from mmal.errors import InputError
 from mmal.utils.image_files import FileIdentity, ImageCheck, check_images
 from mmal.utils.image_loading import ImageLoader
+from mmal.utils.shown_names import shown_names
 
 if TYPE_CHECKING:
     from mmal.adapters.base import DataAdapter
@@ -145,10 +146,8 @@ def note_messages(
             files.setdefault(note, []).append(paths[image_id])
     messages = []
     for note, names in files.items():
-        more = ', ...' if len(names) > _MAX_NAMES else ''
         messages.append(
-            f'{len(names)} of {len(paths)} images of the {name} {note}: '
-            f'{", ".join(names[:_MAX_NAMES])}{more}.'
+            f'{len(names)} of {len(paths)} images of the {name} {note}: {shown_names(names)}.'
         )
     return messages
 

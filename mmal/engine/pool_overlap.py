@@ -21,12 +21,11 @@ from mmal.run.overlap import (
     overlap_cautions,
     pool_overlap_fact,
 )
+from mmal.utils.shown_names import MAX_NAMES, shown_names
 
 from .auxiliary_sets import available_auxiliary_sets, unlabeled_batches
 from .context import RunContext
 from .set_overlap import comparison, counterparts, find_overlap, repeated_images
-
-_MAX_NAMES = 3
 
 
 class SharedImages(NamedTuple):
@@ -90,7 +89,7 @@ def _shared_images(run: RunContext, set_name: str, names: list[str]) -> SharedIm
         if name not in other_names:
             continue
         ids.append(image_id)
-        if len(shown) < _MAX_NAMES:
+        if len(shown) < MAX_NAMES:
             file_name = str(run.data.file_info(image_id)['file_name'])
             shown.append(_shown_name(file_name, name, other_names[name]))
     record = PoolOverlap(set=set_name, images=len(ids), shown=shown, by=by, dropped=False)
@@ -236,13 +235,12 @@ def repetition_notes(run: RunContext, sets: Mapping[str, Any]) -> list[str]:
         if not repeated:
             continue
         pairs = []
-        for image, first in list(repeated.items())[:_MAX_NAMES]:
+        for image, first in repeated.items():
             pairs.append(f'{os.path.basename(image)} is {os.path.basename(first)}')
-        more = ', ...' if len(repeated) > _MAX_NAMES else ''
         effect = 'the metric' if name == EVALUATION else 'its mean gradient'
         notes.append(
             f'{len(repeated)} images of the {name} are others of it again (compared by {by}): '
-            f'{", ".join(pairs)}{more}. Each counts twice in {effect}; take them out of the '
+            f'{shown_names(pairs)}. Each counts twice in {effect}; take them out of the '
             'annotation file if that is not meant.'
         )
     return notes

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 from mmengine.config import Config
 
 from mmal.adapters import build_data_adapter, build_listing, image_loaders
-from mmal.adapters.listing import LabeledImage, LabeledSet, shown_files, with_training_set
+from mmal.adapters.listing import (
+    LabeledImage,
+    LabeledSet,
+    image_files,
+    shown_files,
+    with_training_set,
+)
 from mmal.adapters.loading import first_item
 from mmal.annotation.export import write_batch
 from mmal.distributed.rank_zero import run_on_rank_zero
@@ -249,6 +255,7 @@ class Selection:
             self.paths,
             settings.images,
             labeled,
+            self._evaluation_files(),
             self._listing,
             self._has_boxes,
             settings.budget if settings.unit is BudgetUnit.IMAGE else None,
@@ -316,6 +323,29 @@ class Selection:
             data.check_dataset(data.reference_dataset(self._reference_cfg()), 'reference set')
         files = shown_files(self._cfg[f'{named}_dataloader'])
         return f'{named} set of {self._settings.config} ({files})'
+
+    def _evaluation_files(self) -> dict[str, list[str]]:
+        """Image files of the reference set and of the config's sets to evaluate with.
+
+        A set that this selection does not need, and that cannot be read, is not compared.
+        """
+        files = {}
+        named = self._settings.reference
+        if self._stest is not None and isinstance(named, LabelSource):
+            reference = self._listing.labeled_file(named.file, named.folder)
+            files['reference set'] = [image.path for image in reference.images]
+        for name in NAMED_REFERENCES:
+            loader = self._cfg.get(f'{name}_dataloader')
+            if not loader:
+                continue
+            try:
+                files[f'{name} set'] = image_files(self._cfg, loader['dataset'])
+            except (InputError, FileNotFoundError) as e:
+                self._log.warning(
+                    f'Whether any of the images is in the {name} set is not known, because that '
+                    f'cannot be read: {e}'
+                )
+        return files
 
     def _record(self, run: RunContext, inputs: SelectionInputs) -> None:
         """Write the manifest, or check what it says of the images."""

@@ -23,6 +23,7 @@ from mmal.run.image_manifest import write_pool_images
 from mmal.run.layout import SelectionPaths
 from mmal.utils.image_files import FileIdentity
 from mmal.utils.image_loading import ImageLoader
+from mmal.utils.shown_names import shown_names
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,8 @@ class SelectionInputs:
     Attributes:
         root: Folder that the names of the images are below.
         classes: Class names.
-        counts: Numbers of images: found, unusable, copies, labeled_before (of those found),
+        counts: Numbers of images: found, unusable, copies, labeled_before and evaluated (of those
+            found, the latter in a reference or evaluation set),
             candidates, labeled (in all).
         sources: What was read from where, by what it is.
     """
@@ -134,19 +136,21 @@ def write_inputs(
     paths: SelectionPaths,
     images: ImageSource,
     labeled: LabeledSet,
+    evaluation: Mapping[str, Sequence[str]],
     listing: ImageListing,
     has_boxes: bool,
     budget: int | None,
     loaders: Sequence[ImageLoader],
     log: Logger,
 ) -> dict[str, int]:
-    """Open the images, leave out what is labeled already, and write the lists that data are read
-    from. Only rank 0 calls it.
+    """Open the images, leave out what is labeled already or models are measured on, and write the
+    lists that data are read from. Only rank 0 calls it.
 
     Args:
         paths: Files of the selection.
         images: The images.
         labeled: The labeled images.
+        evaluation: Image files of reference and evaluation sets, by what they are called.
         listing: Lists images for the config's datasets.
         has_boxes: Whether the task is detection.
         budget: Number of images to select; None if the budget is in another unit.
@@ -166,12 +170,24 @@ def write_inputs(
             f'None of {len(images.names)} images can be used, e.g. '
             f'{os.path.join(images.root, name)}: {reason}.'
         )
-    known = labeled_names(found.images, images.root, labeled.images)
-    candidates = [image for image in found.images if image.name not in known]
-    if not candidates:
+    known = known_names(found.images, images.root, [image.path for image in labeled.images])
+    others = [image for image in found.images if image.name not in known]
+    if not others:
         raise InputError(
             f'All {len(found.images)} images of {images.shown} are labeled already. Give images '
             'that are not.'
+        )
+    evaluated = set()
+    for set_name, files in evaluation.items():
+        shared = known_names(others, images.root, files)
+        evaluated |= shared
+        if shared:
+            log.warning(_evaluation_message(set_name, sorted(shared)))
+    candidates = [image for image in others if image.name not in evaluated]
+    if not candidates:
+        raise InputError(
+            f'All {len(others)} images of {images.shown} that are not labeled already are in the '
+            f'{" or the ".join(evaluation)}. Give other images.'
         )
     if budget is not None:
         require_budget(budget, len(candidates), 'images that are not labeled and can be read')
@@ -192,6 +208,7 @@ def write_inputs(
         unusable=len(found.unusable),
         copies=len(found.copies),
         labeled_before=len(known),
+        evaluated=len(evaluated),
         candidates=len(candidates),
         labeled=len(labeled.images),
     )
@@ -210,17 +227,22 @@ def write_lists(paths: SelectionPaths, contents: ListedContents) -> None:
     write_json(paths.run.pool, contents.pool, indent=None)
 
 
-def labeled_names(
-    images: Sequence[FoundImage], root: str, labeled: Sequence[LabeledImage]
-) -> set[str]:
-    """Names of the images that are labeled already: the same file, or one with the same content.
+def _evaluation_message(set_name: str, names: Sequence[str]) -> str:
+    return (
+        f'{len(names)} of the images are in the {set_name}, too, and are left out: '
+        f'{shown_names(names)}. A model that learned from them would be measured on what it knows.'
+    )
 
-    A labeled file is read only if one of the images has its size.
+
+def known_names(images: Sequence[FoundImage], root: str, paths: Sequence[str]) -> set[str]:
+    """Names of the images that are known: the same file, or one with the same content.
+
+    A known file is read only if one of the images has its size.
 
     Args:
         images: The images.
         root: Folder that their names are below.
-        labeled: The labeled images.
+        paths: Paths of the known files; one that is not there is passed over.
     """
     name_by_path = {}
     for image in images:
@@ -228,12 +250,12 @@ def labeled_names(
     sizes = {image.identity.size for image in images}
     known = set()
     digests = set()
-    for labeled_image in labeled:
-        name = name_by_path.get(os.path.realpath(labeled_image.path))
+    for path in paths:
+        name = name_by_path.get(os.path.realpath(path))
         if name is not None:
             known.add(name)
-        elif os.path.getsize(labeled_image.path) in sizes:
-            digests.add(digest_file(labeled_image.path))
+        elif os.path.exists(path) and os.path.getsize(path) in sizes:
+            digests.add(digest_file(path))
     for image in images:
         if image.identity.sha256 in digests:
             known.add(image.name)

@@ -14,6 +14,7 @@ from PIL import Image
 from mmal.utils.image_files import decode, file_identity
 from mmal.utils.image_loading import ImageLoader
 from mmal.utils.progress import track
+from mmal.utils.shown_names import shown_names
 
 from .image_source import Source
 from .near_duplicates import near_duplicate_groups
@@ -21,7 +22,6 @@ from .perceptual_hash import Fingerprint, fingerprint
 
 CHUNK_SIZE = 1024
 """Number of images handed to the threads together. Results that wait there cost memory."""
-_MAX_NAMES = 3
 MIN_SIDE = 2
 """Pixels. Resizing a line of pixels to a detector's input leaves nothing of it."""
 
@@ -78,9 +78,7 @@ class Scan:
                 names.setdefault(note, []).append(image.name)
         notes = []
         for note, images in names.items():
-            more = ', ...' if len(images) > _MAX_NAMES else ''
-            shown = ', '.join(images[:_MAX_NAMES])
-            notes.append(f'{len(images)} images {note}: {shown}{more}')
+            notes.append(f'{len(images)} images {note}: {shown_names(images)}')
         return notes
 
     def representative(self, name: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypedDict
 
+from mmal.utils.shown_names import shown_names
+
 EVALUATION = 'evaluation set'
 """What the images that models are measured on are called."""
 REFERENCE = 'reference set'
@@ -65,9 +67,7 @@ def pool_overlap_fact(overlap: PoolOverlap) -> str:
     Args:
         overlap: What pool and set have in common.
     """
-    names = ', '.join(overlap['shown'])
-    if overlap['images'] > len(overlap['shown']):
-        names += ', ...'
+    names = shown_names(overlap['shown'], overlap['images'])
     fact = f'in the {overlap["set"]}, too (compared by {overlap["by"]}): {names}.'
     if overlap['dropped']:
         return f'{overlap["images"]} images are left out of the pool, because they are {fact}'

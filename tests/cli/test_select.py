@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 
 import pytest
 import torch
@@ -39,7 +40,7 @@ def test_the_best_are_selected_and_nothing_that_is_labeled(world, out):
     assert [str(image_id) for image_id in selected] == [row['id'] for row in scores[:5]]
     assert [row['selected'] for row in scores] == ['1'] * 5 + ['0'] * 15
     counts = read_json(out / 'selection.json')['inputs']['counts']
-    assert counts == dict(found=22, unusable=0, copies=0, labeled_before=2, candidates=20, labeled=14)
+    assert counts == dict(found=22, unusable=0, copies=0, labeled_before=2, evaluated=0, candidates=20, labeled=14)
     assert read_json(out / 's_test.json')['n_reference'] == 4
     assert read_json(out / 's_test.json')['n_hessian'] == 14
 
@@ -241,3 +242,20 @@ def test_a_sampler_is_named_with_its_arguments(words, sampler):
     assert parse_sampler(words) == sampler
     with pytest.raises(InputError, match='expected a name'):
         parse_sampler(['score_thr=0.2'])
+
+
+def test_images_that_the_model_is_measured_on_are_left_out_and_said(world, capsys):
+    """By content in the val set, by path in the test set, and in a set that is named."""
+    shutil.copytree(world / 'photos', world / 'more')
+    shutil.copy(world / 'set' / 'set_102.png', world / 'more' / 'held_out.png')
+    (world / 'more' / 'measured.png').symlink_to(world / 'set' / 'set_203.png')
+    named = ('--sampler', 'EntropySampler', '--labeled', world / 'set' / 'train.json')
+    folder = call(world, *named, out='apart', images='more')
+    said = ''.join(capsys.readouterr())
+    counts = read_json(folder / 'selection.json')['inputs']['counts']
+    assert (counts['evaluated'], counts['candidates']) == (2, 20)
+    assert '1 of the images are in the val set, too, and are left out: held_out.png.' in said
+    assert '1 of the images are in the test set, too, and are left out: measured.png.' in said
+    pool = {image['file_name'] for image in read_json(folder / 'pool.json')['images']}
+    assert not pool & {'held_out.png', 'measured.png'}
+    assert '2 in a reference or evaluation set' in (folder / 'report.html').read_text()

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from mmal.adapters.listing import LabeledImage, LabeledSet
-from mmal.engine.selection_data import FoundImage, _new_ids, _with_unique_ids, labeled_names, require_budget
+from mmal.engine.selection_data import FoundImage, _new_ids, _with_unique_ids, known_names, require_budget
 from mmal.errors import InputError
 from mmal.utils.image_files import file_identity
 
@@ -21,10 +21,10 @@ def test_the_same_file_and_the_same_content_are_labeled_already(tmp_path):
     (tmp_path / 'copy').write_bytes(b'two')
     os.symlink(tmp_path / 'pool' / 'a', tmp_path / 'link')
     (tmp_path / 'of_another_size').write_bytes(b'seven')
-    labeled = [LabeledImage(n, str(tmp_path / name), []) for n, name in enumerate(('copy', 'link', 'of_another_size'))]
+    labeled = [str(tmp_path / name) for name in ('copy', 'link', 'of_another_size', 'gone')]
     images = found(tmp_path / 'pool', 'a', 'b', 'c', 'd')
-    assert labeled_names(images, str(tmp_path / 'pool'), labeled) == {'a', 'b'}
-    assert labeled_names(images, str(tmp_path / 'pool'), []) == set()
+    assert known_names(images, str(tmp_path / 'pool'), labeled) == {'a', 'b'}
+    assert known_names(images, str(tmp_path / 'pool'), []) == set()
 
 
 def test_ids_of_new_images_are_above_those_of_labeled_ones_or_as_they_were(tmp_path):

@@ -146,7 +146,12 @@ def counts_text(counts: Mapping[str, int]) -> str:
         counts: Counts of ``selection.json``.
     """
     left_out = []
-    reasons = dict(labeled_before='labeled already', copies='copies of others', unusable='unusable')
+    reasons = dict(
+        labeled_before='labeled already',
+        evaluated='in a reference or evaluation set',
+        copies='copies of others',
+        unusable='unusable',
+    )
     for key, reason in reasons.items():
         if counts[key]:
             left_out.append(f'{number(counts[key])} {reason}')
