@@ -456,8 +456,16 @@ def _min_side(leaf: dict[str, Any]) -> float:
 
 
 def _parts(dataset: Any) -> list[Any]:
-    """The datasets inside a ConcatDataset, or the dataset itself."""
-    parts: list[Any] = getattr(dataset, 'datasets', [dataset])
+    """The datasets inside a ConcatDataset, a RepeatDataset and the like, or the dataset itself."""
+    if hasattr(dataset, 'datasets'):
+        inner = dataset.datasets
+    elif hasattr(dataset, 'dataset'):
+        inner = [dataset.dataset]
+    else:
+        return [dataset]
+    parts = []
+    for part in inner:
+        parts += _parts(part)
     return parts
 
 

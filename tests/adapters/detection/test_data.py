@@ -42,6 +42,26 @@ def test_a_round_trains_on_the_labeled_file_alone(make_cfg, tmp_path):
     assert [built.get_data_info(i)['img_id'] for i in range(len(built))] == [3, 5, 3, 5]
 
 
+@pytest.mark.parametrize('wrap', [
+    lambda leaf: dict(type='RepeatDataset', times=2, dataset=leaf),
+    lambda leaf: dict(type='ConcatDataset', datasets=[leaf]),
+    lambda leaf: dict(type='RepeatDataset', times=2, dataset=dict(type='ConcatDataset', datasets=[leaf]))])
+def test_an_evaluation_set_inside_others_is_examined_as_by_itself(wrap, make_cfg, dataset):
+    from mmengine.registry import DATASETS
+    cfg = make_cfg()
+    leaf = cfg.test_dataloader.dataset.to_dict()
+    data = DetectionDataAdapter(cfg)
+    built = DATASETS.build(wrap(dict(leaf)))
+    assert data.check_dataset(built, 'evaluation set') == []
+    assert data.annotation_digest(built) == data.annotation_digest(DATASETS.build(dict(leaf)))
+    content = json.loads((dataset / 'test.json').read_text())
+    for annotation in content['annotations']:
+        annotation['bbox'][2] = -1
+    (dataset / 'test.json').write_text(json.dumps(content))
+    with pytest.raises(InputError, match='evaluation set'):
+        data.check_dataset(DATASETS.build(wrap(dict(leaf))), 'evaluation set')
+
+
 @pytest.mark.parametrize(('kept', 'lacking'), [(0, "'disc', 'square'"), (1, "'square'")])
 def test_a_class_without_a_category_is_refused(make_cfg, dataset, kept, lacking):
     content = json.loads((dataset / 'train.json').read_text())
