@@ -8,7 +8,7 @@ from typing import Any
 from .box_faults import BoxExamination, examine_boxes
 from .image_validation import bbox_fault, box_numbers
 from .parsed import ParsedBox, ParsedFile, ParsedImage, finite_float, short_repr
-from .records import CocoAnnotation, ImageLabel
+from .records import CocoAnnotation, ImageLabel, without_nonfinite
 
 
 def is_labeled(image: ParsedImage, has_boxes: bool) -> bool:
@@ -109,7 +109,7 @@ def examine_parsed(images: Sequence[tuple[Mapping[str, Any], ParsedImage]]) -> B
 
 
 def _coco_annotation(box: ParsedBox, image_id: Hashable, category_id: int) -> CocoAnnotation:
-    entry: Any = dict(box.entry or {})
+    entry: Any = without_nonfinite(box.entry or {})
     # Those of another file may be taken here.
     entry.pop('id', None)
     entry.update(image_id=image_id, category_id=category_id, bbox=list(box.bbox))

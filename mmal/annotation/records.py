@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, TypedDict
 
@@ -82,6 +83,25 @@ class LabelEntry(TypedDict, total=False):
     seconds: float
     boxes: list[BoxEntry]
     label: int | list[int]
+
+
+def without_nonfinite(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry of somebody else's file without what JSON cannot hold.
+
+    Tables that become JSON have NaN where a cell is empty, which Python reads and JSON forbids.
+
+    Args:
+        entry: The entry.
+
+    Returns:
+        Its values but for numbers that are not finite.
+    """
+    kept = {}
+    for key, value in entry.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            continue
+        kept[key] = value
+    return kept
 
 
 def is_box(annotation: Mapping[str, Any]) -> bool:

@@ -110,6 +110,19 @@ def test_a_box_that_is_none_ends_no_round_and_costs_nothing(make_cfg, dataset, b
         assert point['images'] == len(ids)
 
 
+def test_empty_cells_of_a_table_that_became_a_file_end_no_round(make_cfg, dataset):
+    """pandas writes NaN for them, which Python reads and JSON forbids."""
+    path = dataset / 'train.json'
+    content = json.loads(path.read_text())
+    for entry in [*content['images'], *content['annotations']]:
+        entry.update(score=math.nan, reviewed=math.inf, source='x')
+    path.write_text(json.dumps(content))
+    work_dir = go(make_cfg(sampler=dict(type='mmal.RandomSampler')))
+    labeled = read_json(work_dir / 'round_00' / 'labeled.json')
+    assert {'score', 'reviewed'}.isdisjoint(labeled['annotations'][0])
+    assert labeled['annotations'][0]['source'] == labeled['images'][0]['source'] == 'x'
+
+
 def test_the_pool_names_what_it_leaves_out(make_cfg, dataset):
     content = change_boxes(dataset, 'train', to(1, 1, 0, 5), every=5)
     data = DetectionDataAdapter(make_cfg())

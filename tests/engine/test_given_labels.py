@@ -157,6 +157,12 @@ def test_a_box_that_training_drops_is_left_out_and_said(data, dataset, bbox, kin
     assert len(given.annotations) == len(read_given_labels(data, part(dataset)).annotations) - 1
 
 
+def test_numbers_that_json_cannot_hold_are_left_out_beside_a_box(data, dataset):
+    given = read_given_labels(data, part(dataset, change=lambda c: c['annotations'][0].update(score=float('nan'))))
+    assert 'score' not in given.annotations[0]
+    assert given.digest == read_given_labels(data, part(dataset)).digest
+
+
 @pytest.mark.parametrize('area', [0, None, float('nan'), -3])
 def test_an_area_that_is_none_is_that_of_the_box(data, dataset, area):
     given = read_given_labels(data, part(dataset, change=lambda c: c['annotations'][0].update(area=area)))

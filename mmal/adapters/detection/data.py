@@ -26,7 +26,7 @@ from mmal.adapters.dataset_config import (
 from mmal.annotation.box_faults import BoxExamination, examine_boxes
 from mmal.annotation.formats import coco
 from mmal.annotation.parsed import ParsedSet
-from mmal.annotation.records import CocoAnnotation
+from mmal.annotation.records import CocoAnnotation, without_nonfinite
 from mmal.errors import InputError
 from mmal.fileio.checksummed import digest_files
 from mmal.fileio.text import read_json
@@ -79,7 +79,8 @@ class DetectionDataAdapter:
             self.prefix = self._pool.data_root or ''
             content = convert_to_coco(self._pool, self.classes, _min_side(self.leaf))
         check_fits_classes(content, self._pool)
-        self.images: list[PoolImage] = content['images']
+        images = [without_nonfinite(image) for image in content['images']]
+        self.images: list[PoolImage] = cast(list[PoolImage], images)
         self.categories: list[dict[str, Any]] = content['categories']
         self._by_id = {image['id']: image for image in self.images}
         self._examination = examine_boxes(self.images, content['annotations'])
@@ -88,7 +89,7 @@ class DetectionDataAdapter:
             if annotation['id'] in self._examination.unusable:
                 continue
             boxes = self._truth.setdefault(annotation['image_id'], [])
-            boxes.append(annotation)
+            boxes.append(cast(CocoAnnotation, without_nonfinite(annotation)))
 
     @property
     def has_truth(self) -> bool:
