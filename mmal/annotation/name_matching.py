@@ -304,7 +304,7 @@ def _notes(found: dict[str, tuple[str, RuleSet]]) -> list[str]:
 def _cause(name: str, image: str, rules: RuleSet) -> str | None:
     """By what a name was taken; None if it is the same but for "./"."""
     if rules:
-        return f'by --match {rules_text(rules)}'
+        return f'by the rule {rules_text(rules)}'
     if name_parts(name) != name_parts(image):
         return 'although folders are left out'
     if '\\' in name or '\\' in image:

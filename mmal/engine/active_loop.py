@@ -6,6 +6,7 @@ The last round trains and evaluates.
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
 from mmal.adapters import build_data_adapter
+from mmal.annotation.match_rules import parse_rules
 from mmal.errors import InputError
 from mmal.fileio.tensors import forbid_unpickling
 from mmal.fileio.text import read_json
@@ -36,7 +38,7 @@ from mmal.run.round_state import RoundState
 from mmal.run.unreadable import UnreadableList
 
 from .context import Round, RunContext
-from .given_labels import GivenLabels, GivenSource, read_given_labels
+from .given_labels import ANNOTATED, GivenLabels, GivenSource, read_given_labels
 from .holdout import holdout_share
 from .hooks.stest_hook import StestHook
 from .phase_runner import PhaseRunner
@@ -82,6 +84,9 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             a lower one, rounds that are there stay.
         sampler: Config of a sampler.
         oracle: Config of an oracle. Defaults to ``dict(type='mmal.SimulatedOracle')``.
+        match: Rules by which names in those labels may differ from the pool's:
+            :class:`~mmal.annotation.match_rules.MatchRule`, for instance 'basename' or
+            'suffix,case'. Defaults to None: names that can mean one image alone.
         cold_start: Config of a sampler that chooses the initial set by what the config's pretrained
             model sees, for instance ``dict(type='mmal.CoresetSampler', layers=['backbone'])``.
             Defaults to None: at random.
@@ -154,6 +159,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         allow_config_change: bool = False,
         pool_grew: bool = False,
         drop_evaluation_images: bool | None = None,
+        match: str | Sequence[str] | None = None,
         **inner: Any,
     ) -> None:
         # Rounds build their own dataloaders; the Runner only asks this one for a length.
@@ -166,6 +172,12 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         else:
             numbers['initial'] = initial
         check_arguments(numbers, unit, on_corruption, holdout)
+        self._match = parse_rules(match, 'train_cfg.match')
+        if self._match and self._given_source in (None, ANNOTATED):
+            raise InputError(
+                'train_cfg.match is for the names in a file of labels, and train_cfg.initial names '
+                'none. Remove it.'
+            )
         self.inner = train_loop_cfg(inner)
         self.sampler = _build(SAMPLERS, sampler, 'sampler')
         self._cold_start = None
@@ -241,7 +253,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         return run
 
     def _with_given_labels(self, run: RunContext, source: GivenSource) -> RunContext:
-        return self._begun_with(run, read_given_labels(run.data, source))
+        return self._begun_with(run, read_given_labels(run.data, source, self._match))
 
     def _without_evaluation_images(self, run: RunContext) -> RunContext:
         dropped = drop_evaluation_images(run)

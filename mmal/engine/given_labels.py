@@ -19,6 +19,7 @@ from mmal.annotation.conversion import (
     labeled_images,
     without_unusable,
 )
+from mmal.annotation.match_rules import MatchRule
 from mmal.annotation.parsed import ParsedImage, ParsedSet, finite_float
 from mmal.annotation.reader import parse_labels, unpack
 from mmal.annotation.records import CocoAnnotation
@@ -116,12 +117,16 @@ def _image_id(annotation: Mapping[str, Any]) -> Hashable:
     return image_id
 
 
-def read_given_labels(data: DataAdapter, source: GivenSource) -> GivenLabels:
+def read_given_labels(
+    data: DataAdapter, source: GivenSource, rules: Sequence[MatchRule] = ()
+) -> GivenLabels:
     """Read the labels that exist, and match them to the pool.
 
     Args:
         data: Data side of the task.
         source: Where they come from.
+        rules: Rules by which a name may differ from that of an image of the pool. Defaults to none
+            but what is always taken.
 
     Returns:
         The labels.
@@ -134,7 +139,7 @@ def read_given_labels(data: DataAdapter, source: GivenSource) -> GivenLabels:
         return _annotated_part(data)
     name = _source_name(source)
     try:
-        return _match(data, name, _parse(data, source))
+        return _match(data, name, _parse(data, source), rules)
     except InputError as e:
         raise InputError(f'train_cfg.initial, {name}: {e}') from None
 
@@ -179,19 +184,21 @@ def _read_file(data: DataAdapter, path: str) -> ParsedSet:
     return ParsedSet(parsed, list(dict.fromkeys(folders)))
 
 
-def _match(data: DataAdapter, name: str, parsed: ParsedSet) -> GivenLabels:
+def _match(
+    data: DataAdapter, name: str, parsed: ParsedSet, rules: Sequence[MatchRule]
+) -> GivenLabels:
     """Labels of a file in the pool's terms."""
     images = labeled_images(parsed.file, data.has_boxes)
     _refuse(parsed.file.problems)
     _require_labels(images, data.has_boxes)
     _require_classes(images, data.classes)
     pool = PoolImages(data)
-    matches = pool.match(images, parsed.folders)
+    matches = pool.match(images, parsed.folders, rules)
     sizes = _size_faults(data, matches)
-    _refuse(matches.problems + sizes)
+    _refuse(matches.problems + sizes, matches.advice)
     ids = [image['id'] for image in data.images if image['id'] in matches.images]
     annotations, notes = _convert(data, matches, ids)
-    notes = _notes(parsed, data, matches, pool.copies_of(ids)) + notes
+    notes = matches.notes + _notes(parsed, data, matches, pool.copies_of(ids)) + notes
     seconds = {}
     for image_id, image in matches.images.items():
         value = finite_float(image.seconds)
@@ -200,17 +207,19 @@ def _match(data: DataAdapter, name: str, parsed: ParsedSet) -> GivenLabels:
     return GivenLabels(name, ids, annotations, seconds, notes)
 
 
-def _refuse(problems: Sequence[str]) -> None:
+def _refuse(problems: Sequence[str], advice: str = '') -> None:
     if not problems:
         return
     plural = 's' if len(problems) > 1 else ''
     lines = [f'{len(problems)} problem{plural}:', *problems[:MAX_PROBLEMS]]
     if len(problems) > MAX_PROBLEMS:
         lines.append(f'... and {len(problems) - MAX_PROBLEMS} more')
-    raise InputError(
-        '\n  '.join(lines) + '\nMend the file. `mmal init IMAGES --labeled FILE` makes a project '
-        'whose pool has the labeled images.'
-    )
+    sentences = [
+        advice,
+        'Mend the file.',
+        '`mmal init IMAGES --labeled FILE` makes a project whose pool has the labeled images.',
+    ]
+    raise InputError('\n  '.join(lines) + '\n' + ' '.join(filter(None, sentences)))
 
 
 def _require_labels(images: Sequence[ParsedImage], has_boxes: bool) -> None:

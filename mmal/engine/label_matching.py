@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from mmal.annotation.match_rules import MatchRule
+from mmal.annotation.name_keys import last_part
+from mmal.annotation.name_matching import NameIndex
 from mmal.annotation.parsed import ParsedImage, short_repr
 from mmal.utils.same_content import find_copies
 
@@ -23,11 +26,16 @@ class Matches:
         images: What the file says about an image, by its id in the pool.
         problems: Images that are not in the pool or stand twice, one line each.
         renamed: The pool's name of images that it has under another name, by the file's name.
+        notes: What names were taken although they are not the pool's, one sentence without a full
+            stop each.
+        advice: What to write so that more of the names are taken; '' if there is nothing.
     """
 
     images: dict[Hashable, ParsedImage] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     renamed: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    advice: str = ''
 
 
 class PoolImages:
@@ -69,16 +77,22 @@ class PoolImages:
         """
         return str(self._data.file_info(image_id)['file_name'])
 
-    def match(self, images: Iterable[ParsedImage], folders: Sequence[str]) -> Matches:
+    def match(
+        self,
+        images: Iterable[ParsedImage],
+        folders: Sequence[str],
+        rules: Sequence[MatchRule] = (),
+    ) -> Matches:
         """Find the images of a file of labels.
 
         A name counts before an id, because tools renumber ids. Where one of the folders has another
         file of that name than the pool, and where an image has neither name nor id of the pool, it
-        is looked for by the content of its file.
+        is looked for by the content of its file. Then its name may be one that nearly fits.
 
         Args:
             images: What the file says about each.
             folders: Folders that its file names may be relative to.
+            rules: Rules by which a name may differ. Defaults to none but what is always taken.
         """
         matches = Matches()
         strangers = []
@@ -88,7 +102,9 @@ class PoolImages:
                 strangers.append(image)
             else:
                 self._add(matches, image_id, image)
-        self._match_contents(strangers, folders, matches)
+        path_of = {image.where: _existing(image, folders) for image in strangers}
+        strangers = self._match_contents(strangers, path_of, matches)
+        self._match_names(strangers, path_of, folders, rules, matches)
         return matches
 
     def _find(self, image: ParsedImage, folders: Sequence[str]) -> Hashable | None:
@@ -123,41 +139,68 @@ class PoolImages:
         )
 
     def _match_contents(
-        self, strangers: Sequence[ParsedImage], folders: Sequence[str], matches: Matches
-    ) -> None:
-        """Find images that the pool has under another name."""
-        path_of = {}
-        for image in strangers:
-            path_of[image.where] = _existing(image, folders)
+        self, strangers: Sequence[ParsedImage], path_of: Mapping[str, str], matches: Matches
+    ) -> list[ParsedImage]:
+        """Find images that the pool has under another name, by the content of their files.
+
+        Args:
+            strangers: Images whose name and id are not in the pool.
+            path_of: Path of their files, or '', by their place.
+            matches: Receives those that are found.
+
+        Returns:
+            The others.
+        """
         existing = [path for path in path_of.values() if path]
         copies = {}
         if existing and self._data.is_local:
             copies = find_copies(existing, self._id_of_path)
+        others = []
         for image in strangers:
             path = path_of[image.where]
-            if path in copies:
-                image_id = self._id_of_path[copies[path]]
-                name = self.name(image_id)
-                if image.file_name != name:
-                    matches.renamed[_called(image)] = name
-                self._add(matches, image_id, image)
-            else:
-                matches.problems.append(self._stranger(image, path, folders))
+            if path not in copies:
+                others.append(image)
+                continue
+            image_id = self._id_of_path[copies[path]]
+            name = self.name(image_id)
+            if image.file_name != name:
+                matches.renamed[_called(image)] = name
+            self._add(matches, image_id, image)
+        return others
 
-    def _stranger(self, image: ParsedImage, path: str, folders: Sequence[str]) -> str:
-        """Why an image of the file is none of the pool, with what comes near it."""
-        text = f'{image.where}: {_called(image)} is not in the pool'
-        if image.file_name is None:
-            return f'{text}.'
-        base = os.path.basename(str(image.file_name))
-        namesakes = [name for name in self._id_of_name if os.path.basename(name) == base]
-        if namesakes and path:
-            text += f': {path} is another picture than its {namesakes[0]!r}'
-        elif namesakes:
-            text += f', which has {namesakes[0]!r}'
-        if not path and folders:
-            text += f'; nor is there such a file in {" or ".join(folders)}'
-        return f'{text}.'
+    def _match_names(
+        self,
+        strangers: Sequence[ParsedImage],
+        path_of: Mapping[str, str],
+        folders: Sequence[str],
+        rules: Sequence[MatchRule],
+        matches: Matches,
+    ) -> None:
+        """Find images whose name nearly fits; the others are problems."""
+        if not strangers:
+            return
+        taken = [os.path.normpath(self.name(image_id)) for image_id in matches.images]
+        wanted = [name for name in map(_name, strangers) if name is not None]
+        found = NameIndex(self._id_of_name).match([*taken, *wanted], rules)
+        matches.notes += found.notes
+        matches.advice = found.advice('train_cfg.match=')
+        for image in strangers:
+            name = _name(image)
+            path = path_of[image.where]
+            text = f'{image.where}: {_called(image)} is not in the pool'
+            if name is None:
+                matches.problems.append(f'{text}.')
+            elif name not in found.names:
+                text += found.near.get(name, '')
+                if not path and folders:
+                    text += f'; nor is there such a file in {" or ".join(folders)}'
+                matches.problems.append(f'{text}.')
+            elif path and last_part(name) == last_part(found.names[name]):
+                # Nobody renamed it, and its content is not that of the pool's.
+                namesake = found.names[name]
+                matches.problems.append(f'{text}: {path} is another picture than its {namesake!r}.')
+            else:
+                self._add(matches, self._id_of_name[found.names[name]], image)
 
     def copies_of(self, ids: Iterable[Hashable]) -> dict[str, str]:
         """Other images of the pool whose file is the same as that of a labeled one.
@@ -185,6 +228,13 @@ class PoolImages:
 def _called(image: ParsedImage) -> str:
     called: Any = image.image_id if image.file_name is None else image.file_name
     return short_repr(called)
+
+
+def _name(image: ParsedImage) -> str | None:
+    """What names the image's file: its name, or an id that is text; None if there is neither."""
+    if image.file_name is not None:
+        return str(image.file_name)
+    return image.image_id if isinstance(image.image_id, str) else None
 
 
 def _existing(image: ParsedImage, folders: Sequence[str]) -> str:

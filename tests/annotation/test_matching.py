@@ -45,7 +45,7 @@ def test_a_renamed_export_is_refused_with_the_line_that_takes_it_and_taken_by_it
     assert "; the nearest is 'sub/b c.jpg': " in str(e.value)
     assert not LabelStore.read(folder).entries
     said = bring(folder, names, rule)
-    assert f"3 names taken by --match {rule} ({names[0]!r} is 'a.jpg', " in said
+    assert f"3 names taken by the rule {rule} ({names[0]!r} is 'a.jpg', " in said
     entries = LabelStore.read(folder).entries
     assert {k: e['boxes'][0]['bbox'][2] for k, e in entries.items()} == {'3': 100, '9': 200, '11': 300}
 

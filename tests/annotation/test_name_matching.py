@@ -87,7 +87,7 @@ def test_a_rule_takes_what_is_advised_and_nothing_is_taken_without_it(case):
     matches = index.match([name], parse_rules(rules, '--match'))
     assert matches.names == {name: image}
     assert not matches.unmatched
-    assert matches.notes == [f'1 name taken by --match {rules} ({name!r} is {image!r})']
+    assert matches.notes == [f'1 name taken by the rule {rules} ({name!r} is {image!r})']
 
 
 AMBIGUOUS = {

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from mmal.adapters import build_data_adapter
+from mmal.annotation.match_rules import parse_rules
 from mmal.engine.given_labels import ANNOTATED, read_given_labels
 from mmal.engine.initial_set import draw_initial_set, label_initial_set
 from mmal.errors import InputError
@@ -103,6 +104,62 @@ def test_another_picture_of_the_same_name_is_not_the_pools(data, dataset, tmp_pa
         read_given_labels(data, leaf)
 
 
+RENAMED = {
+    'Roboflow': ('roboflow', 'set_{n:03d}_png.rf.{n:032x}.jpg'),
+    'Label Studio': ('label-studio', 'images/{n:08x}-set_{n:03d}.png'),
+    'another machine': ('suffix', '/home/ann/data/set_{n:03d}.png'),
+    'another extension in capitals': ('case,stem', 'SET_{n:03d}.JPG'),
+}
+
+
+@pytest.mark.parametrize('case', RENAMED)
+def test_a_renamed_export_is_refused_with_the_line_that_takes_it_and_taken_by_it(data, dataset, case):
+    def rename(content):
+        for image in content['images']:
+            image['file_name'] = name.format(n=image['id'] - 100)
+
+    rule, name = RENAMED[case]
+    path = part(dataset, change=rename)
+    with pytest.raises(InputError, match=f"\\n`train_cfg.match='{rule}'` takes 8 of the 8."):
+        read_given_labels(data, path)
+    given = read_given_labels(data, path, parse_rules(rule, 'train_cfg.match'))
+    assert (given.ids, given.annotations) == (list(range(1, 9)), read_given_labels(data, part(dataset)).annotations)
+    assert given.notes[0].startswith(f"8 names taken by the rule {rule} ({name.format(n=1)!r} is 'set_001.png', ")
+
+
+def test_a_rule_takes_no_other_picture_of_the_same_name(data, dataset):
+    (dataset / 'sub').mkdir()
+    Image.new('RGB', (64, 48)).save(dataset / 'sub' / 'set_001.png')
+    path = part(dataset, change=lambda c: c['images'][0].update(file_name='sub/set_001.png'))
+    with pytest.raises(InputError, match="sub/set_001.png is another picture than its 'set_001.png'"):
+        read_given_labels(data, path, parse_rules('suffix', 'train_cfg.match'))
+
+
+def test_two_names_of_one_image_are_refused(data, dataset):
+    path = part(dataset, change=lambda c: c['images'][0].update(file_name='sub/set_002.png'))
+    with pytest.raises(InputError, match="it comes near to 'set_002.png', and so does 'set_002.png'"):
+        read_given_labels(data, path, parse_rules('suffix', 'train_cfg.match'))
+
+
+def test_a_run_records_the_rule_and_notices_another(make_cfg, run, dataset, tmp_path):
+    def cfg(**changes):
+        made = make_cfg(tmp_path / 'run', max_epochs=1, rounds=1, initial=str(dataset / 'mine.json'), **changes)
+        made.resume = True
+        return made
+
+    part(dataset, change=lambda c: [image.update(file_name='x/' + image['file_name']) for image in c['images']])
+    work_dir = run(cfg(match='suffix'))
+    assert len(read_json(work_dir / 'initial.json')['images']) == 8
+    with pytest.raises(InputError, match='train_cfg.match'):
+        run(cfg(match='suffix,basename'))
+
+
+@pytest.mark.parametrize('initial', [8, ANNOTATED])
+def test_a_rule_without_a_file_of_labels_is_refused(make_cfg, run, dataset, tmp_path, initial):
+    with pytest.raises(InputError, match='train_cfg.match is for the names in a file of labels'):
+        run(make_cfg(tmp_path / 'run', initial=initial, match='stem'))
+
+
 def test_a_copy_of_a_labeled_image_is_said(data, dataset):
     shutil.copy(dataset / 'set_002.png', dataset / 'set_013.png')
     notes = read_given_labels(data, part(dataset)).notes
@@ -112,7 +169,9 @@ def test_a_copy_of_a_labeled_image_is_said(data, dataset):
 BAD = {
     'no image of the pool': (lambda c: c['images'][0].update(file_name='other.png'),
                              r"images\[0\]: 'other.png' is not in the pool; nor is there such a file"),
-    'another folder': (lambda c: c['images'][0].update(file_name='sub/set_001.png'), "which has 'set_001.png'"),
+    'another folder': (lambda c: c['images'][0].update(file_name='sub/set_001.png'),
+                       r"'sub/set_001.png' is not in the pool; the nearest is 'set_001.png': folder sub stands before "
+                       r"it; nor.*\n`train_cfg.match='suffix'` takes it. Mend the file"),
     'id twice': (lambda c: c['images'][1].update(id=101), r'id 101 stands 2 times'),
     'image twice': (lambda c: c['images'][1].update(file_name='set_001.png'), 'are both image 1 of the pool'),
     'class': (lambda c: c['categories'][0].update(name='cube'), "labels of 'cube', expected only .*disc, square"),

@@ -139,7 +139,7 @@ def test_labels_of_a_renamed_export_are_refused_with_the_line_that_takes_them_an
     content = read_json(folder / 'labeled.json')
     assert [image['file_name'] for image in content['images']] == ['00.png', '01.png', 'more/15.png']
     assert [box['category_id'] for box in content['annotations']] == [1, 2, 1]
-    assert f"3 names taken by --match {rule} ({names[0]!r} is '00.png', " in said
+    assert f"3 names taken by the rule {rule} ({names[0]!r} is '00.png', " in said
 
 
 def test_folders_that_a_file_of_labels_leaves_out_are_said(made, pictures):

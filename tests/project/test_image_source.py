@@ -91,9 +91,9 @@ NEARLY = {
     'Windows': ('sub\\a 1.png', None, 'taken with slashes for backslashes'),
     'another Unicode form': ('sub/u\u0308.png', None, 'taken in another Unicode form'),
     'a folder left out': ('a 1.png', None, 'taken although folders are left out'),
-    'another machine': ('/home/ann/pics/sub/a 1.png', 'suffix', 'taken by --match suffix'),
-    'another extension': ('sub/a 1.jpg', 'stem', 'taken by --match stem'),
-    'another case': ('SUB/A 1.PNG', 'case', 'taken by --match case'),
+    'another machine': ('/home/ann/pics/sub/a 1.png', 'suffix', 'taken by the rule suffix'),
+    'another extension': ('sub/a 1.jpg', 'stem', 'taken by the rule stem'),
+    'another case': ('SUB/A 1.PNG', 'case', 'taken by the rule case'),
 }
 
 
