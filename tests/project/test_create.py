@@ -17,6 +17,7 @@ from mmal.project.create import create
 from mmal.project.image_source import find_images
 from mmal.project.settings import Settings
 from tests.project.conftest import picture
+from tests.utils import odd_files
 from tests.zoo_configs import ROOT
 
 DETECTOR, CLASSIFIER = (str(ROOT / 'configs' / n) for n in ('fcos_digits_isal.py', 'resnet_digits_isal.py'))
@@ -156,3 +157,16 @@ def test_ids_of_a_coco_file_are_kept(made, pictures):
     create(source, BaseConfig(DETECTOR), settings, logging.getLogger('t'))
     pool = read_json(pictures.parent / 'other' / 'pool.json')
     assert all(i['id'] == f'id-{i["file_name"]}' for i in pool['images'])
+
+
+def test_an_image_that_the_loader_of_the_config_does_not_read_is_unusable_and_depth_is_said(made, pictures):
+    """Pillow reads the first one, and not the last."""
+    odd_files.FLOATS['float.tif'](pictures / 'float.tif')
+    odd_files.DEEP['deep.png'](pictures / 'deep.png')
+    odd_files.DEEP['deep_rgb.tif'](pictures / 'deep_rgb.tif')
+    folder, said = made(evaluation=1, seed=3)
+    (row,) = read_csv(folder / 'unusable.csv')
+    assert row['file_name'] == 'float.tif'
+    assert row['reason'].startswith('LoadImageFromFile(')
+    assert 'NOTE: 2 images have more than 8 bits a channel, and are loaded with 8: deep.png, deep_rgb.tif.' in said
+    assert {'deep.png', 'deep_rgb.tif'} <= {i['file_name'] for i in read_json(folder / 'pool.json')['images']}
