@@ -12,6 +12,7 @@ from mmal.fileio.text import read_json
 from mmal.pool.budget import BudgetUnit
 from mmal.run.layout import RunPaths
 
+from .empty_evaluations import count_empty_as_zero
 from .stats.budget_curve import is_number
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class RunResult:
         error: Why the run is not done, if known.
         curve: Contents of its ``curve.json``; may be a part, or empty, if the run is not done.
         overlap: What its reference set and evaluation set have in common; None if not known.
+        without_detection: Rounds whose detector found nothing and that therefore had no metric in
+            the file. They have 0 in ``curve``.
     """
 
     method: str
@@ -45,6 +48,7 @@ class RunResult:
     error: str | None = None
     curve: list[CurvePoint] = field(default_factory=list)
     overlap: SetOverlap | None = None
+    without_detection: tuple[int, ...] = ()
 
     @property
     def done(self) -> bool:
@@ -175,6 +179,7 @@ def read_comparison(work_dir: str | Path) -> Comparison:
     for entry in content['runs']:
         run = _read_run(entry, content['metric'], work_dir)
         runs_listed[run.method, run.seed] = run
+    _check_that_any_has_metric(runs_listed, content['metric'])
     runs = []
     for method in content['methods']:
         for seed in content['seeds']:
@@ -194,6 +199,15 @@ def read_comparison(work_dir: str | Path) -> Comparison:
         config=content.get('config'),
         holdout=_shared_holdout(content),
     )
+
+
+def _check_that_any_has_metric(runs: dict[tuple[str, int], RunResult], metric: str) -> None:
+    """Take no round for one without detection if no run has the metric: its name may be wrong."""
+    for run in runs.values():
+        if len(run.values(metric)) > len(run.without_detection):
+            return
+    for key, run in runs.items():
+        runs[key] = _failed_if_done(run, f'done, but no round has {metric}')
 
 
 def _read_comparison_file(path: Path) -> dict[str, Any]:
@@ -225,7 +239,8 @@ def _read_run(entry: dict[str, Any], metric: str, work_dir: Path) -> RunResult:
     run = RunResult(entry['method'], entry['seed'], folder, entry['state'], entry.get('error'))
     if run.state == 'missing':
         return run
-    run = replace(run, overlap=_read_overlap(folder))
+    manifest = _read_manifest(folder)
+    run = replace(run, overlap=manifest.get('overlap'))
     try:
         curve = read_json(RunPaths(folder).curve)
     except FileNotFoundError:
@@ -234,19 +249,21 @@ def _read_run(entry: dict[str, Any], metric: str, work_dir: Path) -> RunResult:
         return _failed_if_done(run, f'curve.json is not valid JSON: {e}')
     if not _is_curve(curve):
         return _failed_if_done(run, 'curve.json is not a list of rounds')
-    run = replace(run, curve=sorted(curve, key=lambda point: point['round']))
+    in_order = sorted(curve, key=lambda point: point['round'])
+    evaluate_checkpoint = manifest.get('config', {}).get('train_cfg.evaluate_checkpoint')
+    complete, empty = count_empty_as_zero(in_order, metric, evaluate_checkpoint != 'False')
+    run = replace(run, curve=complete, without_detection=tuple(empty))
     if not run.values(metric):
         return _failed_if_done(run, f'done, but no round has {metric}')
     return run
 
 
-def _read_overlap(folder: Path) -> SetOverlap | None:
-    """What ``run.json`` says of the run's sets. A run without one is told of elsewhere."""
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    """Content of ``run.json``, or nothing. A run without one is told of elsewhere."""
     try:
-        overlap: SetOverlap | None = read_checksummed(RunPaths(folder).manifest).get('overlap')
+        return read_checksummed(RunPaths(folder).manifest)
     except CorruptStateError:
-        return None
-    return overlap
+        return {}
 
 
 def _failed_if_done(run: RunResult, error: str) -> RunResult:

@@ -79,3 +79,20 @@ def test_a_failed_run_may_have_nothing(folder):
     made.fail('ISAL', 0)
     (made.path('ISAL', 0) / 'curve.json').unlink()
     assert read_comparison(made.root).not_done()[0].error.startswith('CUDA')
+
+
+def test_a_run_that_never_found_anything_counts_with_zeros(folder):
+    made = folder()
+    made.curve('ISAL', 1, [None, None])
+    run = read_comparison(made.root).done('ISAL')[1]
+    assert run.values(made.metric) == {0: 0, 1: 0}
+    assert run.without_detection == (0, 1)
+
+
+def test_a_metric_that_no_run_has_is_not_taken_for_zeros(folder):
+    made = folder()
+    for run in made.record['runs']:
+        made.curve(run['method'], run['seed'], [None, None])
+    found = read_comparison(made.root)
+    assert found.done() == []
+    assert str(found.runs[0]) == 'random, seed 0: failed (done, but no round has coco/bbox_mAP)'

@@ -15,7 +15,7 @@ def cautions(comparison: Comparison) -> list[str]:
     sentences = []
     if comparison.holdout is not None:
         sentences.append(_holdout_caution(comparison.holdout))
-    return sentences + _overlap_cautions(comparison)
+    return sentences + _missing_metric_cautions(comparison) + _overlap_cautions(comparison)
 
 
 def _holdout_caution(holdout: SharedHoldout) -> str:
@@ -27,6 +27,37 @@ def _holdout_caution(holdout: SharedHoldout) -> str:
         'images, and may be better than shown here. Set train_cfg.holdout=0 in the options of '
         'these methods to compare them so; their first model is then their own.'
     )
+
+
+def _missing_metric_cautions(comparison: Comparison) -> list[str]:
+    """What was made of rounds that have no metric in their files."""
+    as_zero = []
+    left_out = []
+    for run in comparison.done():
+        if run.without_detection:
+            rounds = ', '.join(str(number) for number in run.without_detection)
+            as_zero.append(f'{run.method}, seed {run.seed}, round {rounds}')
+        measured = run.values(comparison.metric)
+        absent = [str(point['round']) for point in run.curve if point['round'] not in measured]
+        if absent:
+            left_out.append(f'{run.method}, seed {run.seed}, round {", ".join(absent)}')
+    sentences = []
+    if as_zero:
+        sentences.append(
+            f'{comparison.metric} counts as 0 where the detector found nothing and its file has no '
+            f'metric: {_first_three(as_zero)}.'
+        )
+    if left_out:
+        sentences.append(
+            f'{comparison.metric} was not measured, and no value is assumed: '
+            f'{_first_three(left_out)}.'
+        )
+    return sentences
+
+
+def _first_three(names: list[str]) -> str:
+    more = f'; and {len(names) - 3} more runs' if len(names) > 3 else ''
+    return '; '.join(names[:3]) + more
 
 
 def _overlap_cautions(comparison: Comparison) -> list[str]:

@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
-from scipy.stats import t
 
 from mmal.benchmark.isal_paper.published import PublishedPoint
+from mmal.benchmark.stats.student import half_width
 from mmal.pool.budget import BudgetUnit
 from mmal.reporting.style import (
     INK,
@@ -85,19 +85,6 @@ def draw_curves(
         axis.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
         add_legend(figure, handles)
         return render(figure)
-
-
-def half_width(sd: float, n: int) -> float:
-    """Half of the 95 % t-interval of a mean: t(0.975, n - 1) * sd / sqrt(n).
-
-    Args:
-        sd: Sample standard deviation.
-        n: Number of values, at least 2.
-
-    Returns:
-        Half of the interval's width, in units of ``sd``.
-    """
-    return float(t.ppf(0.975, n - 1) * sd / n**0.5)
 
 
 def _draw_runs(axis: Axes, points: pd.DataFrame, unit: BudgetUnit, colour: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pandas as pd
@@ -12,6 +12,7 @@ from mmal.benchmark.stats.against_baseline import Areas, AtTarget, areas, at_tar
 from mmal.benchmark.stats.budget_curve import is_number
 from mmal.benchmark.stats.pairwise import MIN_SEEDS, penalty_matrix
 from mmal.benchmark.stats.savings import PairedEffect
+from mmal.benchmark.stats.student import holm
 from mmal.benchmark.stats.tables import paper_form
 from mmal.pool.budget import BudgetUnit
 from mmal.reporting.components import ReportTable, number, signed
@@ -30,12 +31,15 @@ SAVED = (
     'both reach the target; a mean over the pairs flatters whoever failed at the others.'
 )
 INTERVAL = (
-    'Intervals are 95 % paired bootstrap intervals over seeds. With fewer than five seeds they are '
-    'too narrow: '
-    'two seeds only span their own two values.'
+    "Intervals are 95 % t-intervals (Student's) of the mean of the paired differences, and p is of "
+    'the paired two-sided t-test, over seeds. "p, Holm" is corrected for the number of methods '
+    'compared with the baseline. Where a seed never reaches the target, there is neither: the '
+    'other seeds are no fair sample.'
 )
 DASH = '–'
 """What a cell without a value holds."""
+EFFECT_COLUMNS = ('95 % interval', 'p', 'p, Holm', 'pairs')
+"""Heads of the columns that follow the mean of an effect."""
 
 
 def digits(means: pd.DataFrame) -> int:
@@ -148,10 +152,11 @@ def area_table(comparison: Comparison, unit: BudgetUnit, decimals: int) -> Repor
     if result.low is None:
         note = f'The done runs share no range of {unit.plural}, so no areas can be compared.'
         return ReportTable(caption, ['method'], [], missing(comparison), [note])
-    columns = ['method', 'seeds', 'area', 'sd', 'difference', '95 % interval', 'pairs']
+    columns = ['method', 'seeds', 'area', 'sd', 'difference', *EFFECT_COLUMNS]
+    corrected = holm_of(result.differences)
     rows = []
     for method in comparison.methods:
-        rows.append(_area_row(comparison, result, method, decimals))
+        rows.append(_area_row(comparison, result, method, decimals, corrected.get(method)))
     against = 'there is no baseline that is done to compare with'
     if result.differences:
         against = f'the difference is from {comparison.baseline} at the same seed'
@@ -163,7 +168,9 @@ def area_table(comparison: Comparison, unit: BudgetUnit, decimals: int) -> Repor
     return ReportTable(caption, columns, rows, missing(comparison), [note])
 
 
-def _area_row(comparison: Comparison, result: Areas, method: str, decimals: int) -> list[str]:
+def _area_row(
+    comparison: Comparison, result: Areas, method: str, decimals: int, corrected: float | None
+) -> list[str]:
     values = pd.Series(result.by_method[method], dtype=float)
     difference = result.differences.get(method)
     return [
@@ -171,18 +178,59 @@ def _area_row(comparison: Comparison, result: Areas, method: str, decimals: int)
         seeds_of(comparison, method),
         number(values.mean(), decimals),
         number(values.std(ddof=1), decimals),
-        *_effect_cells(difference, decimals, is_baseline=method == comparison.baseline),
+        *_effect_cells(difference, corrected, decimals, is_baseline=method == comparison.baseline),
     ]
 
 
-def _effect_cells(effect: PairedEffect | None, decimals: int, is_baseline: bool) -> list[str]:
-    """Cells with mean, interval and number of pairs."""
-    if effect is None:
-        return ['baseline' if is_baseline else DASH, DASH, DASH]
-    interval = 'none below 2 pairs'
+def holm_of(effects: Mapping[str, PairedEffect]) -> dict[str, float]:
+    """Holm's p-value by method, of the methods whose effect has a p-value.
+
+    Args:
+        effects: Effect against the baseline by method.
+    """
+    p_values = {}
+    for method, effect in effects.items():
+        if effect.p is not None:
+            p_values[method] = effect.p
+    return holm(p_values)
+
+
+def p_text(p: float | None) -> str:
+    """A p-value as text, with three decimals.
+
+    Args:
+        p: The p-value, or None if there is none.
+    """
+    if p is None:
+        return DASH
+    return '< 0.001' if p < 0.001 else f'{p:.3f}'
+
+
+def interval_text(effect: PairedEffect, decimals: int) -> str:
+    """The interval of an effect as text, or why there is none.
+
+    Args:
+        effect: Effect against the baseline.
+        decimals: Number of decimals.
+    """
     if effect.low is not None:
-        interval = f'{signed(effect.low, decimals)} to {signed(effect.high, decimals)}'
-    return [signed(effect.mean, decimals), interval, str(len(effect.values))]
+        return f'{signed(effect.low, decimals)} to {signed(effect.high, decimals)}'
+    return 'none: target not reached' if effect.censored else 'none below 2 pairs'
+
+
+def _effect_cells(
+    effect: PairedEffect | None, corrected: float | None, decimals: int, is_baseline: bool
+) -> list[str]:
+    """Cells with mean, interval, p-values and number of pairs."""
+    if effect is None:
+        return ['baseline' if is_baseline else DASH, DASH, DASH, DASH, DASH]
+    return [
+        signed(effect.mean, decimals),
+        interval_text(effect, decimals),
+        p_text(effect.p),
+        p_text(corrected),
+        str(len(effect.values)),
+    ]
 
 
 def target_text(comparison: Comparison, means: pd.DataFrame, decimals: int) -> str:
@@ -224,14 +272,16 @@ def saving_table(comparison: Comparison, means: pd.DataFrame, unit: BudgetUnit) 
         'saved',
         'seeds that reach it',
         'saved seed by seed, mean %',
-        '95 % interval',
-        'pairs',
+        *EFFECT_COLUMNS,
         'not reached by',
     ]
     rows = []
     notes = []
-    for method, result in at_target(comparison, means, unit).items():
-        rows.append(_saving_row(comparison, method, result))
+    results = at_target(comparison, means, unit)
+    effects = {m: result.paired for m, result in results.items() if result.paired is not None}
+    corrected = holm_of(effects)
+    for method, result in results.items():
+        rows.append(_saving_row(comparison, method, result, corrected.get(method)))
         note = _seeds_note(comparison, method, result.seeds)
         if note is not None:
             notes.append(note)
@@ -239,7 +289,9 @@ def saving_table(comparison: Comparison, means: pd.DataFrame, unit: BudgetUnit) 
     return ReportTable(caption, columns, rows, missing(comparison), notes)
 
 
-def _saving_row(comparison: Comparison, method: str, result: AtTarget) -> list[str]:
+def _saving_row(
+    comparison: Comparison, method: str, result: AtTarget, corrected: float | None
+) -> list[str]:
     is_baseline = method == comparison.baseline
     if is_baseline:
         saved = 'baseline'
@@ -252,7 +304,7 @@ def _saving_row(comparison: Comparison, method: str, result: AtTarget) -> list[s
         'not reached' if result.cost is None else number(result.cost, 1),
         saved,
         f'{result.reached} of {result.runs}',
-        *_effect_cells(result.paired, 1, is_baseline),
+        *_effect_cells(result.paired, corrected, 1, is_baseline),
         _not_reached_by(result.paired, method, comparison.baseline),
     ]
 
@@ -312,7 +364,7 @@ def pairwise_table(comparison: Comparison) -> ReportTable:
         'In a round one method beats another if a paired two-sided t-test over their common seeds '
         'gives p < 0.05; no '
         f'correction for the number of tests. "insufficient": fewer than {MIN_SEEDS} common seeds '
-        'in every round. '
+        'in every round. Round 0 counts only where its models differ. '
         'Rounds are compared, so equal images, not equal boxes.'
     )
     columns = ['beats', *comparison.methods]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.stats import ttest_rel
+
+from .student import p_value
 
 MIN_SEEDS = 5
 """Number of common seeds below which a t-test has too little power to be counted."""
@@ -19,8 +19,9 @@ def wins(first: ValuesBySeed, second: ValuesBySeed, alpha: float = 0.05) -> tupl
     """Share of the rounds in which the first method is significantly better than the second.
 
     Each round gets a paired two-sided t-test over the seeds that both methods have. A round counts
-    if they share :data:`MIN_SEEDS` of them. Rounds are compared, so equal numbers of images, not of
-    boxes.
+    if they share :data:`MIN_SEEDS` of them. Round 0 does not count where its model is shared, that
+    is, where all differences are 0: no method could win it. Rounds are compared, so equal numbers
+    of images, not of boxes.
 
     Args:
         first: {seed: {round: metric}} of the first method, higher is better.
@@ -39,9 +40,11 @@ def wins(first: ValuesBySeed, second: ValuesBySeed, alpha: float = 0.05) -> tupl
         seeds = _common_seeds(first, second, number)
         if len(seeds) < MIN_SEEDS:
             continue
-        counted += 1
         first_values = [first[seed][number] for seed in seeds]
         second_values = [second[seed][number] for seed in seeds]
+        if number == 0 and first_values == second_values:
+            continue
+        counted += 1
         won += _significantly_better(first_values, second_values, alpha)
     if not counted:
         return float('nan'), 0
@@ -58,13 +61,9 @@ def _common_seeds(first: ValuesBySeed, second: ValuesBySeed, number: int) -> lis
 
 
 def _significantly_better(first: list[float], second: list[float], alpha: float) -> bool:
-    first_values = np.array(first)
-    second_values = np.array(second)
-    with warnings.catch_warnings(), np.errstate(all='ignore'):
-        # of equal differences p is 0, or nan if all are 0 as in a shared first round
-        warnings.simplefilter('ignore')
-        p_value = ttest_rel(first_values, second_values).pvalue
-    return bool(p_value < alpha and first_values.mean() > second_values.mean())
+    differences = np.subtract(first, second).tolist()
+    p = p_value(differences)
+    return p is not None and p < alpha and sum(differences) > 0
 
 
 def penalty_matrix(
@@ -81,7 +80,7 @@ def penalty_matrix(
 
     Returns:
         {row: {column: share}}; None where there are fewer than :data:`MIN_SEEDS` common seeds in
-        every round. A method has no entry against itself.
+        every round that counts. A method has no entry against itself.
     """
     matrix: dict[str, dict[str, float | None]] = {}
     for row in values:

@@ -1,18 +1,13 @@
-"""Annotation saved at a target against a baseline, by seed, with a paired bootstrap interval."""
+"""Annotation saved at a target against a baseline, by seed, with a paired t-interval."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import bootstrap
 
-CONFIDENCE = 0.95
-"""Confidence level of the intervals."""
-
-N_RESAMPLES = 9999
-"""Bootstrap samples that an interval is made from."""
+from .student import p_value, t_interval
 
 
 @dataclass(frozen=True)
@@ -22,8 +17,10 @@ class PairedEffect:
     Attributes:
         values: Effect by seed, for each seed that has one.
         mean: Mean of the values; None if there are none.
-        low: Lower end of the 95 % interval of the mean; None with fewer than two values.
-        high: Upper end of the interval; None with fewer than two values.
+        low: Lower end of the 95 % t-interval of the mean; None with fewer than two values, or
+            where a seed is censored, because the mean is then of chosen seeds.
+        high: Upper end of the interval; None as ``low``.
+        p: Two-sided p-value of the paired t-test against no effect; None as ``low``.
         not_reached: Seeds where the method never reached the target.
         baseline_not_reached: Seeds where the baseline never reached it.
     """
@@ -32,34 +29,14 @@ class PairedEffect:
     mean: float | None
     low: float | None
     high: float | None
+    p: float | None
     not_reached: tuple[int, ...] = ()
     baseline_not_reached: tuple[int, ...] = ()
 
-
-def bootstrap_interval(effects: Sequence[float]) -> tuple[float, float] | None:
-    """95 % percentile bootstrap interval of the mean of paired effects, resampling seeds.
-
-    The interval is the same at every call. With few seeds it is too narrow: two seeds can only give
-    a range within their own two values.
-
-    Args:
-        effects: One effect per seed, method against baseline of the same seed, shape (seeds,).
-
-    Returns:
-        Lower and upper end, or None with fewer than two seeds.
-    """
-    if len(effects) < 2:
-        return None
-    result = bootstrap(
-        (np.asarray(effects, float),),
-        np.mean,
-        confidence_level=CONFIDENCE,
-        method='percentile',
-        n_resamples=N_RESAMPLES,
-        random_state=np.random.default_rng(0),
-    )
-    interval = result.confidence_interval
-    return float(interval.low), float(interval.high)
+    @property
+    def censored(self) -> bool:
+        """Whether a seed has no effect because one of the two never reached the target."""
+        return bool(self.not_reached or self.baseline_not_reached)
 
 
 def paired_effect(
@@ -67,7 +44,10 @@ def paired_effect(
     not_reached: tuple[int, ...] = (),
     baseline_not_reached: tuple[int, ...] = (),
 ) -> PairedEffect:
-    """Mean and interval of effects by seed.
+    """Mean, interval and p-value of effects by seed.
+
+    Where a seed never reached the target, the other seeds are no sample of all: they were chosen by
+    their outcome. Their mean is given, an interval and a p-value are not.
 
     Args:
         values: Effect by seed.
@@ -79,8 +59,10 @@ def paired_effect(
     """
     effects = list(values.values())
     mean = float(np.mean(effects)) if effects else None
-    low, high = bootstrap_interval(effects) or (None, None)
-    return PairedEffect(dict(values), mean, low, high, not_reached, baseline_not_reached)
+    if not_reached or baseline_not_reached:
+        return PairedEffect(dict(values), mean, None, None, None, not_reached, baseline_not_reached)
+    low, high = t_interval(effects) or (None, None)
+    return PairedEffect(dict(values), mean, low, high, p_value(effects))
 
 
 def percent_saved(cost: float | None, baseline: float | None) -> float | None:

@@ -10,7 +10,7 @@ from PIL import Image
 from mmal.benchmark.isal_paper.published import published_curve
 from mmal.benchmark.report import build
 from mmal.benchmark.report import curves as curves_module
-from mmal.benchmark.report.curves import draw_curves, half_width
+from mmal.benchmark.report.curves import draw_curves
 from mmal.benchmark.results import read_comparison
 from mmal.benchmark.stats.tables import points_table, round_means
 from mmal.pool.budget import BudgetUnit
@@ -99,11 +99,6 @@ def test_odd_names_are_plain_text(folder):
     made = folder(methods=('_a $x$', '<script>&'), baseline=None, seeds=[0], rounds=2)
     found = texts(curves(made).svg)
     assert {' _a $x$ (n = 1)', '<script>& (n = 1)'} <= set(found)
-
-
-@pytest.mark.parametrize(('n', 't'), [(2, 12.706), (3, 4.303), (5, 2.776)])
-def test_half_width_by_the_table_of_t(n, t):
-    assert half_width(0.5, n) == pytest.approx(t * 0.5 / n**0.5, rel=2e-4)
 
 
 def test_bars_and_histograms_draw():

@@ -104,3 +104,13 @@ def test_failed_runs_come_first_with_their_whole_error(html, folder):
     assert 'CUDA out of memory\nlong trace' in text
     tables = re.findall(r'<table>.*?</table>', text, re.DOTALL)
     assert all('Missing: ISAL, seed 1' in t for t in tables if '<caption>random:' not in t)
+
+
+def test_rounds_that_lack_the_metric_are_named(html, folder):
+    made = folder()
+    made.curve('ISAL', 1, [None, 0.2, 0.3])
+    as_zero = 'counts as 0 where the detector found nothing and its file has no metric: ISAL, seed 1, round 0.'
+    assert as_zero in html(made)
+    made = folder(metric='accuracy/top1')
+    made.curve('ISAL', 2, [0.1, None, None])
+    assert 'was not measured, and no value is assumed: ISAL, seed 2, round 1, 2.' in html(made)

@@ -54,8 +54,9 @@ def test_classification_has_no_columns_of_boxes(folder):
 
 def test_areas(folder):
     table = s.area_table(read(folder())[0], BudgetUnit.IMAGE, 4)
-    assert table.rows == [['random', '3 of 3', '0.2600', '0.0100', 'baseline', '–', '–'],
-                          ['ISAL', '3 of 3', '0.2900', '0.0100', '+0.0300', '+0.0300 to +0.0300', '3']]
+    assert table.rows == [['random', '3 of 3', '0.2600', '0.0100', 'baseline', '–', '–', '–', '–'],
+                          ['ISAL', '3 of 3', '0.2900', '0.0100', '+0.0300', '+0.0300 to +0.0300', '< 0.001', '< 0.001',
+                           '3']]
     assert table.notes == ['Mean coco/bbox_mAP from 5 to 20 images, which all done runs span; the difference is from '
                            'random at the same seed.']
 
@@ -87,23 +88,25 @@ def test_areas_without_a_common_range(folder):
 
 def test_one_seed_has_no_interval(folder):
     made = folder(seeds=[0])
-    assert s.area_table(read(made)[0], BudgetUnit.IMAGE, 4).rows[1][4:] == ['+0.0300', 'none below 2 pairs', '1']
-    assert s.saving_table(*read(made), BudgetUnit.IMAGE).rows[1][4:7] == ['+12.5', 'none below 2 pairs', '1']
+    rest = ['none below 2 pairs', '–', '–', '1']
+    assert s.area_table(read(made)[0], BudgetUnit.IMAGE, 4).rows[1][4:] == ['+0.0300', *rest]
+    assert s.saving_table(*read(made), BudgetUnit.IMAGE).rows[1][4:9] == ['+12.5', *rest]
 
 
 def test_saving(folder):
     made = folder(target=0.4)
     made.curve('ISAL', 1, [0.1, 0.2, 0.3, 0.39])
     random, isal = s.saving_table(*read(made), BudgetUnit.IMAGE).rows
-    assert random == ['random', '19.5', 'baseline', '3 of 3', 'baseline', '–', '–', '–']
+    assert random == ['random', '19.5', 'baseline', '3 of 3', 'baseline', '–', '–', '–', '–', '–']
     assert isal[3] == '2 of 3'
-    assert isal[6:] == ['2', 'ISAL: seed 1']
+    assert isal[5:] == ['none: target not reached', '–', '–', '2', 'ISAL: seed 1']
 
 
 def test_a_target_nobody_reaches(folder):
     random, isal = s.saving_table(*read(folder(target=0.99)), BudgetUnit.IMAGE).rows
     assert random[1] == isal[1] == 'not reached'
-    assert isal[2:] == ['–', '0 of 3', '–', 'none below 2 pairs', '0', 'ISAL: seed 0, 1, 2; random: seed 0, 1, 2']
+    assert isal[2:] == ['–', '0 of 3', '–', 'none: target not reached', '–', '–', '0',
+                        'ISAL: seed 0, 1, 2; random: seed 0, 1, 2']
 
 
 def test_where_the_target_comes_from(folder):
@@ -118,7 +121,7 @@ def test_few_seeds_are_insufficient_for_pairs(folder):
 
 def test_pairs_of_five_seeds(folder):
     rows = s.pairwise_table(read(folder(seeds=range(5)))[0]).rows
-    assert rows == [['random', '–', '0.00'], ['ISAL', '0.75', '–']]  # the first round is the same model
+    assert rows == [['random', '–', '0.00'], ['ISAL', '1.00', '–']]  # the first round is the same model
 
 
 def test_choice_of_detection(folder):

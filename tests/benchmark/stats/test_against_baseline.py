@@ -22,6 +22,16 @@ def test_areas_over_the_range_of_all(folder):
     assert 'random' not in found.differences
 
 
+def test_a_seed_that_found_nothing_at_first_takes_no_area_away(folder):
+    made = folder(seeds=[0, 1])
+    made.curve('ISAL', 0, [None, None, 0.4])  # 5, 10, 15 images
+    comparison, means = read(made)
+    found = areas(comparison, BudgetUnit.IMAGE)
+    assert (found.low, found.high) == (5, 15)
+    assert found.by_method['ISAL'][0] == pytest.approx(0.1)
+    assert means.set_index(['method', 'round']).loc[('ISAL', 0), 'metric'] == pytest.approx((0 + 0.11) / 2)
+
+
 def test_areas_pair_only_seeds_that_both_finished(folder):
     made = folder()
     made.fail('random', 0)
@@ -42,7 +52,7 @@ def test_without_a_baseline_there_is_no_difference(folder):
 
 
 def test_the_mean_curve_has_no_round_that_some_seeds_lack(folder):
-    made = folder()
+    made = folder(metric='accuracy/top1')
     made.curve('ISAL', 0, [0.5, None, 0.6])
     comparison, means = read(made)
     assert mean_curve(means, 'ISAL', BudgetUnit.IMAGE)[0] == [5, 15]

@@ -9,7 +9,9 @@ def runs(offset, seeds=range(5), rounds=range(4)):
 
 def test_the_winner_of_a_round_gets_one_over_the_rounds():
     # better in two of four rounds by about 0.1, worse in none; the differences vary a little between seeds
-    first, second = runs(lambda s, r: (r >= 2) * (0.1 + 0.001 * s)), runs(lambda s, r: 0)
+    later = range(1, 5)
+    first = runs(lambda s, r: (r >= 3) * (0.1 + 0.001 * s), rounds=later)
+    second = runs(lambda s, r: 0, rounds=later)
     assert wins(first, second) == (0.5, 4)
     assert wins(second, first) == (0, 4)
 
@@ -27,7 +29,13 @@ def test_the_pairs_matter():
 
 
 def test_equal_methods_tie():
-    assert wins(runs(lambda s, r: 0), runs(lambda s, r: 0)) == (0, 4)
+    assert wins(runs(lambda s, r: 0), runs(lambda s, r: 0)) == (0, 3)
+
+
+def test_a_shared_first_model_counts_in_no_denominator():
+    first, second = runs(lambda s, r: (r > 0) * (0.1 + 0.001 * s)), runs(lambda s, r: 0)
+    assert wins(first, second) == (1, 3)
+    assert wins(second, first) == (0, 3)
 
 
 def test_below_five_common_seeds_it_is_insufficient():

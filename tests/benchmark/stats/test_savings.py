@@ -1,6 +1,6 @@
 import pytest
 
-from mmal.benchmark.stats.savings import bootstrap_interval, paired_effect, paired_savings, percent_saved
+from mmal.benchmark.stats.savings import paired_effect, paired_savings, percent_saved
 
 
 def test_saved_in_per_cent_of_the_baseline():
@@ -31,20 +31,17 @@ def test_nobody_reaches():
     assert (found.not_reached, found.baseline_not_reached) == ((0, ), (0, ))
 
 
-def test_interval_needs_two_seeds():
-    assert bootstrap_interval([]) is None
-    assert bootstrap_interval([3.0]) is None
-    assert bootstrap_interval([3.0, 5.0]) == (3, 5)
-
-
-def test_interval_holds_the_mean_and_repeats():
-    values = [1.01, 2.33, 3.7, 4.19, 9.97, 5.501, 4.05, 0.123]
-    low, high = bootstrap_interval(values)
-    assert 1 < low < sum(values) / 8 < high < 9
-    assert bootstrap_interval(values) == (low, high)
-    assert bootstrap_interval([2.0] * 4) == (2, 2)
-
-
-def test_effect_has_mean_and_ends():
+def test_effect_has_mean_interval_and_p():
     found = paired_effect({0: 1.0, 1: 3.0})
-    assert (found.mean, found.low, found.high) == (2, 1, 3)
+    assert found.mean == 2
+    assert (found.low, found.high) == pytest.approx((2 - 12.706, 2 + 12.706), rel=1e-4)
+    assert found.p == pytest.approx(0.2952, abs=1e-4)
+
+
+@pytest.mark.parametrize('censored', ['not_reached', 'baseline_not_reached'])
+def test_seeds_chosen_by_their_outcome_have_a_mean_but_neither_interval_nor_p(censored):
+    found = paired_effect({0: 1.0, 1: 3.0, 2: 2.5}, **{censored: (3, )})
+    assert found.censored
+    assert found.mean == pytest.approx(6.5 / 3)
+    assert (found.low, found.high, found.p) == (None, None, None)
+    assert not paired_effect({0: 1.0, 1: 3.0}).censored

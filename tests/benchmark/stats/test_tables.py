@@ -43,7 +43,7 @@ def test_a_failed_run_is_in_no_mean(folder):
 
 
 def test_a_round_without_the_metric(folder):
-    made = folder(seeds=[0, 1])
+    made = folder(seeds=[0, 1], metric='accuracy/top1')
     made.curve('ISAL', 0, [0.1, None, 0.3])
     made.curve('ISAL', 1, [0.2, 0.4, None], images=[5, 11, 15])
     made.curve('random', 0, [None, 0.4])
