@@ -43,7 +43,8 @@ def coco_standin(tmp_path):
     (root / 'annotations').mkdir(parents=True)
     for part, n, start in (('train2017', 7, 1), ('val2017', 2, 50)):
         (root / part).mkdir()
-        content = coco(n, root / part, classes=CocoDataset.METAINFO['classes'][:3], start=start, size=(64, 48))
+        content = coco(n, root / part, seed=n, classes=CocoDataset.METAINFO['classes'][:3], start=start,
+                       size=(64, 48))
         content['categories'] = [dict(id=i + 1, name=c) for i, c in enumerate(CocoDataset.METAINFO['classes'])]
         (root / 'annotations' / f'instances_{part}.json').write_text(json.dumps(content))
     return tmp_path
