@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import os.path as osp
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from mmengine.config import Config
 
+from mmal.annotation.match_rules import MatchRule
+from mmal.annotation.named_files import find_named_files
 from mmal.errors import InputError
 
 from .base import ImageId
@@ -106,12 +108,14 @@ class ImageListing(Protocol):
             InputError: If a file is missing, or labels do not fit the classes.
         """
 
-    def labeled_file(self, file: Path, folder: Path) -> LabeledSet:
+    def labeled_file(self, file: Path, folder: Path, rules: Sequence[MatchRule] = ()) -> LabeledSet:
         """Read a file of labels.
 
         Args:
             file: Path of the file.
             folder: Folder that the names in it are relative to.
+            rules: Rules by which a name may differ from that of its image. Defaults to none but
+                what is always taken.
 
         Raises:
             InputError: If a file is missing, or labels do not fit the classes.
@@ -230,19 +234,40 @@ def image_files(cfg: Config, dataset: dict[str, Any]) -> list[str]:
     return paths
 
 
-def require_labeled_files(labeled: LabeledSet) -> None:
-    """Refuse a labeled set of which image files are missing.
+def with_found_files(
+    labeled: LabeledSet,
+    file_names: Sequence[str],
+    folder: str,
+    rules: Sequence[MatchRule] = (),
+) -> LabeledSet:
+    """Find the files of a labeled set of which some are not where their names say.
 
     Args:
         labeled: The labeled images.
+        file_names: Their names, as the file of labels has them.
+        folder: Folder that the names are relative to.
+        rules: Rules by which a name may differ from that of its image. Defaults to none but what is
+            always taken.
+
+    Returns:
+        The set with the paths of the files that were found.
 
     Raises:
         InputError: If a file does not exist.
     """
-    missing = missing_files(image.path for image in labeled.images)
-    if missing:
-        raise InputError(
-            f'{len(missing)} of {len(labeled.images)} labeled images of the {labeled.name} do not '
-            f'exist, e.g. {missing[0]}. --labeled-images (for a reference set: --reference-images) '
-            'names the folder that names in a file of labels are relative to.'
-        )
+    if not missing_files(image.path for image in labeled.images):
+        return labeled
+    matches = find_named_files(file_names, folder, rules)
+    if matches.unmatched:
+        sentences = [
+            f'{len(matches.unmatched)} of {len(labeled.images)} labeled images of the '
+            f'{labeled.name} do not exist in {folder}: {matches.first_near()}.',
+            matches.advice(),
+            '--labeled-images (for a reference set: --reference-images) names the folder that '
+            'names in a file of labels are relative to.',
+        ]
+        raise InputError(' '.join(filter(None, sentences)))
+    images = []
+    for image, name in zip(labeled.images, file_names, strict=True):
+        images.append(replace(image, path=osp.abspath(osp.join(folder, matches.names[name]))))
+    return replace(labeled, images=images, notes=[*labeled.notes, *matches.notes])

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from mmal.errors import InputError, explained
 
-from .arguments import add_cfg_options, add_launcher
+from .arguments import add_cfg_options, add_launcher, add_match
 from .check_env import exit_unless_usable
 from .init import count
 from .unknown_options import parse
 
 if TYPE_CHECKING:
+    from mmal.annotation.match_rules import MatchRule
     from mmal.engine.selection import SelectionSettings
     from mmal.engine.selection_data import LabelSource, SelectionInputs
 
@@ -53,6 +54,7 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     )
     parser.add_argument('--out', type=Path, required=True, help='folder to be made')
     _add_label_options(parser)
+    add_match(parser)
     _add_method_options(parser)
     parser.add_argument('--seed', type=int, default=0, help='of what is drawn (0)')
     parser.add_argument(
@@ -152,7 +154,9 @@ def _nested(values: dict[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def _label_source(file: Path, folder: Path | None, option: str) -> LabelSource:
+def _label_source(
+    file: Path, folder: Path | None, option: str, rules: tuple[MatchRule, ...]
+) -> LabelSource:
     from mmal.engine.selection_data import LabelSource
 
     if not file.is_file():
@@ -160,7 +164,7 @@ def _label_source(file: Path, folder: Path | None, option: str) -> LabelSource:
     folder = folder or file.parent
     if not folder.is_dir():
         raise InputError(f'{option}-images {folder}: there is no such folder.')
-    return LabelSource(file.absolute(), folder.absolute())
+    return LabelSource(file.absolute(), folder.absolute(), rules)
 
 
 def read_settings(args: argparse.Namespace) -> SelectionSettings:
@@ -172,22 +176,24 @@ def read_settings(args: argparse.Namespace) -> SelectionSettings:
     Raises:
         InputError: If a file or folder is missing.
     """
+    from mmal.annotation.match_rules import parse_rules
     from mmal.engine.selection import NAMED_REFERENCES, SelectionSettings
     from mmal.pool.budget import BudgetUnit
     from mmal.project.selection_pool import SelectionPool
 
+    rules = parse_rules(args.match, '--match')
     labeled = None
     if args.labeled is not None:
-        labeled = _label_source(args.labeled, args.labeled_images, '--labeled')
+        labeled = _label_source(args.labeled, args.labeled_images, '--labeled', rules)
     elif args.labeled_images is not None:
         raise InputError('--labeled-images is the folder of --labeled, which is not given.')
     reference: str | LabelSource = args.reference
     if args.reference not in NAMED_REFERENCES:
-        reference = _label_source(Path(args.reference), args.reference_images, '--reference')
+        reference = _label_source(Path(args.reference), args.reference_images, '--reference', rules)
     return SelectionSettings(
         config=args.config,
         checkpoint=args.checkpoint,
-        images=SelectionPool(args.images),
+        images=SelectionPool(args.images, rules),
         budget=args.budget,
         unit=BudgetUnit(args.unit),
         sampler=parse_sampler(args.sampler),

@@ -22,6 +22,7 @@ from mmal.adapters.listing import (
 )
 from mmal.adapters.loading import first_item
 from mmal.annotation.export import write_batch
+from mmal.annotation.match_rules import rules_text
 from mmal.distributed.rank_zero import run_on_rank_zero
 from mmal.errors import InputError
 from mmal.fileio.checksummed import digest_bytes, digest_file, read_checksummed, write_checksummed
@@ -275,7 +276,7 @@ class Selection:
         named = self._settings.labeled
         if named is not None:
             name = str(named.file)
-            labeled = self._listing.labeled_file(named.file, named.folder)
+            labeled = self._listing.labeled_file(named.file, named.folder, named.match)
         elif self._stest is None or self._stest.solver.samples_needed == 0:
             self._log.warning(
                 'Without --labeled it is not known which images are labeled already: they, and '
@@ -307,7 +308,7 @@ class Selection:
         """Check the reference set before images are opened, and write it if it came as a file."""
         named = self._settings.reference
         if isinstance(named, LabelSource):
-            reference = self._listing.labeled_file(named.file, named.folder)
+            reference = self._listing.labeled_file(named.file, named.folder, named.match)
             if not any(image.labels for image in reference.images):
                 raise InputError(
                     f'--reference {named.file} has no annotation at all. Give a file with labels.'
@@ -332,7 +333,7 @@ class Selection:
         files = {}
         named = self._settings.reference
         if self._stest is not None and isinstance(named, LabelSource):
-            reference = self._listing.labeled_file(named.file, named.folder)
+            reference = self._listing.labeled_file(named.file, named.folder, named.match)
             files['reference set'] = [image.path for image in reference.images]
         for name in NAMED_REFERENCES:
             loader = self._cfg.get(f'{name}_dataloader')
@@ -479,9 +480,12 @@ def _require_reference(cfg: Config, settings: SelectionSettings) -> None:
 
 
 def _shown(source: str | LabelSource) -> str:
-    """What identifies a set of labels: its name, or the checksum of its file."""
+    """What identifies a set of labels: its name, or the checksum of its file with the
+    rules for its names.
+    """
     if isinstance(source, LabelSource):
-        return digest_file(source.file)
+        rules = rules_text(source.match)
+        return f'{digest_file(source.file)}, {rules}' if rules else digest_file(source.file)
     return source
 
 

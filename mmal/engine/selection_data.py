@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from mmal.adapters.base import ImageId
 from mmal.adapters.listing import ImageListing, LabeledImage, LabeledSet, ListedContents, NewImage
+from mmal.annotation.match_rules import MatchRule
 from mmal.errors import InputError
 from mmal.fileio.checksummed import digest_file
 from mmal.fileio.text import write_csv, write_json
@@ -89,10 +90,13 @@ class LabelSource:
     Attributes:
         file: Path of a file of labels.
         folder: Folder that the names in it are relative to.
+        match: Rules by which a name may differ from that of its image. Defaults to none but what is
+            always taken.
     """
 
     file: Path
     folder: Path
+    match: tuple[MatchRule, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,8 @@ class Source:
             numbered.
         classes: Class names that a COCO file has. Defaults to none.
         notes: What the user should know, one sentence without a full stop each. Defaults to none.
+        name_notes: Those of the notes that are about names in a file which are not quite those of
+            the images. Defaults to none.
     """
 
     root: str
@@ -46,6 +48,7 @@ class Source:
     ids: dict[str, int | str] = field(default_factory=dict)
     classes: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    name_notes: list[str] = field(default_factory=list)
 
 
 def find_images(
@@ -125,14 +128,15 @@ def _read_list(path: Path, base_dir: Path, rules: Sequence[MatchRule]) -> Source
     lines = [line.rstrip('\r') for line in text.split('\n') if line.strip()]
     if not lines:
         raise InputError(f'{path} is empty. Expected a path a line.')
-    paths, notes = _paths_of(lines, path, base_dir, rules)
+    paths, name_notes = _paths_of(lines, path, base_dir, rules)
     unique_paths = set(paths)
     root = os.path.commonpath([os.path.dirname(image) for image in unique_paths])
     names = sorted(os.path.relpath(image, root) for image in unique_paths)
     n_repeated = len(paths) - len(unique_paths)
+    notes = list(name_notes)
     if n_repeated:
         notes.append(f'{n_repeated} lines of {path.name} name an image a second time')
-    return Source(root, names, notes=notes)
+    return Source(root, names, notes=notes, name_notes=name_notes)
 
 
 def _normalize(base_dir: Path, name: str) -> str:
@@ -204,7 +208,7 @@ def _read_coco(path: Path, base_dir: Path, rules: Sequence[MatchRule]) -> Source
     if not images:
         raise InputError(f'{path} has no image in its "images".')
     file_names = [image['file_name'] for image in images]
-    paths, notes = _paths_of(file_names, path, base_dir, rules)
+    paths, name_notes = _paths_of(file_names, path, base_dir, rules)
     folders = [os.path.dirname(image) for image in paths]
     root = os.path.commonpath([str(base_dir), *folders])
     names = [os.path.relpath(image, root) for image in paths]
@@ -214,7 +218,8 @@ def _read_coco(path: Path, base_dir: Path, rules: Sequence[MatchRule]) -> Source
         names=sorted(names),
         ids=_read_ids(path, images, names),
         classes=_category_names(content),
-        notes=notes + _notes_on_annotations(path, content),
+        notes=name_notes + _notes_on_annotations(path, content),
+        name_notes=name_notes,
     )
 
 

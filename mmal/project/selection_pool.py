@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from logging import Logger
 from pathlib import Path
 
+from mmal.annotation.match_rules import MatchRule
 from mmal.engine.selection_data import FoundImage, FoundImages
 from mmal.utils.image_files import FileIdentity
 from mmal.utils.image_loading import ImageLoader
@@ -20,6 +21,8 @@ class SelectionPool:
 
     Args:
         images: Path of a folder, of a text file with a path a line, or of a COCO file.
+        rules: Rules by which a name in a file may differ from that of its image. Defaults to none
+            but what is always taken.
 
     Attributes:
         shown: That path.
@@ -31,8 +34,8 @@ class SelectionPool:
         InputError: If there is no such folder or file, or it has no image.
     """
 
-    def __init__(self, images: str | Path) -> None:
-        source = find_images(images)
+    def __init__(self, images: str | Path, rules: Sequence[MatchRule] = ()) -> None:
+        source = find_images(images, rules=rules)
         self._source = source
         self.shown = str(images)
         self.root = source.root
@@ -47,7 +50,7 @@ class SelectionPool:
             loaders: Loading steps of the pipelines, which decide of unusual files.
         """
         scanned = scan(self._source, require_utf8=True, logger=log, loaders=loaders)
-        for note in scanned.notes:
+        for note in [*self._source.name_notes, *scanned.notes]:
             log.warning(f'{note}.')
         images = []
         for image in scanned.images:

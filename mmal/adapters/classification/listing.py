@@ -17,10 +17,11 @@ from mmal.adapters.listing import (
     ListedContents,
     NewImage,
     any_leaf,
-    require_labeled_files,
     training_leaves,
+    with_found_files,
     with_training_set,
 )
+from mmal.annotation.match_rules import MatchRule
 from mmal.errors import InputError
 
 from .data import ClassificationDataAdapter
@@ -68,10 +69,9 @@ class ClassificationListing:
                 image = LabeledImage(entry['id'], path, [dict(label=entry['label'])])
                 images.append(image)
         labeled = LabeledSet('training set', images)
-        require_labeled_files(labeled)
-        return labeled
+        return with_found_files(labeled, [image.path for image in images], data.image_root())
 
-    def labeled_file(self, file: Path, folder: Path) -> LabeledSet:
+    def labeled_file(self, file: Path, folder: Path, rules: Sequence[MatchRule] = ()) -> LabeledSet:
         """Read a file of images with their classes.
 
         It is a JSON list of {"id": path, "label": class}, a list in mmengine's format, or text with
@@ -80,6 +80,8 @@ class ClassificationListing:
         Args:
             file: Path of the file.
             folder: Folder that paths are relative to.
+            rules: Rules by which a name may differ from that of its image. Defaults to none but
+                what is always taken.
 
         Raises:
             InputError: If the file is of none of these kinds, or a class is unknown.
@@ -90,8 +92,7 @@ class ClassificationListing:
             image = LabeledImage(name, path, [dict(label=self._index(label, file))])
             images.append(image)
         labeled = LabeledSet(osp.basename(file), images)
-        require_labeled_files(labeled)
-        return labeled
+        return with_found_files(labeled, [str(image.id) for image in images], str(folder), rules)
 
     def _require_same_classes(self, classes: tuple[str, ...]) -> None:
         """Take the classes of a training set, or refuse others than those that are known."""

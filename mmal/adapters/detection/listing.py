@@ -17,10 +17,11 @@ from mmal.adapters.listing import (
     ListedContents,
     NewImage,
     any_leaf,
-    require_labeled_files,
     training_leaves,
+    with_found_files,
     with_training_set,
 )
+from mmal.annotation.match_rules import MatchRule
 
 from .data import VOC_KEYS, DetectionDataAdapter
 
@@ -56,16 +57,18 @@ class DetectionListing:
             notes += part.notes
         return LabeledSet('training set', images, parts[0].categories, notes)
 
-    def labeled_file(self, file: Path, folder: Path) -> LabeledSet:
+    def labeled_file(self, file: Path, folder: Path, rules: Sequence[MatchRule] = ()) -> LabeledSet:
         """Read a COCO file.
 
         Args:
             file: Path of the file.
             folder: Folder that file names are relative to.
+            rules: Rules by which a name may differ from that of its image. Defaults to none but
+                what is always taken.
         """
-        return self._read(self.dataset_cfg(file, str(folder)), osp.basename(file))
+        return self._read(self.dataset_cfg(file, str(folder)), osp.basename(file), rules)
 
-    def _read(self, leaf: dict[str, Any], name: str) -> LabeledSet:
+    def _read(self, leaf: dict[str, Any], name: str, rules: Sequence[MatchRule] = ()) -> LabeledSet:
         """The images and boxes of a dataset, by the checks of every training set."""
         data = DetectionDataAdapter(with_training_set(self._cfg, leaf))
         category_names = {category['id']: category['name'] for category in data.categories}
@@ -84,8 +87,8 @@ class DetectionListing:
         if {category['name'] for category in categories} != set(self.classes):
             categories = self._numbered()
         labeled = LabeledSet(name, images, categories, data.check_truth())
-        require_labeled_files(labeled)
-        return labeled
+        file_names = [data.file_info(entry['id'])['file_name'] for entry in data.images]
+        return with_found_files(labeled, file_names, data.image_root(), rules)
 
     def contents(self, labeled: LabeledSet, new: Sequence[NewImage], root: str) -> ListedContents:
         """List all images in COCO files.
