@@ -231,6 +231,7 @@ def train(cfg: Config) -> None:
     from mmengine.runner import Runner
 
     from mmal.distributed.launch import prepare_launch
+    from mmal.engine.console_output import info_in_file_alone
     from mmal.fileio.atomic import oserror_with_folder
     from mmal.run.lock import lock
     from mmal.run.manifest import holds_run
@@ -241,7 +242,9 @@ def train(cfg: Config) -> None:
     if os.environ.get('RANK', '0') == '0':
         lock(cfg.work_dir)
     with oserror_with_folder(cfg.work_dir):
-        Runner.from_cfg(cfg).train()
+        with info_in_file_alone():
+            runner = Runner.from_cfg(cfg)
+        runner.train()
 
 
 def main(argv: Sequence[str] | None = None, prog: str = 'mmal train') -> None:

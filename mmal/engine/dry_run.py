@@ -18,6 +18,7 @@ from mmal.run.overlap import EVALUATION, REFERENCE, overlap_cautions
 from mmal.utils.config import warmup_iters
 
 from .auxiliary_sets import available_auxiliary_sets, unlabeled_batches
+from .console_output import WarningCollector, silent_hosts
 from .context import RunContext
 from .disk import describe_need, disk_need
 from .first_training import first_epoch_length, has_first_labels
@@ -46,13 +47,17 @@ def dry_run(cfg: Config) -> tuple[str, list[str]]:
         The plan as text, and the problems in it. A run with a problem would stop.
     """
     work_dir = cfg.work_dir
-    with tempfile.TemporaryDirectory() as scratch:
+    # The log file of a plan lies in a folder that goes.
+    with tempfile.TemporaryDirectory() as scratch, silent_hosts():
         cfg.work_dir = scratch
         if cfg.get('visualizer') is not None:
             # Visualizers are process-global by name, and nothing is begun in a tracker.
             cfg.visualizer.name = scratch
             cfg.visualizer.vis_backends = folder_backends(cfg.visualizer)
-        loop = Runner.from_cfg(cfg).train_loop
+        runner = Runner.from_cfg(cfg)
+        warned = WarningCollector()
+        runner.logger.addHandler(warned)
+        loop = runner.train_loop
         plan = _Plan(loop)
         plan.describe('pool', _pool)
         plan.describe('reference set', _reference)
@@ -66,6 +71,7 @@ def dry_run(cfg: Config) -> tuple[str, list[str]]:
         plan.describe('first training', lambda run: _first_training(run, loop))
         plan.check('input', lambda run: examine(run, loop.stop_rules))
         plan.describe('work_dir', lambda run: _work_dir(run, loop, work_dir))
+        plan.warn(warned.messages)
     return plan.text(), plan.unique_problems()
 
 
@@ -80,6 +86,12 @@ class _Plan:
         self._loop = loop
         self._lines: list[tuple[str, str]] = []
         self._problems: list[str] = []
+        self._warnings: list[str] = []
+
+    def warn(self, messages: Sequence[str]) -> None:
+        """Add what was logged as a warning, if no line has it yet."""
+        told = self.text()
+        self._warnings += [message for message in messages if message not in told]
 
     def tell(self, name: str, text: str) -> None:
         """Add a line."""
@@ -115,6 +127,7 @@ class _Plan:
         """The plan as text."""
         lines = [f'{name + ":":<17}{text}' for name, text in self._lines]
         text = '\nThe plan (nothing was trained)\n' + '\n'.join(lines)
+        text += ''.join(f'\nNOTE: {warning}' for warning in self._warnings)
         problems = [f'PROBLEM: {problem}' for problem in self.unique_problems()]
         if problems:
             text += '\n\n' + '\n'.join(problems)

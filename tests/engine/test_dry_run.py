@@ -51,6 +51,13 @@ def test_a_warm_up_of_more_than_half_of_the_first_training_is_named(said):
     assert "dict(type='RepeatDataset'" in text
 
 
+def test_the_screen_has_the_plan_alone_and_warnings_stand_in_it_once(make_cfg, capfd):
+    text, problems = dry_run(make_cfg(initial=14, rounds=3))
+    assert problems == []
+    assert text.count('\nNOTE: train_cfg.initial takes all 14 images of the pool') == 1
+    assert capfd.readouterr().out == ''
+
+
 def test_every_fault_is_named_and_each_once_in_the_plan_and_by_a_start(make_cfg, dataset):
     cfg = make_cfg(initial=15, holdout=0.0, unit='second')
     cfg.custom_hooks[0].reference = 'holdout'

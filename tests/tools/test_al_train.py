@@ -22,7 +22,8 @@ def call(script, *args, cwd, **env):
 def test_dry_run_prints_the_plan_and_its_exit_status_counts(config_file, dataset, tmp_path):
     done = program(ROOT / 'tools/al_train.py', config_file, '--dry-run', cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert 'pool:            14 images' in done.stdout
+    assert done.stdout.startswith('\nThe plan (nothing was trained)\npool:            14 images'), done.stdout[:2000]
+    assert 'WARNING' not in done.stderr
     assert not (tmp_path / 'work_dirs').exists()
     (dataset / 'set_003.png').unlink()
     done = program(ROOT / 'tools/al_train.py', config_file, '--dry-run', cwd=tmp_path)
@@ -35,6 +36,11 @@ def test_a_run_with_mmdets_arguments_then_resume_and_refusal(config_file, tmp_pa
             'train_cfg.rounds=2', 'train_cfg.sampler.score_thr=0.2']
     done = call(ROOT / 'tools/al_train.py', *args, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
+    assert 'System environment' not in done.stdout
+    assert 'train_cfg = dict' not in done.stdout
+    log = next((tmp_path / 'w').glob('*/*.log')).read_text()
+    assert 'System environment' in log
+    assert 'train_cfg = dict' in log
     assert len(read_json(tmp_path / 'w' / 'round_00' / 'selected.json')) == 2
     assert read_json(tmp_path / 'w' / 'run.json')['seed'] == 3
     refused = program(ROOT / 'tools/al_train.py', *args, cwd=tmp_path)
