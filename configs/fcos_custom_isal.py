@@ -6,13 +6,14 @@
 # labeled images, which is never trained on, so that the reported metric stays honest. file_name is relative to
 # data_root. Classes come from train.json.
 _base_ = ['mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py', './_base_/isal.py']
-import json
 import os
+
+from mmal.annotation.coco_file import class_names
 
 data_root = os.path.join(os.environ.get('MMAL_DATA_ROOT', 'data/custom/'), '')
 train_file = data_root + 'train.json'
 test_file = data_root + ('test.json' if os.path.exists(data_root + 'test.json') else 'val.json')
-classes = tuple(c['name'] for c in json.load(open(train_file))['categories']) if os.path.exists(train_file) else ('?', )
+classes = tuple(class_names(train_file)) if os.path.exists(train_file) else ('?', )
 
 own = dict(metainfo=dict(classes=classes), data_root=data_root, data_prefix=dict(img=''))
 train_cfg = dict(**_base_.active_loop, initial=100, query=50, rounds=5, val_interval=12)

@@ -260,6 +260,16 @@ class DataAdapter(Protocol):
             path: Path of the labeled file.
         """
 
+    def set_evaluation_files(self, cfg: Any) -> None:
+        """Change a config in place so that its evaluation reads files that the host can read.
+
+        Args:
+            cfg: The whole config.
+
+        Raises:
+            InputError: If an annotation file cannot be read.
+        """
+
     def labeled_dataset(self, path: str | None) -> Any:
         """Build a dataset of labeled images with annotations, as at test time (no augmentation).
 

@@ -83,8 +83,6 @@ class BoxExamination:
             sentences. None if they look like them.
         percents: Why the numbers may be percents of the images, and the cure; None if they do not
             look like them. Three boxes do, if all lie within 100 on images over twice that size.
-        not_finite: Which boxes have a number that is not finite, and the cure, in whole sentences;
-            None if none has. They harm whatever reads them.
         crowds: Why nothing is learned from boxes that are all crowds, and the cure; None if one is
             not.
         refusal: Why nothing can be learned from the set, and the cure, in whole sentences; None if
@@ -98,7 +96,6 @@ class BoxExamination:
     counts: dict[BoxFault, int] = field(default_factory=dict)
     other_form: str | None = None
     percents: str | None = None
-    not_finite: str | None = None
     crowds: str | None = None
     refusal: str | None = None
     notes: list[str] = field(default_factory=list)
@@ -157,9 +154,6 @@ def examine_boxes(
         refusal = crowds
     if refusal is None:
         refusal = _nothing_left(boxes)
-    not_finite = None
-    if BoxFault.NOT_FINITE in counts:
-        not_finite = _describe(boxes, masks, BoxFault.NOT_FINITE)
     notes = []
     if refusal is None:
         notes = _notes(boxes, masks)
@@ -174,7 +168,6 @@ def examine_boxes(
         counts=counts,
         other_form=other_form,
         percents=percents,
-        not_finite=not_finite,
         crowds=crowds,
         refusal=refusal,
         notes=notes,

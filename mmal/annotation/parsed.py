@@ -88,12 +88,15 @@ class ParsedFile:
         other_batches: Number of tasks that were passed over, by the name of the batch they were
             made for.
         classes: Class names in the order of the file, where it lists them. Defaults to none.
+        notes: What was made good or passed over, one sentence without a full stop each. Defaults to
+            none.
     """
 
     images: list[ParsedImage]
     problems: list[str]
     other_batches: Counter[str] = field(default_factory=Counter)
     classes: list[Any] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -211,6 +211,8 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         # To resume and to load weights is the rounds' business; the outer model is never trained.
         runner._resume = False
         runner._load_from = None
+        # So is evaluation: the outer Runner would read annotation files as users bring them.
+        runner._val_loop = None
         # What the outer Runner asks of any training loop.
         self.epoch = 0
         self.iter = 0

@@ -166,6 +166,7 @@ class RunnerModels:
             self._runner.cfg, name, paths.folder, paths.number, settings.seed, self._inner
         )
         self._data.set_training_set(cfg, str(labeled_file))
+        self._data.set_evaluation_files(cfg)
         if paths.number == 0:
             return RunnerModel(
                 cfg, paths.artifact('train'), self._data.classes, settings.checkpoint
@@ -194,11 +195,20 @@ class RunnerModels:
         Raises:
             FileNotFoundError: If a file that either is made from does not exist.
         """
-        if self._runner.cfg.get('test_dataloader') is not None:
-            loop = self._runner.test_loop
-        else:
-            loop = self._runner.val_loop
-        return None if loop is None else loop.dataloader.dataset
+        return self._evaluation_dataset
+
+    @cached_property
+    def _evaluation_dataset(self) -> Any | None:
+        cfg = copy.deepcopy(self._runner.cfg)
+        self._data.set_evaluation_files(cfg)
+        name = 'val' if cfg.get('test_dataloader') is None else 'test'
+        loader = cfg.get(f'{name}_dataloader')
+        if loader is None:
+            return None
+        evaluator = cfg.get(f'{name}_evaluator')
+        if evaluator is not None:
+            self._runner.build_evaluator(evaluator)
+        return self._runner.build_dataloader(loader).dataset
 
 
 def pretrained_model(runner: Runner, seed: int) -> nn.Module:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,6 +10,7 @@ from itertools import count
 from pathlib import Path, PurePath
 from typing import Any
 
+from mmal.annotation.coco_file import parse_json, read_contents
 from mmal.annotation.file_origin import (
     FileOrigin,
     origin_of_archive,
@@ -191,59 +191,40 @@ def _read_coco(path: Path, base_dir: Path, rules: Sequence[MatchRule]) -> Source
     raw = path.read_bytes()
     _refuse(path, origin_of_bytes(raw))
     try:
-        text = decode_text(raw)
-        content = json.loads(text)
+        content = parse_json(raw)
     except InputError as e:
-        raise InputError(f'{path}: {e}') from None
-    except ValueError as e:
-        _refuse(path, origin_of_text(text))
-        raise InputError(f'{path} is not valid JSON: {e}.') from None
+        _refuse(path, origin_of_text(raw.decode(errors='replace')))
+        raise InputError(f'{path} {e}') from None
     _refuse(path, origin_of_json(content))
-    images = content.get('images') if isinstance(content, dict) else None
-    if not _are_coco_images(images):
-        raise InputError(
-            f'{path} is no COCO file: expected '
-            '{"images": [{"id": ..., "file_name": ...}, ...]}.'
-        )
-    if not images:
+    # Annotations are not used, whatever they are.
+    n_annotations = _count_annotations(content)
+    try:
+        file = read_contents(content if not n_annotations else dict(content, annotations=[]))
+    except InputError as e:
+        raise InputError(f'{path} {e}') from None
+    if not file.images:
         raise InputError(f'{path} has no image in its "images".')
-    file_names = [image['file_name'] for image in images]
+    file_names = [image['file_name'] for image in file.images]
     paths, name_notes = _paths_of(file_names, path, base_dir, rules)
     folders = [os.path.dirname(image) for image in paths]
     root = os.path.commonpath([str(base_dir), *folders])
     names = [os.path.relpath(image, root) for image in paths]
     _refuse_repeated(path, 'file_name', names)
+    ids = [image['id'] for image in file.images]
+    _refuse_repeated(path, 'image id', ids)
     return Source(
         root=root,
         names=sorted(names),
-        ids=_read_ids(path, images, names),
-        classes=_category_names(content),
-        notes=name_notes + _notes_on_annotations(path, content),
+        ids=dict(zip(names, ids, strict=True)),
+        classes=[category['name'] for category in file.categories],
+        notes=[*name_notes, *file.notes, *_notes_on_annotations(path, n_annotations)],
         name_notes=name_notes,
     )
 
 
-def _are_coco_images(images: Any) -> bool:
-    if not isinstance(images, list):
-        return False
-    for image in images:
-        if not isinstance(image, dict) or not isinstance(image.get('file_name'), str):
-            return False
-    return True
-
-
-def _read_ids(path: Path, images: list[dict[str, Any]], names: list[str]) -> dict[str, int | str]:
-    """Ids of the images by name."""
-    ids: list[int | str] = []
-    for image in images:
-        image_id = image.get('id')
-        if isinstance(image_id, bool) or not isinstance(image_id, (int, str)):
-            raise InputError(
-                f'{path}: image id {image_id!r}: expected a whole number or text for every image.'
-            )
-        ids.append(image_id)
-    _refuse_repeated(path, 'image id', ids)
-    return dict(zip(names, ids, strict=True))
+def _count_annotations(content: Any) -> int:
+    annotations = content.get('annotations') if isinstance(content, dict) else None
+    return len(annotations) if isinstance(annotations, list) else 0
 
 
 def fresh_ids(taken: Iterable[int | str], first: int) -> Iterator[int]:
@@ -268,16 +249,7 @@ def _refuse_repeated(path: Path, what: str, values: Iterable[Any]) -> None:
         raise InputError(f'{path}: {what} {value!r} stands {n} times. Name each image once.')
 
 
-def _category_names(content: dict[str, Any]) -> list[str]:
-    names = []
-    for category in content.get('categories') or []:
-        if isinstance(category, dict) and isinstance(category.get('name'), str):
-            names.append(category['name'])
-    return names
-
-
-def _notes_on_annotations(path: Path, content: dict[str, Any]) -> list[str]:
-    n = len(content.get('annotations') or [])
+def _notes_on_annotations(path: Path, n: int) -> list[str]:
     if not n:
         return []
     note = (

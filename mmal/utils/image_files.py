@@ -280,6 +280,22 @@ def _has_frames(image: Image.Image) -> bool:
     return image.format != 'MPO' and getattr(image, 'n_frames', 1) > 1
 
 
+def read_sizes(path: str) -> ImageSizes | None:
+    """Read the sizes of an image from the head of its file.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        The sizes; None if there is no such image.
+    """
+    try:
+        with Image.open(path) as image:
+            return _sizes(image, image.size)
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None
+
+
 def _draft(image: Image.Image) -> None:
     """Have a JPEG decoded at an eighth of its size, which is an eighth of the work."""
     width = max(MIN_DECODED_SIDE, image.width // 8)

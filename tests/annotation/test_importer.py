@@ -37,11 +37,12 @@ BAD = dict(
                    r"images\[0\]: 'strange.jpg' is not in batch"),
     unknown_id=(coco_file(images=[dict(id=5)]), 'image id 5 is not in batch round_00. If it belongs to another batch'),
     image_twice=(coco_file(images=[*names(1), dict(id=4, file_name='a.jpg')]),
-                 r'a.jpg stands in images\[0\], too. Keep'),
+                 "file_name 'a.jpg' stands 2 times. Name each image once"),
     id_twice=(coco_file(images=[*names(1), dict(id=3, file_name='c.jpg')]), 'id 3 stands 2 times. Ids must be unique'),
-    annotation_of_no_image=(coco_file((99, 1, [1, 1, 2, 2])), 'image_id 99 is not in the image list'),
+    annotation_of_no_image=(coco_file((99, 1, [1, 1, 2, 2])),
+                            r'the image_id is not in its "images" \(annotations\[0\] \(id 1\): 99\)'),
     unknown_category=(coco_file((3, 5, [1, 1, 2, 2])),
-                      r"annotations\[0\] \(id 1\) on a.jpg: 'category id 5' is no class"),
+                      r'category_id is not in its "categories" \(annotations\[0\] \(id 1\) on a.jpg: 5\)'),
     foreign_category=(coco_file((3, 5, [1, 1, 2, 2]), categories=[dict(id=5, name='zebra')]),
                       r"'zebra' is no class of this project \(car, truck\). Use one of them"),
     renamed_category=(coco_file((3, 5, [1, 1, 2, 2]), categories=[dict(id=5, name='Truck ')]),
@@ -55,7 +56,7 @@ BAD = dict(
     not_a_number=(coco_file((3, 1, [10, math.nan, 5, 5])), 'a number that is not finite'),
     infinite=(coco_file((3, 1, [10, 10, math.inf, 5])), 'a number that is not finite'),
     text_box=(coco_file((3, 1, ['a', 1, 2, 3])), 'expected four numbers as bbox'),
-    no_box=(coco_file((3, 1, None)), 'expected four numbers as bbox .* found None. Draw a rectangle'),
+    no_box=(coco_file((3, 1, None)), 'expected four numbers as bbox .* on a.jpg: None.: draw rectangles'),
     percent=(coco_file((3, 1, [10, 20, 30, 40]), (9, 1, [50, 50, 50, 50]), (11, 1, [1, 1, 5, 5]), images=names(3)),
              'look like percents, expected pixels'),
     shares=(coco_file(*[(i, 1, [0.1, 0.2, 0.3, 0.4]) for i in (3, 9, 11)]), 'look like shares, expected pixels'),
@@ -213,7 +214,7 @@ def test_the_batch_that_images_belong_to_is_named_with_the_command(tmp_path):
         write_batch(replace(boxes_batch(name), images=images), tmp_path / place)
     (tmp_path / 'run/initial/to_label/batch.json').write_text('{')  # a damaged one is passed over
     for here, there in (('run/round_00', 'evaluation'), ('evaluation', 'run_00')):
-        images = [dict(id=1, file_name=f'{n}.jpg', width=640, height=480) for n in (there, 'initial')]
+        images = [dict(id=i, file_name=f'{n}.jpg', width=640, height=480) for i, n in enumerate((there, 'initial'), 1)]
         with pytest.raises(InputError) as e:
             bring(tmp_path / here, coco_file((1, 1, [0, 0, 600, 400]), images=images))
         assert str(e.value).splitlines()[-1] == (

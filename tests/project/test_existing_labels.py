@@ -165,7 +165,8 @@ def test_what_does_not_fit_is_refused(made, pictures, names, how, message):
 
 
 def test_labels_of_a_class_that_their_file_does_not_name_are_refused(made, pictures):
-    with pytest.raises(InputError, match="labels of 'category id 1', which are not among the classes dog"):
+    fault = r'category_id is not in its "categories" \(annotations\[1\] \(id 1\) on 01.png: 1\)'
+    with pytest.raises(InputError, match=fault):
         made(coco_of(['00.png', '01.png'], pictures / 'train.json', classes=['dog']))
 
 

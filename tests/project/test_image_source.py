@@ -70,14 +70,14 @@ def coco(**image):
     ('l.txt', ' \n', 'is empty. Expected a path a line'),
     ('l.txt', 'x.png 3\n', "none of its 1 names is a file: 'x.png 3'; the first is looked for as"),
     ('l.bin', 'a\0b', 'is no text'),
-    ('c.json', '{', 'is not valid JSON'),
+    ('c.json', '{', 'is not whole JSON'),
     ('c.json', '[]', 'is no COCO file: expected {"images"'),
     ('c.json', '{"images": []}', 'has no image'),
-    ('c.json', coco(id=2), "image id '2' stands 2 times"),
-    ('c.json', coco(id=None), 'image id None: expected a whole number or text'),
-    ('c.json', coco(id=True), 'image id True: expected'),
+    ('c.json', coco(id=2), "image id 2 stands 2 times"),
+    ('c.json', coco(id=None), 'expected a whole number or text as "id" of every image, found None in images[0]'),
+    ('c.json', coco(id=True), 'as "id" of every image, found True in images[0]'),
     ('c.json', coco(file_name='./b.png'), "file_name 'b.png' stands 2 times"),
-    ('c.json', coco(file_name=3), 'is no COCO file'),
+    ('c.json', coco(file_name=3), 'in 1 of its images the "file_name" is no text (images[0])'),
 ])
 def test_what_cannot_work_is_refused(tmp_path, name, content, message):
     if content is not None:

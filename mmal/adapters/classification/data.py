@@ -350,6 +350,13 @@ class ClassificationDataAdapter:
         for key, value in subset.items():
             leaf[key] = value
 
+    def set_evaluation_files(self, cfg: Config) -> None:
+        """Leave a config as it is: the host reads every file that its datasets can.
+
+        Args:
+            cfg: The whole config.
+        """
+
     def labeled_dataset(self, path: str | None) -> PoolSubset:
         """Build a dataset of labeled images, as at test time.
 

@@ -1,78 +1,39 @@
-"""Read annotation files and refuse what mmdet would pass over in silence."""
+"""Refuse classes that mmdet would take for others, or pass over in silence."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 from xml.etree import ElementTree
 
 from mmdet.datasets import CocoDataset
-from mmengine import fileio
 
 from mmal.errors import InputError
 
 CocoContents: TypeAlias = dict[str, Any]
 """Contents of a COCO annotation file."""
 
-Entries: TypeAlias = list[dict[str, Any]]
-"""Images, annotations or categories of such a file."""
 
-
-def read_coco(path: str, backend_args: dict[str, Any] | None = None) -> CocoContents:
-    """Read a COCO annotation file.
-
-    Args:
-        path: Path of the file.
-        backend_args: Arguments of mmengine's file backend. Defaults to None: by the path.
-
-    Returns:
-        Contents of the file. ``annotations`` is added where it is absent: a pool of images that
-        nobody has labeled yet.
-
-    Raises:
-        InputError: If the file is missing, is no JSON, or lacks a part.
-    """
-    try:
-        text = fileio.get_text(path, backend_args=backend_args)
-        data = json.loads(text)
-    except FileNotFoundError:
-        raise InputError(
-            f'Annotation file not found: {path}. Check data_root and ann_file of the config.'
-        ) from None
-    except json.JSONDecodeError as e:
-        raise InputError(f'{path} is not valid JSON: {e}.') from None
-    if isinstance(data, dict):
-        data.setdefault('annotations', [])
-    missing = {'images', 'annotations', 'categories'} - set(data)
-    if missing:
-        raise InputError(
-            f'{path} is not a COCO annotation file: it lacks {", ".join(sorted(missing))}.'
-        )
-    content: CocoContents = data
-    return content
-
-
-def check_fits_classes(content: CocoContents, dataset: Any) -> None:
+def check_fits_classes(content: CocoContents, path: str, dataset: Any) -> None:
     """Check that the annotations of a dataset fit its classes.
 
     Args:
         content: Annotations in COCO form.
+        path: Path of the file that they are from; for error messages.
         dataset: The built dataset they belong to.
 
     Raises:
-        InputError: If they do not, see :func:`check_coco` and :func:`check_order`.
+        InputError: If they do not, see :func:`check_categories` and :func:`check_order`.
     """
     classes = tuple(dataset.metainfo['classes'])
-    check_coco(content, dataset.ann_file, classes)
+    check_categories(content, path, classes)
     # subclasses have their own way to number categories
     if type(dataset) is CocoDataset:
-        check_order(content, dataset.ann_file, classes)
+        check_order(content, path, classes)
 
 
-def check_coco(content: CocoContents, path: str, classes: Sequence[str]) -> None:
-    """Check ids and categories.
+def check_categories(content: CocoContents, path: str, classes: Sequence[str]) -> None:
+    """Check the categories of a file against the classes.
 
     Args:
         content: Contents of the annotation file.
@@ -80,51 +41,12 @@ def check_coco(content: CocoContents, path: str, classes: Sequence[str]) -> None
         classes: Class names of the config.
 
     Raises:
-        InputError: If an id stands twice, an entry is incomplete, an annotation's image is not
-            listed, a category in use is not among ``classes``, or one of ``classes`` has no
+        InputError: If a category in use is not among ``classes``, or one of ``classes`` has no
             category.
     """
-    images = content['images']
-    annotations = content['annotations']
-    _refuse_duplicate_ids('image', images, path)
-    _refuse_duplicate_ids('annotation', annotations, path)
-    for image in images:
-        if not {'file_name', 'width', 'height'} <= set(image):
-            raise InputError(f'{path}: image {image["id"]!r} lacks file_name, width or height.')
-    unlisted = _values(annotations, 'image_id') - _values(images, 'id')
-    if unlisted:
-        raise InputError(
-            f'{path}: {len(unlisted)} annotated image ids are not in its image list, '
-            f'e.g. {next(iter(unlisted))!r}.'
-        )
-    _check_categories(content, path, classes)
-
-
-def _values(entries: Entries, key: str) -> set[Any]:
-    return {entry[key] for entry in entries}
-
-
-def _refuse_duplicate_ids(kind: str, entries: Entries, path: str) -> None:
-    counts = Counter(entry['id'] for entry in entries)
-    duplicates = []
-    for entry_id, n in counts.items():
-        if n > 1:
-            duplicates.append(entry_id)
-    if duplicates:
-        raise InputError(
-            f'{path}: {kind} id {duplicates[0]!r} stands more than once ({len(duplicates)} such '
-            'ids). Ids must be unique: renumber them.'
-        )
-
-
-def _check_categories(content: CocoContents, path: str, classes: Sequence[str]) -> None:
     names = {category['id']: category['name'] for category in content['categories']}
-    unknown = set()
-    for category_id in _values(content['annotations'], 'category_id'):
-        if names.get(category_id) not in classes:
-            name = names.get(category_id, f'category id {category_id}')
-            unknown.add(str(name))
-    _refuse_unknown(unknown, path, classes)
+    used = {names[annotation['category_id']] for annotation in content['annotations']}
+    _refuse_unknown(used - set(classes), path, classes)
     # mmdet numbers the categories it finds, and so would take one class for another
     listed = set(names.values())
     lacking = [repr(name) for name in classes if name not in listed]

@@ -24,6 +24,7 @@ from mmal.adapters.dataset_config import (
     test_pipeline,
 )
 from mmal.annotation.box_faults import BoxExamination, examine_boxes
+from mmal.annotation.coco_file import CocoFile
 from mmal.annotation.formats import coco
 from mmal.annotation.parsed import ParsedSet
 from mmal.annotation.records import CocoAnnotation, without_nonfinite
@@ -31,8 +32,10 @@ from mmal.errors import InputError
 from mmal.fileio.checksummed import digest_files
 from mmal.fileio.text import read_json
 
-from .coco_checks import check_fits_classes, read_coco
+from .coco_checks import check_fits_classes
 from .coco_conversion import convert_to_coco, images_and_boxes
+from .coco_reading import read_coco
+from .host_files import HostFiles
 from .pipelines import find_annotation_step, influence_pipeline
 
 VOC_KEYS = ('img_subdir', 'ann_subdir')
@@ -68,17 +71,18 @@ class DetectionDataAdapter:
     def __init__(self, cfg: Config) -> None:
         self.cfg = cfg
         self.leaf = pool_leaf(cfg)
+        self._host_files = HostFiles(cfg.get('work_dir'))
         self._pool = _build_lazily(self.leaf)
         self._is_coco = isinstance(self._pool, CocoDataset)
         classes = self._pool.metainfo['classes']
         self.classes: tuple[str, ...] = tuple(classes)
         if self._is_coco:
             self.prefix: str = self._pool.data_prefix['img']
-            content = read_coco(self._pool.ann_file, self.leaf.get('backend_args'))
+            content = self._read(self._pool).contents
         else:
             self.prefix = self._pool.data_root or ''
             content = convert_to_coco(self._pool, self.classes, _min_side(self.leaf))
-        check_fits_classes(content, self._pool)
+        check_fits_classes(content, self._pool.ann_file, self._pool)
         images = [without_nonfinite(image) for image in content['images']]
         self.images: list[PoolImage] = cast(list[PoolImage], images)
         self.categories: list[dict[str, Any]] = content['categories']
@@ -90,6 +94,26 @@ class DetectionDataAdapter:
                 continue
             boxes = self._truth.setdefault(annotation['image_id'], [])
             boxes.append(cast(CocoAnnotation, without_nonfinite(annotation)))
+
+    def _read(self, dataset: CocoDataset) -> CocoFile:
+        """The user's file that a built dataset is read from."""
+        folder = dataset.data_prefix['img']
+        return self._host_files.read(dataset.ann_file, folder, dataset.backend_args)
+
+    def _examine(self, dataset: Any) -> BoxExamination:
+        """What the boxes of a built reference or evaluation set are like."""
+        if not isinstance(dataset, CocoDataset):
+            return examine_boxes(*images_and_boxes(dataset))
+        content = self._read(dataset).contents
+        check_fits_classes(content, self._host_files.original(dataset.ann_file), dataset)
+        return examine_boxes(content['images'], content['annotations'])
+
+    def _reading_notes(self, dataset: Any) -> list[str]:
+        """What was made good in the file that a built dataset is read from."""
+        if not isinstance(dataset, CocoDataset):
+            return []
+        path = self._host_files.original(dataset.ann_file)
+        return [f'{path}: {note}' for note in self._read(dataset).notes]
 
     @property
     def has_truth(self) -> bool:
@@ -210,7 +234,9 @@ class DetectionDataAdapter:
         Raises:
             InputError: If nothing can be learned from them.
         """
-        return self._examination.require_usable(_source(self._pool))
+        source = _source(self._pool)
+        notes = self._examination.require_usable(source)
+        return [*self._reading_notes(self._pool), *notes]
 
     def check_dataset(self, dataset: Any, name: str) -> list[str]:
         """Check the files and categories of a built reference or evaluation set.
@@ -224,13 +250,14 @@ class DetectionDataAdapter:
 
         Raises:
             InputError: If image files are missing, there is no box at all or none that can be used,
-                a box has a number that is not finite, or its categories are not those of the
-                config.
+                or its categories are not those of the config.
         """
         notes = []
         for part in _parts(dataset):
-            examination = _examine(part)
-            notes += examination.require_usable(f'{name}, {_source(part)}')
+            examination = self._examine(part)
+            source = self._host_files.original(_source(part))
+            notes += self._reading_notes(part)
+            notes += examination.require_usable(f'{name}, {source}')
             paths = self.files(part)
             require_files(paths, len(paths), name)
         if not any(info['instances'] for info in _infos(dataset)):
@@ -250,7 +277,7 @@ class DetectionDataAdapter:
             dataset = self._pool
         files = []
         for part in _parts(dataset):
-            files.append(getattr(part, 'ann_file', ''))
+            files.append(self._host_files.original(getattr(part, 'ann_file', '')))
             if not isinstance(part, CocoDataset):
                 files += _xml_files(part)
         local_files = [file for file in files if osp.isfile(file)]
@@ -283,7 +310,9 @@ class DetectionDataAdapter:
         leaf = leaf_dataset(dataset_cfg)
         dataset = _build_lazily(leaf)
         if isinstance(dataset, CocoDataset):
-            content = read_coco(dataset.ann_file, leaf.get('backend_args'))
+            content = read_coco(
+                dataset.ann_file, dataset.data_prefix['img'], leaf.get('backend_args')
+            ).contents
             folder = dataset.data_prefix['img']
         else:
             classes = tuple(dataset.metainfo['classes'])
@@ -360,6 +389,22 @@ class DetectionDataAdapter:
         if not self._is_coco:
             _drop_voc_keys(leaf)
 
+    def set_evaluation_files(self, cfg: Config) -> None:
+        """Change a config in place so that its evaluation reads files that mmdet can read.
+
+        Args:
+            cfg: The whole config.
+
+        Raises:
+            InputError: If an annotation file cannot be read.
+        """
+        for name in ('val', 'test'):
+            loader = cfg.get(f'{name}_dataloader')
+            if loader is not None:
+                self._host_files.use_in(loader.dataset)
+        for name in ('val', 'test'):
+            self._host_files.use_in_evaluator(cfg.get(f'{name}_evaluator'))
+
     def labeled_dataset(self, path: str | None) -> Any:
         """Build a dataset of labeled images with annotations, as at test time.
 
@@ -415,6 +460,7 @@ class DetectionDataAdapter:
         if annotated:
             annotation_step = find_annotation_step(self.leaf.get('pipeline'))
             annotation_step = annotation_step or dict(type='LoadAnnotations', with_bbox=True)
+        self._host_files.use_in(cfg)
         for leaf in leaves(cfg):
             steps = influence_pipeline(test_pipeline(self.cfg), annotation_step)
             leaf.update(pipeline=steps, test_mode=True)
@@ -430,19 +476,6 @@ def _build_lazily(leaf: dict[str, Any]) -> Any:
         return DATASETS.build(dataset_cfg)
     except FileNotFoundError as e:
         raise InputError(f'Cannot open the training dataset: {e}.') from None
-
-
-def _examine(dataset: Any) -> BoxExamination:
-    """What the boxes of a built reference or evaluation set are like."""
-    if not isinstance(dataset, CocoDataset):
-        return examine_boxes(*images_and_boxes(dataset))
-    content = read_coco(dataset.ann_file, dataset.backend_args)
-    check_fits_classes(content, dataset)
-    examination = examine_boxes(content['images'], content['annotations'])
-    if examination.not_finite is not None:
-        # The host reads the file as it is, and does not drop a box that is infinitely large.
-        raise InputError(f'{dataset.ann_file}: {examination.not_finite}')
-    return examination
 
 
 def _source(dataset: Any) -> str:

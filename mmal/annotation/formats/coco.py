@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
-from mmal.errors import InputError
-
 from ..batch import Batch
+from ..coco_file import read_contents
 from ..parsed import (
     ROTATED,
     JsonObject,
@@ -16,7 +14,6 @@ from ..parsed import (
     ParsedBox,
     ParsedFile,
     ParsedImage,
-    is_object_list,
     short_repr,
 )
 from ..records import Prediction
@@ -135,46 +132,38 @@ def predicted(
 
 
 def parse(content: JsonObject) -> ParsedFile:
-    """Parse a COCO file.
+    """Parse a COCO file of labels.
 
     Images are 'unsure': labeling tools also list those that nobody looked at, with whatever boxes
-    they were given. An entry ``"labeled": true`` or ``false`` of an image decides it.
+    they were given. An entry ``"labeled": true`` or ``false`` of an image decides it. An image may
+    have an id alone.
 
     Args:
-        content: The file, with the keys ``images``, ``annotations`` and ``categories``.
+        content: The file; see :func:`~mmal.annotation.coco_file.read_contents`.
 
     Raises:
-        InputError: If one of the three is not a list of objects.
+        InputError: If it cannot be read.
     """
-    for part in ('images', 'annotations', 'categories'):
-        if not is_object_list(content[part]):
-            raise InputError(
-                f'is no COCO file: expected a list of objects as {part!r}, found '
-                f'{short_repr(content[part])}. Export it again.'
-            )
-    names, problems = _category_names(content['categories'])
-    image_ids = [image.get('id') for image in content['images']]
-    boxes: dict[Hashable, list[ParsedBox]] = {i: [] for i in image_ids if _is_id(i)}
-    for n, annotation in enumerate(content['annotations']):
-        where = f'annotations[{n}] (id {short_repr(annotation.get("id"))})'
-        image_id = annotation.get('image_id')
-        if not _is_id(image_id) or image_id not in boxes:
-            problems.append(
-                f'{where}: image_id {short_repr(image_id)} is not in the image list of the file. '
-                'Export again, or remove the annotation.'
-            )
-            continue
+    file = read_contents(content, are_named=False)
+    names = {category['id']: category['name'] for category in file.categories}
+    boxes: dict[Hashable, list[ParsedBox]] = {image['id']: [] for image in file.images}
+    problems = []
+    for n, annotation in enumerate(file.annotations):
+        where = f'annotations[{n}] (id {short_repr(annotation["id"])})'
         if _is_rotated(annotation):
             problems.append(f'{where}: {ROTATED}')
-        boxes[image_id].append(_parse_box(annotation, names, where))
-    problems += _repeated_ids(image_ids)
+        box = ParsedBox(
+            names[annotation['category_id']],
+            annotation['bbox'],
+            where,
+            annotation['iscrowd'],
+            annotation,
+        )
+        boxes[annotation['image_id']].append(box)
     images = []
-    for n, image in enumerate(content['images']):
-        image_id = image.get('id')
-        own_boxes = boxes[image_id] if _is_id(image_id) else []
-        images.append(_parse_image(image, own_boxes, f'images[{n}]'))
-    classes = [category.get('name') for category in content['categories']]
-    return ParsedFile(images, problems, classes=classes)
+    for n, image in enumerate(file.images):
+        images.append(_parse_image(image, boxes[image['id']], f'images[{n}]'))
+    return ParsedFile(images, problems, classes=list(names.values()), notes=file.notes)
 
 
 def _parse_image(image: JsonObject, boxes: list[ParsedBox], where: str) -> ParsedImage:
@@ -185,60 +174,12 @@ def _parse_image(image: JsonObject, boxes: list[ParsedBox], where: str) -> Parse
         state = 'unlabeled'
     # tools renumber ids, so a name decides where there is one
     name = image.get('file_name')
-    image_id = image.get('id') if name is None else None
-    size = (image.get('width'), image.get('height'))
+    image_id = image['id'] if name is None else None
+    size = (image['width'], image['height'])
     return ParsedImage(image_id, name, where, boxes, state=state, size=size)
-
-
-def _parse_box(annotation: JsonObject, names: dict[Hashable, Any], where: str) -> ParsedBox:
-    category_id = annotation.get('category_id')
-    if not _is_id(category_id):
-        name = short_repr(category_id)
-    elif category_id in names:
-        name = names[category_id]
-    else:
-        name = f'category id {short_repr(category_id)}'
-    crowd = int(bool(annotation.get('iscrowd', 0)))
-    return ParsedBox(name, annotation.get('bbox'), where, crowd, annotation)
 
 
 def _is_rotated(annotation: JsonObject) -> bool:
     """Whether CVAT has turned the box."""
     attributes = annotation.get('attributes')
     return isinstance(attributes, dict) and bool(attributes.get('rotation'))
-
-
-def _category_names(categories: list[JsonObject]) -> tuple[dict[Hashable, Any], list[str]]:
-    """Category names by id, and faults: boxes of one id for two names cannot be told apart."""
-    names: dict[Hashable, Any] = {}
-    problems = []
-    for n, category in enumerate(categories):
-        category_id = category.get('id')
-        name = category.get('name')
-        if category_id is None or not _is_id(category_id):
-            problems.append(
-                f'categories[{n}]: {short_repr(category_id)} is no id. Export it again.'
-            )
-        elif names.setdefault(category_id, name) != name:
-            problems.append(
-                f'categories[{n}]: id {short_repr(category_id)} stands for '
-                f'{short_repr(names[category_id])} and for {short_repr(name)}, '
-                'so their boxes cannot be told apart. Remove labels that the project does not '
-                "have, or export in the tool's own format."
-            )
-    return names, problems
-
-
-def _repeated_ids(image_ids: list[Any]) -> list[str]:
-    """Faults of ids that stand for several images."""
-    counts = Counter(image_id for image_id in image_ids if _is_id(image_id))
-    return [
-        f'images: id {short_repr(image_id)} stands {count} times. Ids must be unique: export again.'
-        for image_id, count in counts.items()
-        if count > 1
-    ]
-
-
-def _is_id(value: Any) -> bool:
-    """Whether a value can be looked up as an id; a missing id is None."""
-    return value is None or isinstance(value, (int, float, str))

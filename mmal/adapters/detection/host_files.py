@@ -1,0 +1,171 @@
+"""COCO files as mmdet and pycocotools can read them, in place of those that users bring."""
+
+from __future__ import annotations
+
+import os
+import os.path as osp
+import tempfile
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mmdet.datasets import CocoDataset
+from mmdet.registry import DATASETS
+
+from mmal.adapters.dataset_config import leaves
+from mmal.annotation.coco_file import CocoFile
+from mmal.annotation.parsed import finite_float
+from mmal.annotation.records import without_nonfinite
+from mmal.errors import InputError
+from mmal.fileio.atomic import write_bytes
+from mmal.fileio.checksummed import digest_bytes
+from mmal.fileio.text import json_bytes
+
+from .coco_reading import read_coco
+
+FOLDER = 'host_annotations'
+"""Folder of a run that has such files."""
+
+
+class HostFiles:
+    """Copies of the COCO files that mmdet would stumble over or misread, to be read in their place.
+
+    What a file leaves out is in its copy (see :mod:`mmal.annotation.coco_file`); boxes that are not
+    finite are not. A file that is whole has no copy. The user's file is never changed. A copy is
+    named after its content, so that several processes and a resumed run have the same one.
+
+    Args:
+        work_dir: Folder of the run. Defaults to None: the copies last as long as this object.
+    """
+
+    def __init__(self, work_dir: str | None = None) -> None:
+        self._work_dir = work_dir
+        self._read: dict[tuple[str, int, int], CocoFile] = {}
+        self._originals: dict[str, str] = {}
+
+    @cached_property
+    def _scratch(self) -> tempfile.TemporaryDirectory[str]:
+        return tempfile.TemporaryDirectory(prefix='mmal-')
+
+    @property
+    def _folder(self) -> Path:
+        if self._work_dir is None:
+            return Path(self._scratch.name)
+        return Path(self._work_dir, FOLDER)
+
+    def original(self, path: str) -> str:
+        """Path of the user's file that a dataset is read from.
+
+        Args:
+            path: Path of the file or of its copy.
+        """
+        return self._originals.get(path, path)
+
+    def read(
+        self, path: str, image_folder: str, backend_args: dict[str, Any] | None = None
+    ) -> CocoFile:
+        """Read a user's file; again only if it has changed.
+
+        Args:
+            path: Path of the file or of its copy.
+            image_folder: Folder that the names of images are relative to.
+            backend_args: Arguments of mmengine's file backend. Defaults to None: by the path.
+
+        Raises:
+            InputError: See :func:`~mmal.adapters.detection.coco_reading.read_coco`.
+        """
+        path = self.original(path)
+        try:
+            stat = os.stat(path)
+            key = (path, stat.st_size, stat.st_mtime_ns)
+        except OSError:
+            # It is in a remote store, or missing.
+            return read_coco(path, image_folder, backend_args)
+        if key not in self._read:
+            self._read[key] = read_coco(path, image_folder, backend_args)
+        return self._read[key]
+
+    def use_in(self, dataset_cfg: dict[str, Any]) -> None:
+        """Change the config of a dataset in place, so that it reads copies where there are some.
+
+        Args:
+            dataset_cfg: Config of a dataset, or of one around others. Files that do not exist stay
+                as they are.
+
+        Raises:
+            InputError: If a file cannot be read, or needs a copy and is in a remote store.
+        """
+        for leaf in leaves(dataset_cfg):
+            dataset = _unread(leaf)
+            if dataset is None or not osp.isfile(dataset.ann_file):
+                if dataset is not None:
+                    self._require_whole(dataset)
+                continue
+            file = self.read(dataset.ann_file, dataset.data_prefix['img'], leaf.get('backend_args'))
+            if file.changed:
+                leaf['ann_file'] = self._copy(self.original(dataset.ann_file), file)
+
+    def use_in_evaluator(self, evaluator_cfg: Any) -> None:
+        """Change the config of an evaluator in place, as :meth:`use_in` does that of its dataset.
+
+        Args:
+            evaluator_cfg: Config of an evaluator or a metric, or a list of them; or None.
+        """
+        copies = {original: copy for copy, original in self._originals.items()}
+        for metric in _metrics(evaluator_cfg):
+            copy = copies.get(osp.abspath(metric.get('ann_file') or ''))
+            if copy is not None:
+                metric['ann_file'] = copy
+
+    def _require_whole(self, dataset: CocoDataset) -> None:
+        """Refuse a file in a remote store that mmdet cannot read."""
+        backend_args = dataset.backend_args or {}
+        if backend_args.get('backend', 'local') == 'local':
+            return
+        file = self.read(dataset.ann_file, dataset.data_prefix['img'], backend_args)
+        if file.changed:
+            raise InputError(
+                f'{dataset.ann_file} lacks what mmdet needs ({"; ".join(file.notes)}). Expected a '
+                'whole file, because it is not on this machine: copy it here, or mend it there.'
+            )
+
+    def _copy(self, path: str, file: CocoFile) -> str:
+        """Write the copy of a file if there is none, and return its path."""
+        annotations = []
+        for annotation in file.annotations:
+            if None not in map(finite_float, annotation['bbox']):
+                annotations.append(without_nonfinite(annotation))
+        contents = dict(
+            images=[without_nonfinite(image) for image in file.images],
+            annotations=annotations,
+            categories=file.categories,
+        )
+        content = json_bytes(contents, indent=None)
+        stem = osp.splitext(osp.basename(path))[0]
+        copy = self._folder / f'{stem}_{digest_bytes(content)[:12]}.json'
+        if not copy.exists():
+            write_bytes(copy, content)
+        self._originals[osp.abspath(copy)] = osp.abspath(path)
+        return osp.abspath(copy)
+
+
+def _unread(leaf: dict[str, Any]) -> CocoDataset | None:
+    """A dataset that has read no annotation; None if it is not one of COCO files."""
+    kind = leaf['type']
+    if isinstance(kind, str):
+        kind = DATASETS.get(kind)
+    if not (isinstance(kind, type) and issubclass(kind, CocoDataset)):
+        return None
+    lazy = dict(leaf, pipeline=[], filter_cfg=None, test_mode=True, lazy_init=True)
+    return DATASETS.build(lazy)
+
+
+def _metrics(evaluator_cfg: Any) -> Iterator[dict[str, Any]]:
+    """Configs of the metrics in that of an evaluator."""
+    if isinstance(evaluator_cfg, (list, tuple)):
+        for part in evaluator_cfg:
+            yield from _metrics(part)
+    elif isinstance(evaluator_cfg, dict):
+        yield evaluator_cfg
+        yield from _metrics(evaluator_cfg.get('metrics'))
