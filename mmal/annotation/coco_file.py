@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from mmal.errors import InputError
 
 from .parsed import JsonObject, finite_float, is_object_list, short_repr
-from .text_encoding import decode_text
+from .text_encoding import decode_text, is_plain_utf8
 
 Number: TypeAlias = 'int | float'
 
@@ -71,7 +71,11 @@ def parse_coco(content: str | bytes) -> CocoFile:
         InputError: If the text is not JSON, or something is missing or ambiguous. Its text is what
             follows the name of the file.
     """
-    return read_contents(parse_json(content))
+    file = read_contents(parse_json(content))
+    if isinstance(content, bytes) and not is_plain_utf8(content):
+        # The host would take the mark at its start for content.
+        return replace(file, changed=True)
+    return file
 
 
 def parse_json(content: str | bytes) -> Any:
@@ -107,6 +111,8 @@ def read_contents(data: Any, are_named: bool = True) -> CocoFile:
     """
     images, annotations, categories = _parts(data)
     reading = _Reading()
+    # The host needs a list, be it empty.
+    reading.changed = data.get('annotations') is None
     read_images = reading.read_images(images, are_named)
     read_categories = reading.read_categories(categories, annotations)
     read_annotations = reading.read_annotations(annotations, read_images, read_categories)

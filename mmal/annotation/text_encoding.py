@@ -32,3 +32,12 @@ def decode_text(content: bytes) -> str:
     if '\0' in text:
         raise InputError(f'expected text in UTF-8 (JSON or CSV), found NUL bytes in it. {SAVE_AS}.')
     return text
+
+
+def is_plain_utf8(content: bytes) -> bool:
+    """Whether text begins without a mark, as programs expect that know UTF-8 alone.
+
+    Args:
+        content: Content of a file that :func:`decode_text` reads.
+    """
+    return not content.startswith((codecs.BOM_UTF8, *UTF16_MARKS))

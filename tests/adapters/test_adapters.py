@@ -15,7 +15,7 @@ from tests.zoo_configs import ROOT
 
 def test_all_public_names_exist():
     assert all(hasattr(mmal.adapters, name) for name in mmal.adapters.__all__)
-    assert set(mmal.adapters.__all__) == {'build_data_adapter', 'build_listing', 'build_model_adapter',
+    assert set(mmal.adapters.__all__) == {'build_data_adapter', 'build_listing', 'build_model_adapter', 'image_loaders',
                                           'several_labels'}
 
 
