@@ -15,8 +15,8 @@ from tests.zoo_configs import ROOT
 
 def test_all_public_names_exist():
     assert all(hasattr(mmal.adapters, name) for name in mmal.adapters.__all__)
-    assert set(mmal.adapters.__all__) == {'build_data_adapter', 'build_listing', 'build_model_adapter', 'image_loaders',
-                                          'several_labels'}
+    assert set(mmal.adapters.__all__) == {'build_data_adapter', 'build_listing', 'build_model_adapter',
+                                          'complete_metrics', 'image_loaders', 'several_labels'}
 
 
 def test_nothing_is_loaded_before_it_is_needed():
