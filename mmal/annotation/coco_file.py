@@ -255,14 +255,13 @@ class _Reading:
             ].append(f'{place}, {name}: {short_repr(found[0])} x {short_repr(found[1])}')
             return image
         if width is None or height is None:
-            width = height = None
-        if (width, height) == found and 'width' in image and 'height' in image:
+            self.changed = True
+            return dict(image, width=None, height=None)
+        if (width, height) == found:
             return image
-        if width is not None:
-            self._make_good(
-                'width and height of {n} of its images are no whole numbers, and read as such'
-            )
-        self.changed = True
+        self._make_good(
+            'width and height of {n} of its images are no whole numbers, and read as such'
+        )
         return dict(image, width=width, height=height)
 
     # --- categories -----------------------------------------------------------------------------
