@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
@@ -10,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 from torch import nn
 
 from mmal.adapters.loading import first_item
+from mmal.annotation.named_files import find_named_files
 from mmal.distributed.rank_zero import run_on_rank_zero
 from mmal.errors import InputError
 from mmal.pool.budget import BudgetUnit
@@ -138,6 +140,18 @@ def _check_pool_size(run: RunContext) -> None:
             )
 
 
+def _nearest_file(run: RunContext, path: str) -> str:
+    """The continuation of a sentence about a missing file that names the nearest one; '' if none
+    comes near.
+    """
+    root = run.data.image_root()
+    name = os.path.relpath(path, root)
+    matches = find_named_files([name], root)
+    if name in matches.names:
+        return f'; the nearest is {matches.names[name]!r}'
+    return matches.near.get(name, '')
+
+
 def check_truth(run: RunContext) -> list[str]:
     """Look at the boxes of the training set, if anything is learned from them.
 
@@ -162,7 +176,8 @@ def _check_pool_files(run: RunContext) -> None:
     if missing:
         raise InputError(
             f'{len(missing)} of {n_images} image files of the pool do not exist, e.g. '
-            f'{missing[0]}. Check data_root and data_prefix of train_dataloader.dataset.'
+            f'{missing[0]}{_nearest_file(run, missing[0])}. Check data_root and data_prefix of '
+            'train_dataloader.dataset.'
         )
 
 

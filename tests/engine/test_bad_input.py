@@ -30,6 +30,8 @@ BAD_INPUT = {
     'strange image': (lambda d, c: edit(d, lambda j: j['annotations'][0].update(image_id=99)), 'not in its image list'),
     'annotation twice': (lambda d, c: edit(d, lambda j: j['annotations'].append(j['annotations'][0])),
                          'annotation id 1 stands'),
+    'image file in capitals': (lambda d, c: (d / 'set_004.png').rename(d / 'SET_004.PNG'),
+                               "set_004.png; the nearest is 'SET_004.PNG': differs in case. Check data_root"),
     'reference image': (lambda d, c: (d / 'set_102.png').unlink(), '1 of 4 image files of the reference set'),
     'test image': (lambda d, c: (d / 'set_203.png').unlink(), '1 of 4 image files of the evaluation set'),
     'test category': (lambda d, c: edit(d, lambda j: j['categories'][1].update(name='cube'), 'test'),
