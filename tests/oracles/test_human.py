@@ -218,6 +218,7 @@ def test_a_set_without_a_batch_is_told_to_be_missing_and_then_refused(make_cfg, 
     def cfg():
         found = of_people(make_cfg, dataset, work_dir)
         found.test_dataloader.dataset.ann_file = 'to_come.json'
+        found.test_evaluator.ann_file = str(dataset / 'to_come.json')
         return found
     run(cfg())
     assert 'It is needed as soon as the first images are labeled' in said(work_dir)
