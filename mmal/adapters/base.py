@@ -176,6 +176,17 @@ class DataAdapter(Protocol):
             InputError: If nothing can be learned from them.
         """
 
+    def check_annotation_files(self, dataset_cfg: dict[str, Any]) -> None:
+        """Refuse a dataset that could not be built, or would be read as something else.
+
+        Args:
+            dataset_cfg: Config of the dataset.
+
+        Raises:
+            InputError: If a file cannot be read, or a folder is not the class it would be taken
+                for.
+        """
+
     def check_dataset(self, dataset: Any, name: str) -> list[str]:
         """Check the files, annotations and classes of a built reference or evaluation set.
 

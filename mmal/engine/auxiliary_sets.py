@@ -63,6 +63,10 @@ def build_auxiliary_sets(run: RunContext, exclude: Container[str] = ()) -> dict[
         sets[REFERENCE] = run.data.reference_dataset(reference)
     if EVALUATION in exclude:
         return sets
+    for key in ('val_dataloader', 'test_dataloader'):
+        # Both are built, the one between epochs.
+        if run.cfg.get(key) is not None:
+            run.data.check_annotation_files(run.cfg[key].dataset)
     try:
         evaluation = run.models.evaluation_dataset()
     except FileNotFoundError as e:

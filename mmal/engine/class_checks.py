@@ -64,6 +64,9 @@ def _wrong_parts(model: nn.Module, n_classes: int) -> Iterator[tuple[str, int]]:
         if not isinstance(number, int) or number in (-1, 0, n_classes):
             # A backbone without a classifier has -1 or 0.
             continue
+        if not getattr(module, 'to_onehot', True):
+            # The number of a data preprocessor that makes no vectors of labels is not used.
+            continue
         if name.endswith(CLASS_AGNOSTIC_PART) or f'.{OWN_NUMBERS}.' in f'.{name}.':
             continue
         if not type(module).__name__.endswith(OTHER_CLASSES):

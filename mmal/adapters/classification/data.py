@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, cast
 
 from mmengine.config import Config
 from mmengine.registry import DATASETS
+from mmpretrain.datasets import CustomDataset
 
 from mmal.adapters.base import Annotation, ImageId, PoolImage, Size
 from mmal.adapters.dataset_config import (
@@ -35,6 +36,7 @@ from mmal.errors import InputError
 from mmal.fileio.checksummed import digest_bytes
 from mmal.fileio.text import read_json
 
+from .class_folders import check_class_folders
 from .heads import head_takes_several
 
 PlainLabel: TypeAlias = int | list[int]
@@ -68,6 +70,7 @@ class ClassificationDataAdapter:
         self.leaf = pool_leaf(cfg)
         self.several_labels = head_takes_several(cfg)
         self.categories: list[dict[str, Any]] = []
+        _check_folders(self.leaf)
         dataset = _build(dict(self.leaf, pipeline=[]), 'training set')
         classes = dataset.metainfo.get('classes') or ()
         self.classes: tuple[str, ...] = tuple(classes)
@@ -199,6 +202,18 @@ class ClassificationDataAdapter:
     def check_truth(self) -> list[str]:
         """Return nothing: classes have no boxes."""
         return []
+
+    def check_annotation_files(self, dataset_cfg: dict[str, Any]) -> None:
+        """Refuse a dataset whose folders of images are not the pool's classes.
+
+        Args:
+            dataset_cfg: Config of the dataset.
+
+        Raises:
+            InputError: If a folder would be taken for another class than it is.
+        """
+        for leaf in leaves(dataset_cfg):
+            _check_folders(leaf, self.classes)
 
     def check_dataset(self, dataset: Any, name: str) -> list[str]:
         """Check the files, labels and classes of a built reference or evaluation set.
@@ -383,6 +398,7 @@ class ClassificationDataAdapter:
             InputError: If it is anything else, a file is missing, or there is no image.
         """
         dataset_cfg = reference_cfg(self.cfg, reference)
+        self.check_annotation_files(dataset_cfg)
         return _build(self._at_test_time(dataset_cfg), 'reference set')
 
     def _build_subset(self, path: str | None) -> PoolSubset:
@@ -410,6 +426,16 @@ def _build(dataset_cfg: dict[str, Any], name: str) -> Any:
     if not len(dataset):
         raise InputError(f'The {name} has no image. Check data_root and data_prefix.')
     return dataset
+
+
+def _check_folders(leaf: dict[str, Any], pool_classes: Sequence[str] = ()) -> None:
+    """Refuse folders that are not the classes, of a dataset with a folder of images per class."""
+    with DATASETS.switch_scope_and_registry(None) as registry:
+        dataset_type = registry.get(leaf['type']) if isinstance(leaf['type'], str) else leaf['type']
+    has_folders = dataset_type is CustomDataset and leaf.get('with_label', True)
+    if has_folders and not leaf.get('ann_file'):
+        dataset = DATASETS.build(dict(leaf, pipeline=[], lazy_init=True))
+        check_class_folders(dataset, pool_classes)
 
 
 def _subset_cfg(dataset_cfg: dict[str, Any], path: str | Path | None) -> dict[str, Any]:

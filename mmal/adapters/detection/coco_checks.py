@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias
-from xml.etree import ElementTree
 
 from mmdet.datasets import CocoDataset
 
@@ -79,21 +78,6 @@ def check_order(content: CocoContents, path: str, classes: Sequence[str]) -> Non
             'mmdet numbers them as the file has them, so that one would be taken for another: '
             'expected each once, in one order. Change metainfo.classes, or the order in the file.'
         )
-
-
-def check_xml_names(path: str, classes: Sequence[str]) -> None:
-    """Check the object names in a VOC annotation file.
-
-    Args:
-        path: Path of the XML file.
-        classes: Class names of the config.
-
-    Raises:
-        InputError: If a name is not among ``classes``.
-    """
-    nodes = ElementTree.parse(path).getroot().iterfind('object/name')
-    names = {str(node.text) for node in nodes}
-    _refuse_unknown(names - set(classes), path, classes)
 
 
 def _refuse_unknown(names: set[str], path: str, classes: Sequence[str]) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os.path as osp
 from typing import Any
 
+from mmdet.datasets import XMLDataset
+
 from mmal.adapters.base import PoolImage
 from mmal.annotation.records import CocoAnnotation
 from mmal.errors import InputError
 
-from .coco_checks import CocoContents, check_xml_names
+from .coco_checks import CocoContents
+from .voc_files import check_voc_files
 
 
 def convert_to_coco(dataset: Any, classes: tuple[str, ...], min_side: float) -> CocoContents:
@@ -26,16 +29,14 @@ def convert_to_coco(dataset: Any, classes: tuple[str, ...], min_side: float) -> 
         ``images``, ``annotations`` and ``categories``; category ids are 1 + the class index.
 
     Raises:
-        InputError: If an annotation file is missing, or a VOC file names unknown classes.
+        InputError: If an annotation file is missing, or mmdet cannot read a VOC file.
     """
+    if isinstance(dataset, XMLDataset):
+        check_voc_files(dataset, classes)
     try:
         dataset.full_init()
     except FileNotFoundError as e:
         raise InputError(f'Annotation file not found: {e.filename or e}.') from None
-    for row in range(len(dataset)):
-        info = dataset.get_data_info(row)
-        if info.get('xml_path'):
-            check_xml_names(info['xml_path'], classes)
     images, annotations = images_and_boxes(dataset, min_side)
     categories = []
     for category_id, name in enumerate(classes, start=1):

@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
-from mmdet.datasets import CocoDataset
+from mmdet.datasets import CocoDataset, XMLDataset
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 
@@ -32,11 +32,13 @@ from mmal.errors import InputError
 from mmal.fileio.checksummed import digest_files
 from mmal.fileio.text import read_json
 
+from .class_names import class_names, require_own_classes
 from .coco_checks import check_fits_classes
 from .coco_conversion import convert_to_coco, images_and_boxes
 from .coco_reading import read_coco
 from .host_files import HostFiles
 from .pipelines import find_annotation_step, influence_pipeline
+from .voc_files import check_voc_files
 
 VOC_KEYS = ('img_subdir', 'ann_subdir')
 """Keys of VOC dataset configs that a CocoDataset does not take."""
@@ -74,11 +76,11 @@ class DetectionDataAdapter:
         self._host_files = HostFiles(cfg.get('work_dir'))
         self._pool = _build_lazily(self.leaf)
         self._is_coco = isinstance(self._pool, CocoDataset)
-        classes = self._pool.metainfo['classes']
-        self.classes: tuple[str, ...] = tuple(classes)
+        self.classes: tuple[str, ...] = class_names(self._pool)
         if self._is_coco:
             self.prefix: str = self._pool.data_prefix['img']
             content = self._read(self._pool).contents
+            require_own_classes(self.leaf, self._pool, content)
         else:
             self.prefix = self._pool.data_root or ''
             content = convert_to_coco(self._pool, self.classes, _min_side(self.leaf))
@@ -237,6 +239,20 @@ class DetectionDataAdapter:
         source = _source(self._pool)
         notes = self._examination.require_usable(source)
         return [*self._reading_notes(self._pool), *notes]
+
+    def check_annotation_files(self, dataset_cfg: dict[str, Any]) -> None:
+        """Refuse a dataset that mmdet could not be built from: VOC files that it cannot read.
+
+        Args:
+            dataset_cfg: Config of the dataset.
+
+        Raises:
+            InputError: If mmdet cannot read one, or would read it as something else.
+        """
+        for leaf in leaves(dataset_cfg):
+            dataset = _build_lazily(leaf)
+            if isinstance(dataset, XMLDataset):
+                check_voc_files(dataset, dataset.metainfo.get('classes', self.classes))
 
     def check_dataset(self, dataset: Any, name: str) -> list[str]:
         """Check the files and categories of a built reference or evaluation set.
@@ -432,10 +448,12 @@ class DetectionDataAdapter:
             reference: 'val' for the dataset of ``val_dataloader``, or a dataset config.
 
         Raises:
-            InputError: If it is anything else, or a file is missing.
+            InputError: If it is anything else, or a file is missing or cannot be read.
         """
+        dataset_cfg = reference_cfg(self.cfg, reference)
+        self.check_annotation_files(dataset_cfg)
         try:
-            return self._build_at_test_time(reference_cfg(self.cfg, reference), annotated=True)
+            return self._build_at_test_time(dataset_cfg, annotated=True)
         except FileNotFoundError as e:
             raise InputError(f'Reference set: file not found: {e.filename or e}.') from None
 

@@ -172,5 +172,5 @@ def test_the_checksum_of_a_voc_set_is_of_the_list_and_of_each_file_in_it(voc):
 def test_voc_names_the_config_lacks_are_an_error(voc):
     path = voc / 'VOC2012' / 'Annotations' / '2008_000001.xml'
     path.write_text(path.read_text().replace('cat', 'unicorn'))
-    with pytest.raises(InputError, match=r"2008_000001.xml has boxes of 'unicorn'"):
+    with pytest.raises(InputError, match=r"2008_000001.xml: it has boxes of 'unicorn', which the"):
         DetectionDataAdapter(voc_cfg(voc))
