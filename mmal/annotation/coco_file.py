@@ -59,7 +59,7 @@ def parse_coco(content: str | bytes) -> CocoFile:
 
         - ``annotations`` that are missing or null are none;
         - ids of annotations that are missing, 0, repeated or no number are numbered from 1, because
-          pycocotools takes 0 for "no match";
+          pycocotools takes 0 for "no match"; an entry that is another one word for word is left out;
         - ids that are text on one side and numbers on the other are matched;
         - ``iscrowd`` is 0, and ``area`` width times height, where they are missing or null; so is
           an area of 0 of a box that has one;
@@ -448,6 +448,7 @@ class _Reading:
         if are_numbers and len(set(ids)) == len(ids):
             return annotations
         self.changed = True
+        annotations = self._each_once(annotations)
         if 0 in ids:
             self._make_good(
                 'ids of annotations begin at 0, which pycocotools takes for "no match": they are '
@@ -459,6 +460,23 @@ class _Reading:
         for number, annotation in enumerate(annotations, start=1):
             numbered.append({**annotation, 'id': number})
         return numbered
+
+    def _each_once(self, annotations: list[JsonObject]) -> list[JsonObject]:
+        """The annotations without those that are another one with the same id, word for word."""
+        first: dict[Any, JsonObject] = {}
+        kept = []
+        for annotation in annotations:
+            annotation_id = annotation.get('id')
+            if not _is_id(annotation_id):
+                kept.append(annotation)
+            elif annotation_id not in first:
+                first[annotation_id] = annotation
+                kept.append(annotation)
+            elif first[annotation_id] == annotation:
+                self._make_good('{n} of its annotations stand there twice: they are taken once')
+            else:
+                kept.append(annotation)
+        return kept
 
 
 def _refuse_repeated(what: str, values: Sequence[Any], cure: str) -> None:

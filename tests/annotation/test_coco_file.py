@@ -368,3 +368,12 @@ def test_class_names_are_those_that_a_run_would_have(tmp_path):
     path.write_text('{')
     with pytest.raises(InputError, match=f'^{re.escape(str(path))} is not whole JSON'):
         class_names(str(path))
+
+
+def test_an_entry_that_is_another_word_for_word_counts_once_and_another_box_of_its_id_counts():
+    images = [dict(id=1, file_name='a.jpg', width=9, height=9)]
+    box = dict(id=4, image_id=1, category_id=1, bbox=[1, 1, 5, 5], area=25, iscrowd=0)
+    other = dict(box, bbox=[2, 2, 5, 5])
+    file = read_contents(dict(images=images, annotations=[box, box, other], categories=[dict(id=1, name='a')]))
+    assert [(a['id'], a['bbox']) for a in file.annotations] == [(1, [1, 1, 5, 5]), (2, [2, 2, 5, 5])]
+    assert '1 of its annotations stand there twice: they are taken once' in file.notes
