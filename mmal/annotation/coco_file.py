@@ -59,7 +59,8 @@ def parse_coco(content: str | bytes) -> CocoFile:
 
         - ``annotations`` that are missing or null are none;
         - ids of annotations that are missing, 0, repeated or no number are numbered from 1, because
-          pycocotools takes 0 for "no match"; an entry that is another one word for word is left out;
+          pycocotools takes 0 for "no match"; an entry that stands twice, word for word, is taken
+          once;
         - ids that are text on one side and numbers on the other are matched;
         - ``iscrowd`` is 0, and ``area`` width times height, where they are missing or null; so is
           an area of 0 of a box that has one;
@@ -443,12 +444,13 @@ class _Reading:
 
     def _numbered(self, annotations: list[JsonObject]) -> list[JsonObject]:
         """The annotations with whole numbers from 1 as ids, each once."""
-        ids = [annotation.get('id') for annotation in annotations]
-        are_numbers = all(type(value) is int and value > 0 for value in ids)
-        if are_numbers and len(set(ids)) == len(ids):
+        if _are_unique_numbers(annotations):
             return annotations
         self.changed = True
         annotations = self._each_once(annotations)
+        if _are_unique_numbers(annotations):
+            return annotations
+        ids = [annotation.get('id') for annotation in annotations]
         if 0 in ids:
             self._make_good(
                 'ids of annotations begin at 0, which pycocotools takes for "no match": they are '
@@ -477,6 +479,13 @@ class _Reading:
             else:
                 kept.append(annotation)
         return kept
+
+
+def _are_unique_numbers(annotations: Sequence[JsonObject]) -> bool:
+    """Whether the ids of annotations are whole numbers from 1, each once."""
+    ids = [annotation.get('id') for annotation in annotations]
+    are_numbers = all(type(value) is int and value > 0 for value in ids)
+    return are_numbers and len(set(ids)) == len(ids)
 
 
 def _refuse_repeated(what: str, values: Sequence[Any], cure: str) -> None:

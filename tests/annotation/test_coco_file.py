@@ -209,7 +209,8 @@ def test_a_category_with_braces_in_its_name_can_be_named_in_a_note():
     ([1.5, 2.5, 3.5], ['not unique numbers']),
     ([None, None, None], [])])
 def test_ids_of_annotations_are_numbered_from_1_where_pycocotools_would_confuse_them(ids, notes):
-    file = read_contents(coco(annotations=[box(i) for i in ids]))
+    boxes = [dict(box(i), bbox=[n, 1, 5, 5]) for n, i in enumerate(ids)]
+    file = read_contents(coco(annotations=boxes))
     assert [entry['id'] for entry in file.annotations] == [1, 2, 3]
     assert file.changed
     assert len(file.notes) == len(notes)
@@ -377,3 +378,6 @@ def test_an_entry_that_is_another_word_for_word_counts_once_and_another_box_of_i
     file = read_contents(dict(images=images, annotations=[box, box, other], categories=[dict(id=1, name='a')]))
     assert [(a['id'], a['bbox']) for a in file.annotations] == [(1, [1, 1, 5, 5]), (2, [2, 2, 5, 5])]
     assert '1 of its annotations stand there twice: they are taken once' in file.notes
+    once = read_contents(dict(images=images, annotations=[box, dict(box)], categories=[dict(id=1, name='a')]))
+    assert [a['id'] for a in once.annotations] == [4]
+    assert once.changed
