@@ -120,7 +120,7 @@ def import_parsed(
         hint += _name_fitting_batches(folder, lambda other: _has_any(other, unmatched))
         raise _refusal(problems, hint)
     new = old.merged_with(labels, digest)
-    effect = _describe_effect(batch, old, new, labels)
+    effect = '; '.join([_describe_effect(batch, old, new, labels), *parsed.notes])
     changes = new.entries != old.entries or new.skipped != old.skipped
     if closed and changes:
         raise InputError(

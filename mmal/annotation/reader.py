@@ -173,7 +173,7 @@ def _read_json(
         if image_labels.fits(data):
             return _read_image_labels(data, has_boxes, classes)
         _refuse(origin_of_json(data), has_boxes)
-        return _read_tasks(data, batch_name)
+        return _read_tasks(data, has_boxes, batch_name)
     _refuse(origin_of_json(data), has_boxes)
     if not isinstance(data, dict) or not {'images', 'annotations', 'categories'} <= set(data):
         raise InputError(
@@ -197,7 +197,7 @@ def _read_image_labels(entries: list[Any], has_boxes: bool, classes: Sequence[st
     return image_labels.parse(entries, classes)
 
 
-def _read_tasks(tasks: list[Any], batch_name: str | None) -> ParsedFile:
+def _read_tasks(tasks: list[Any], has_boxes: bool, batch_name: str | None) -> ParsedFile:
     """Parse Label Studio's tasks that were made for this batch, or for none."""
     own_tasks = []
     other_batches: Counter[str] = Counter()
@@ -207,7 +207,7 @@ def _read_tasks(tasks: list[Any], batch_name: str | None) -> ParsedFile:
             own_tasks.append(task)
         else:
             other_batches[name] += 1
-    return replace(label_studio.parse(own_tasks), other_batches=other_batches)
+    return replace(label_studio.parse(own_tasks, has_boxes), other_batches=other_batches)
 
 
 def _parse_json(text: str) -> Any:

@@ -310,7 +310,7 @@ def _notes(
     copies: Mapping[str, str],
 ) -> list[str]:
     """What the user should know of how the labels fit the pool."""
-    notes = []
+    notes = list(parsed.file.notes)
     listed = [name for name in parsed.file.classes if name in data.classes]
     if listed and listed != [name for name in data.classes if name in listed]:
         order = ', '.join(listed)

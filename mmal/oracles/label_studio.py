@@ -297,7 +297,7 @@ class AnnotationServer:
         for task in target.server.export_tasks(target.project.id):
             if label_studio.batch_name(task) == target.batch.name:
                 tasks.append(task)
-        parsed = label_studio.parse(tasks)
+        parsed = label_studio.parse(tasks, target.batch.has_boxes)
         digest = digest_bytes(json_bytes(tasks))
         try:
             effect = import_parsed(target.folder, parsed, self._rules, digest)

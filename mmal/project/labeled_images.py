@@ -133,7 +133,7 @@ def read_labeled_images(
     _require_sound(path, parsed, images)
     names = [_file_name(image) for image in images]
     root, matches = _find_root(path, names, folders, option, rules)
-    notes = [f'{path}: {note}' for note in matches.notes]
+    notes = [f'{path}: {note}' for note in [*parsed.notes, *matches.notes]]
     notes += _examine(names, images).require_usable(path)
     by_name = {}
     for name, image in zip(names, images, strict=True):

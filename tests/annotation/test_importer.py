@@ -72,7 +72,8 @@ BAD = dict(
     plain_text=('hello', 'expected a COCO file or Label Studio'),
     rotated=(studio_export(boxes_batch(), [[rectangle() | dict(value=rectangle()['value'] | dict(rotation=30))]]),
              'task 100, region 0: is rotated'),
-    polygon=(studio_export(boxes_batch(), [[dict(type='polygonlabels', value={})]]), "is of type 'polygonlabels'"),
+    polygon=(studio_export(boxes_batch(), [[dict(type='polygonlabels', value={})]]),
+             'task 100: has 1 polygon and no rectangle, so the image would count as showing no object'),
     two_labels=(studio_export(boxes_batch(), [[rectangle() | dict(value=rectangle()['value'] | dict(
         rectanglelabels=['car', 'truck']))]]), 'expected one label, found 2'),
     unknown_label=(studio_export(boxes_batch(), [[rectangle('zebra')]]), "region 0 on a.jpg: 'zebra' is no class"),

@@ -6,8 +6,9 @@ difference between an image without objects and one that nobody labeled.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict
 from urllib.parse import quote
@@ -15,22 +16,21 @@ from xml.etree import ElementTree
 
 from ..batch import Batch, BatchImage
 from ..parsed import (
-    ROTATED,
     JsonObject,
-    ParsedBox,
     ParsedFile,
     ParsedImage,
     finite_float,
     is_object_list,
     short_repr,
 )
+from .label_studio_regions import SIDES, Regions, describe_kinds, parse_regions
 
 CONTROL = 'label'
 """Name of the tag in the label config that takes labels."""
 OBJECT = 'image'
 """Name of the tag in the label config that shows the image."""
-SIDES = ('x', 'y', 'width', 'height')
-"""Keys of a rectangle, in the order of a bbox."""
+MAX_SHOWN = 3
+"""Tasks that a note names."""
 MIN_CONFIDENCE_SHOWN = 0.5
 """Confidence of the classes that are shown as predicted where an image may have several."""
 
@@ -201,17 +201,23 @@ def batch_name(task: Any) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def parse(tasks: list[Any]) -> ParsedFile:
+def parse(tasks: list[Any], has_boxes: bool) -> ParsedFile:
     """Parse the tasks of a raw JSON export.
 
     Of several annotations of an image, the one marked as ground truth counts, else the newest. A
-    task without annotations is not labeled; one whose annotations were all cancelled is skipped.
+    task without annotations is not labeled, whatever its drafts and predictions are; one whose
+    annotations were all cancelled is skipped. What stands beside the labels that are asked for is
+    passed over and counted. An image whose objects are drawn, but none as a rectangle, is a fault:
+    it would count as showing nothing.
 
     Args:
         tasks: Tasks of the export; whatever the file holds.
+        has_boxes: Whether boxes are asked for, rather than classes of whole images.
     """
     images = []
     problems = []
+    passed_over: Counter[str] = Counter()
+    empty = []
     for n, task in enumerate(tasks):
         number = task.get('id', n) if isinstance(task, dict) else n
         where = f'task {number}'
@@ -220,27 +226,57 @@ def parse(tasks: list[Any]) -> ParsedFile:
                 f'{where}: expected an object with "data". Export as JSON (raw), not JSON-MIN.'
             )
             continue
-        image, faults = _parse_task(task, where)
+        image, regions, faults = _parse_task(task, where, has_boxes)
         problems += faults
+        passed_over += regions.passed_over
         if image is not None:
             images.append(image)
-    return ParsedFile(images, problems)
+        if has_boxes and regions.passed_over and not (faults or regions.boxes):
+            empty.append(where)
+    return ParsedFile(images, problems, notes=_notes(passed_over, empty, has_boxes))
 
 
-def _parse_task(task: JsonObject, where: str) -> tuple[ParsedImage | None, list[str]]:
-    """What a task says about its image, and its faults; None if it cannot be read."""
+def _notes(passed_over: Counter[str], empty: list[str], has_boxes: bool) -> list[str]:
+    """What the user should know of regions that were passed over.
+
+    Args:
+        passed_over: Number of them by type.
+        empty: Places of the images that have nothing else.
+        has_boxes: Whether boxes are asked for, rather than classes of whole images.
+    """
+    notes = []
+    if passed_over:
+        what = 'rectangles' if has_boxes else 'classes of the whole image'
+        notes.append(
+            f'{passed_over.total()} regions that are no {what} were passed over: '
+            f'{describe_kinds(passed_over)}'
+        )
+    if empty:
+        more = ', ...' if len(empty) > MAX_SHOWN else ''
+        notes.append(
+            f'{len(empty)} images that were submitted with nothing else show no object '
+            f'({", ".join(empty[:MAX_SHOWN])}{more})'
+        )
+    return notes
+
+
+def _parse_task(
+    task: JsonObject, where: str, has_boxes: bool
+) -> tuple[ParsedImage | None, Regions, list[str]]:
+    """What a task says about its image, its regions, and its faults; None if it cannot be read."""
     annotations = task.get('annotations') or []
     if not is_object_list(annotations):
-        return None, [_not_a_list(where, 'annotations', annotations)]
+        return None, Regions(), [_not_a_list(where, 'annotations', annotations)]
     image = _parse_data(task['data'], where)
     submitted = [annotation for annotation in annotations if not annotation.get('was_cancelled')]
     if not submitted:
-        return replace(image, state='skipped' if annotations else 'unlabeled'), []
+        image = replace(image, state='skipped' if annotations else 'unlabeled')
+        return image, Regions(), []
     annotation = max(submitted, key=_precedence)
     results = annotation.get('result') or []
     if not is_object_list(results):
-        return None, [_not_a_list(where, 'result', results)]
-    regions = _parse_regions(results, where)
+        return None, Regions(), [_not_a_list(where, 'result', results)]
+    regions = parse_regions(results, where, has_boxes)
     image = replace(
         image,
         who=_annotator(annotation),
@@ -249,7 +285,13 @@ def _parse_task(task: JsonObject, where: str) -> tuple[ParsedImage | None, list[
         labels=regions.labels,
         size=regions.size,
     )
-    return image, regions.faults
+    faults = list(regions.faults)
+    if has_boxes and regions.shapes and not (faults or regions.boxes):
+        faults.append(
+            f'{where}: has {describe_kinds(regions.shapes)} and no rectangle, so the image would '
+            'count as showing no object. Draw rectangles there, or skip the task.'
+        )
+    return image, regions, faults
 
 
 def _parse_data(data: JsonObject, where: str) -> ParsedImage:
@@ -288,91 +330,8 @@ def _labeling_time(annotation: JsonObject) -> float | None:
     return seconds
 
 
-@dataclass
-class _Regions:
-    """What the regions of an annotation say.
-
-    Attributes:
-        boxes: Boxes in pixels.
-        labels: Names of the classes of the whole image; whatever the file holds.
-        faults: Faults, one line each, with place and cure.
-        size: Width and height of the image that the last rectangle gives; None if there is none.
-    """
-
-    boxes: list[ParsedBox] = field(default_factory=list)
-    labels: list[Any] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
-    size: tuple[Any, Any] | None = None
-
-
-def _parse_regions(results: list[JsonObject], where: str) -> _Regions:
-    regions = _Regions()
-    # a relation links two regions and is no label
-    labeling = [result for result in results if result.get('type') != 'relation']
-    for n, region in enumerate(labeling):
-        place = f'{where}, region {n}'
-        value = region.get('value')
-        if not isinstance(value, dict):
-            value = {}
-        if region.get('type') == 'rectanglelabels':
-            regions.size = (region.get('original_width'), region.get('original_height'))
-            box, fault = _parse_rectangle(region, value, place)
-            if box is not None:
-                regions.boxes.append(box)
-        else:
-            names, fault = _parse_choices(region, value)
-            regions.labels += names
-        if fault is not None:
-            regions.faults.append(f'{place}: {fault}')
-    return regions
-
-
 def _not_a_list(place: str, name: str, value: Any) -> str:
     return (
         f'{place}: expected a list of objects as "{name}", found {short_repr(value)}. '
         'Export again as JSON (raw).'
     )
-
-
-def _parse_choices(region: JsonObject, value: JsonObject) -> tuple[list[Any], str | None]:
-    """Names of the classes in a region, and its fault."""
-    if region.get('type') != 'choices':
-        return [], (
-            f'is of type {short_repr(region.get("type"))}, expected a rectangle or a choice. Take '
-            'it out of the label config, and out of this annotation.'
-        )
-    names = value.get('choices') or []
-    if not isinstance(names, list):
-        return [], (
-            f'expected a list of classes as "choices", found {short_repr(names)}. Choose anew.'
-        )
-    return names, None
-
-
-def _parse_rectangle(
-    region: JsonObject, value: JsonObject, place: str
-) -> tuple[ParsedBox | None, str | None]:
-    """The box of a region; or None, and its fault."""
-    names = value.get('rectanglelabels')
-    if not isinstance(names, list) or len(names) != 1:
-        if isinstance(names, list):
-            count = str(len(names))
-        elif names is None:
-            count = 'none'
-        else:
-            count = short_repr(names)
-        return None, f'expected one label, found {count}. Give the rectangle one.'
-    if value.get('rotation') or region.get('image_rotation'):
-        return None, ROTATED
-    width = finite_float(region.get('original_width'))
-    height = finite_float(region.get('original_height'))
-    bbox = []
-    for key, side in zip(SIDES, (width, height, width, height), strict=True):
-        per_cent = finite_float(value.get(key))
-        if per_cent is None or side is None:
-            return None, (
-                'lacks numbers for x, y, width, height, original_width or original_height. Draw '
-                'it anew.'
-            )
-        bbox.append(per_cent * side / 100)
-    return ParsedBox(names[0], bbox, place), None
