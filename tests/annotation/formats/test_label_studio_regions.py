@@ -54,7 +54,7 @@ def test_the_box_is_read_and_what_stands_beside_it_counted(tmp_path, name, box):
     assert labels_of(tmp_path, '3') == [dict(bbox=pytest.approx([64, 48, 128, 96]), category='car')]
 
 
-@pytest.mark.parametrize('name', set(BESIDE) - {'choice'})
+@pytest.mark.parametrize('name', sorted(set(BESIDE) - {'choice'}))
 def test_the_class_of_an_image_is_read_and_what_stands_beside_it_counted(tmp_path, name):
     beside, counted = BESIDE[name]
     owl = region('choices', 'own', choices=['owl'])
