@@ -69,7 +69,7 @@ def test_other_classes_or_other_numbers_of_boxes_are_somebodys(folder, edit):
     if edit == 'class':
         first['category_id'] = 1
     else:
-        content['annotations'] = content['annotations'][:-1] if edit == 'fewer' else [*content['annotations'], first]
+        content['annotations'] = content['annotations'][:-1] if edit == 'fewer' else [*content['annotations'], dict(first, id=99)]
     assert '2 images newly labeled' in bring(folder, content)
 
 
