@@ -69,7 +69,8 @@ def test_other_classes_or_other_numbers_of_boxes_are_somebodys(folder, edit):
     if edit == 'class':
         first['category_id'] = 1
     else:
-        content['annotations'] = content['annotations'][:-1] if edit == 'fewer' else [*content['annotations'], dict(first, id=99)]
+        boxes = content['annotations']
+        content['annotations'] = boxes[:-1] if edit == 'fewer' else [*boxes, dict(first, id=99)]
     assert '2 images newly labeled' in bring(folder, content)
 
 
