@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmengine.config import Config
@@ -50,6 +51,8 @@ def dry_run(cfg: Config) -> tuple[str, list[str]]:
     # The log file of a plan lies in a folder that goes.
     with tempfile.TemporaryDirectory() as scratch, silent_hosts():
         cfg.work_dir = scratch
+        # Loggers are process-global by name: that of a run which follows must print.
+        cfg.experiment_name = Path(scratch).name
         if cfg.get('visualizer') is not None:
             # Visualizers are process-global by name, and nothing is begun in a tracker.
             cfg.visualizer.name = scratch
