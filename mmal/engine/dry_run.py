@@ -24,7 +24,7 @@ from .context import RunContext
 from .disk import describe_need, disk_need
 from .first_training import first_epoch_length, has_first_labels
 from .pool_overlap import pool_overlaps, repetition_notes
-from .preflight import Findings, check_truth, examine, influence_parameters
+from .preflight import Findings, check_truth, examine
 from .round_runner import folder_backends
 from .set_overlap import find_overlap
 from .setup import current_annotations, current_manifest
@@ -62,6 +62,7 @@ def dry_run(cfg: Config) -> tuple[str, list[str]]:
         runner.logger.addHandler(warned)
         loop = runner.train_loop
         plan = _Plan(loop)
+        findings = plan.examine()
         plan.describe('pool', _pool)
         plan.describe('reference set', _reference)
         plan.describe('evaluation', _evaluation)
@@ -69,10 +70,10 @@ def dry_run(cfg: Config) -> tuple[str, list[str]]:
         plan.tell('sampler', _components(loop))
         plan.describe('rounds', _rounds)
         plan.describe('labeled at last', _labeled_at_last)
-        plan.describe('parameters', _parameters)
-        plan.describe('disk', lambda run: _disk(run, loop, work_dir))
+        plan.describe('parameters', lambda run: _parameters(run, findings))
+        plan.describe('disk', lambda run: _disk(run, loop, findings, work_dir))
         plan.describe('first training', lambda run: _first_training(run, loop))
-        plan.check('input', lambda run: examine(run, loop.stop_rules))
+        plan.tell('input', _input(findings))
         plan.describe('work_dir', lambda run: _work_dir(run, loop, work_dir))
         plan.warn(warned.messages)
     return plan.text(), plan.unique_problems()
@@ -109,18 +110,16 @@ class _Plan:
             text = SEE_BELOW
         self.tell(name, text)
 
-    def check(self, name: str, find: Callable[[RunContext], Findings]) -> None:
-        """Add a line that says whether anything is wrong, with notes, and every problem that is
-        found.
-        """
-
-        def describe(run: RunContext) -> str:
-            findings = find(run)
-            self._problems += [str(problem) for problem in findings.problems]
-            text = SEE_BELOW if findings.problems else 'complete'
-            return text + _as_lines(findings.notes)
-
-        self.describe(name, describe)
+    def examine(self) -> Findings:
+        """Make the checks of a start, and keep every problem that is found."""
+        findings = Findings()
+        try:
+            findings = examine(self._loop.context, self._loop.stop_rules)
+        except (InputError, FileNotFoundError) as e:
+            # What the run works with cannot be built.
+            findings.problems.append(e)
+        self._problems += [str(problem) for problem in findings.problems]
+        return findings
 
     def unique_problems(self) -> list[str]:
         """The problems, each once."""
@@ -227,14 +226,25 @@ def _labeled_at_last(run: RunContext) -> str:
     )
 
 
-def _parameters(run: RunContext) -> str:
+def _input(findings: Findings) -> str:
+    text = SEE_BELOW if findings.problems else 'complete'
+    return text + _as_lines(findings.notes)
+
+
+def _parameters(run: RunContext, findings: Findings) -> str:
     if not run.sampler.needs_s_test or run.stest is None:
         return 'none needed'
     if not run.data.has_truth:
         return LATER
-    params = influence_parameters(run)
-    n_values = sum(parameter.numel() for parameter in params.values())
-    return f'{n_values} values in {", ".join(params)}'
+    if findings.params is None:
+        return SEE_BELOW
+    return f'{_count_values(findings)} values in {", ".join(findings.params)}'
+
+
+def _count_values(findings: Findings) -> int:
+    """Number of values that influence will be restricted to; 0 if they are not known."""
+    params = findings.params or {}
+    return sum(parameter.numel() for parameter in params.values())
 
 
 def _first_training(run: RunContext, loop: ActiveLoop) -> str:
@@ -274,14 +284,11 @@ def _warmup_note(cfg: Config, inner: dict[str, Any], iterations: int) -> str:
     )
 
 
-def _disk(run: RunContext, loop: ActiveLoop, work_dir: str) -> str:
+def _disk(run: RunContext, loop: ActiveLoop, findings: Findings, work_dir: str) -> str:
     """What the run needs on disk, of what is free."""
-    stest_values = 0
-    if run.sampler.needs_s_test and run.stest is not None and run.data.has_truth:
-        params = influence_parameters(run)
-        stest_values = sum(parameter.numel() for parameter in params.values())
     rounds_done = len(read_points(work_dir))
-    return describe_need(disk_need(run, loop.inner, rounds_done, stest_values), work_dir)
+    need = disk_need(run, loop.inner, rounds_done, _count_values(findings))
+    return describe_need(need, work_dir)
 
 
 def _work_dir(run: RunContext, loop: ActiveLoop, work_dir: str) -> str:

@@ -40,11 +40,14 @@ class Findings:
             still to come, or that cannot be built.
         problems: What stops the run, an error for each fault.
         notes: What the user should know, one sentence without a full stop each.
+        params: The parameters that influence will be restricted to, by name; None if the sampler
+            needs none, no image is annotated yet, or there are problems.
     """
 
     sets: dict[str, Any] = field(default_factory=dict)
     problems: list[InputError | FileNotFoundError] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    params: dict[str, nn.Parameter] | None = None
 
     def of(self, check: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
         """Make a check, and keep the error that it raises.
@@ -98,7 +101,7 @@ def examine(run: RunContext, stop_rules: tuple[StopRule, ...]) -> Findings:
         return findings
     findings.of(_check_first_training, run)
     if run.sampler.needs_s_test and _has_annotated_image(run):
-        findings.of(influence_parameters, run)
+        findings.params = findings.of(influence_parameters, run)
     return findings
 
 

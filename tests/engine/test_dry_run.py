@@ -1,6 +1,7 @@
 """What a dry run says of the first training."""
 
 import copy
+import re
 
 import pytest
 from mmengine.runner import Runner
@@ -74,3 +75,15 @@ def test_every_fault_is_named_and_each_once_in_the_plan_and_by_a_start(make_cfg,
         Runner.from_cfg(cfg).train()
     said = str(refusal.value).splitlines()
     assert [part in line for part, line in zip(expected, said, strict=True)] == [True] * 5
+
+
+def test_the_loss_is_run_once(make_cfg, monkeypatch):
+    """Of a large model, each time takes seconds."""
+    from mmal.engine import preflight
+    calls = []
+    monkeypatch.setattr(preflight, 'influence_parameters', lambda run, original=preflight.influence_parameters:
+                        calls.append(run) or original(run))
+    text, problems = dry_run(make_cfg())
+    assert not problems
+    assert re.search(r'parameters: +\d+ values in bbox_head', text)
+    assert len(calls) == 1
