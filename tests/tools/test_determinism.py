@@ -36,7 +36,8 @@ def tiny(tmp_path):
                     pipeline={[steps[0], steps[2]]})
         val_dataloader = dict(dataset=dict(_delete_=True, **test))
         test_dataloader = dict(dataset=dict(_delete_=True, **test))
-        train_cfg = dict(initial=10, query=8, rounds={ROUNDS}, max_iters=4, val_interval=4)
+        train_cfg = dict(initial=10, query=8, rounds={ROUNDS}, max_iters=4, val_interval=4,
+                         drop_evaluation_images=False)
         param_scheduler = [dict(type='ConstantLR', factor=1.0, by_epoch=False)]
         """))
     return tmp_path / 'tiny.py'
