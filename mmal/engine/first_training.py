@@ -49,11 +49,12 @@ def first_epoch_length(run: RunContext) -> int:
     settings = run.settings
     candidates = Pool(run.pool_ids).ids if run.given is None else run.given.ids
     order = shuffled(candidates, settings.seed, 'initial')
+    held_out = order[: settings.holdout]
     ids = order[settings.holdout : settings.initial]
-    annotations = _first_labels(run, ids)
     if has_first_labels(run) and run.data.has_boxes:
-        require_objects(run, ids, order[: settings.holdout], by_image(annotations))
-    contents = run.data.labeled_contents(ids, annotations)
+        of_all = _first_labels(run, [*held_out, *ids])
+        require_objects(run, ids, held_out, by_image(of_all))
+    contents = run.data.labeled_contents(ids, _first_labels(run, ids))
     cfg = copy.deepcopy(run.cfg)
     with tempfile.TemporaryDirectory() as scratch:
         labeled_file = Path(scratch) / 'first.json'

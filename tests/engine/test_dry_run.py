@@ -87,3 +87,12 @@ def test_the_loss_is_run_once(make_cfg, monkeypatch):
     assert not problems
     assert re.search(r'parameters: +\d+ values in bbox_head', text)
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize('initial', [8, 'annotated'])
+def test_images_held_out_that_show_objects_are_no_reason_for_a_warning(make_cfg, initial):
+    cfg = make_cfg(initial=initial, holdout=0.3, **({} if initial == 8 else dict(rounds=1)))
+    cfg.custom_hooks[0].reference = 'holdout'
+    text, problems = dry_run(cfg)
+    assert not problems
+    assert 'held out' not in text
