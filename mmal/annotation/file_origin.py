@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 CLASSES_CURE = (
     'Classes of whole images are read from a CSV table with the columns file_name and label, from '
-    'a JSON list of {"id": path, "label": class}, from Label Studio\'s JSON, or from text with '
-    '"path class" a line.'
+    'a JSON list of {"id": path, "label": class}, from a list in mmengine\'s format, from Label '
+    'Studio\'s JSON, or from text with "path class" a line.'
 )
 """What to do about a file of boxes where classes of whole images are asked for."""
 SAVE_AS_CSV = (

@@ -117,7 +117,7 @@ def _origin_of_member(archive: zipfile.ZipFile, name: str) -> FileOrigin | None:
 
 def read_labels(content: bytes, batch: Batch) -> ParsedFile:
     """Parse a file in whichever of the formats it is: COCO, Label Studio's raw JSON, a list of
-    {id, label}, or CSV.
+    {id, label}, mmengine's list, CSV, or text with "path class" a line.
 
     Args:
         content: Content of the file.
@@ -156,6 +156,8 @@ def parse_labels(
             "expected a COCO file or Label Studio's JSON export with boxes, found neither, but "
             f'text that begins {short_repr(first[:80])}.'
         )
+    if image_labels.are_lines(text):
+        return image_labels.parse_lines(text, classes)
     return csv_table.parse(text)
 
 
@@ -174,6 +176,8 @@ def _read_json(
             return _read_image_labels(data, has_boxes, classes)
         _refuse(origin_of_json(data), has_boxes)
         return _read_tasks(data, has_boxes, batch_name)
+    if not has_boxes and isinstance(data, dict) and image_labels.is_data_list(data):
+        return image_labels.parse_data_list(data, classes)
     _refuse(origin_of_json(data), has_boxes)
     if not isinstance(data, dict) or not {'images', 'annotations', 'categories'} <= set(data):
         raise InputError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os.path as osp
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,15 +20,17 @@ from mmal.adapters.listing import (
     with_found_files,
     with_training_set,
 )
+from mmal.annotation.conversion import image_label, labeled_images
 from mmal.annotation.match_rules import MatchRule
+from mmal.annotation.parsed import ParsedImage, short_repr
+from mmal.annotation.reader import parse_labels, unpack
 from mmal.errors import InputError
 
 from .data import ClassificationDataAdapter
+from .heads import head_takes_several
 
-EXPECTED = (
-    'expected a list of {"id": path, "label": class}, a list in mmengine\'s format, or a text file '
-    'with "path class" a line'
-)
+MAX_PROBLEMS = 3
+"""Entries of a file that a message names."""
 
 
 class ClassificationListing:
@@ -72,10 +73,7 @@ class ClassificationListing:
         return with_found_files(labeled, [image.path for image in images], data.image_root())
 
     def labeled_file(self, file: Path, folder: Path, rules: Sequence[MatchRule] = ()) -> LabeledSet:
-        """Read a file of images with their classes.
-
-        It is a JSON list of {"id": path, "label": class}, a list in mmengine's format, or text with
-        "path class" a line, which mmpretrain's CustomDataset reads. A class is an index or a name.
+        """Read a file of images with their classes, see :mod:`mmal.annotation.reader`.
 
         Args:
             file: Path of the file.
@@ -84,15 +82,51 @@ class ClassificationListing:
                 what is always taken.
 
         Raises:
-            InputError: If the file is of none of these kinds, or a class is unknown.
+            InputError: If the file is of no kind that is read, or a class is unknown.
         """
+        names = self.classes or self._numbers()
+        try:
+            parsed = parse_labels(unpack(file.read_bytes()), has_boxes=False, classes=names)
+        except FileNotFoundError:
+            raise InputError(f'{file} does not exist.') from None
+        except InputError as e:
+            raise InputError(f'{file}: {e}') from None
         images = []
-        for name, label in _read_entries(file, bool(self.classes)):
-            path = osp.abspath(osp.join(folder, name))
-            image = LabeledImage(name, path, [dict(label=self._index(label, file))])
-            images.append(image)
+        problems = list(parsed.problems)
+        for entry in labeled_images(parsed, has_boxes=False):
+            label, fault = self._label(entry, names)
+            if label is None or entry.file_name is None:
+                problems.append(str(fault))
+                continue
+            path = osp.abspath(osp.join(folder, entry.file_name))
+            images.append(LabeledImage(entry.file_name, path, [dict(label=label)]))
+        if problems:
+            shown = ' '.join(problems[:MAX_PROBLEMS])
+            raise InputError(f'{file}: {len(problems)} of its entries cannot be used: {shown}')
         labeled = LabeledSet(osp.basename(file), images)
         return with_found_files(labeled, [str(image.id) for image in images], str(folder), rules)
+
+    def _numbers(self) -> tuple[str, ...]:
+        """Names for classes that have none: their indices."""
+        head = self._cfg.model.get('head') or {}
+        return tuple(map(str, range(head.get('num_classes') or 0)))
+
+    def _label(
+        self, image: ParsedImage, names: Sequence[str]
+    ) -> tuple[int | list[int] | None, str | None]:
+        """The index of an image's class, or the indices of several; or None, and the fault."""
+        if image.file_name is None:
+            found = short_repr(image.image_id)
+            return None, f'{image.where}: expected the path of the image as its id, found {found}.'
+        for name in image.labels:
+            if name not in names:
+                shown = ', '.join(names[:10]) or 'no names'
+                return None, (
+                    f'{image.where}: class {short_repr(name)} is none of the {len(names)} of the '
+                    f'config ({shown}), nor the index of one.'
+                )
+        entry, fault = image_label(image, image.file_name, names, head_takes_several(self._cfg))
+        return (None if entry is None else entry['label']), fault
 
     def _require_same_classes(self, classes: tuple[str, ...]) -> None:
         """Take the classes of a training set, or refuse others than those that are known."""
@@ -102,32 +136,6 @@ class ClassificationListing:
                 f'{", ".join(self.classes[:10])}. Give the config that it was trained with.'
             )
         self.classes = self.classes or classes
-
-    def _index(self, label: Any, file: Path) -> int | list[int]:
-        """The index of a class, or the indices of several."""
-        if isinstance(label, list):
-            indices: list[int] = []
-            for part in label:
-                index = -1 if isinstance(part, list) else self._index(part, file)
-                if not isinstance(index, int) or index < 0:
-                    raise InputError(f'{file}: {label!r} is no list of classes.')
-                indices.append(index)
-            return indices
-        if isinstance(label, float):
-            raise InputError(f'{file}: class {label!r} is neither a name nor the index of one.')
-        if label in self.classes:
-            return self.classes.index(label)
-        try:
-            index = int(label)
-        except (TypeError, ValueError):
-            index = -1
-        if index < 0 or (self.classes and index >= len(self.classes)):
-            shown = ', '.join(self.classes[:10]) or 'no names'
-            raise InputError(
-                f'{file}: class {label!r} is none of the {len(self.classes)} of the config '
-                f'({shown}), nor the index of one.'
-            )
-        return index
 
     def contents(self, labeled: LabeledSet, new: Sequence[NewImage], root: str) -> ListedContents:
         """List all images. Their ids are paths relative to the folder of the new ones.
@@ -187,46 +195,3 @@ def _classes(leaf: dict[str, Any]) -> tuple[str, ...]:
         # It cannot be built lazily.
         return ()
     return tuple(dataset.metainfo.get('classes') or ())
-
-
-def _read_entries(file: Path, are_named: bool) -> list[tuple[str, Any]]:
-    """Path and class of each image of a file; by name, if the file and the config name classes."""
-    try:
-        text = file.read_text(encoding='utf-8-sig')
-        if file.suffix.lower() == '.json':
-            return _json_entries(json.loads(text), are_named)
-        entries = []
-        for line in filter(str.strip, text.splitlines()):
-            name, label = line.strip().rsplit(' ', 1)
-            entries.append((name, label))
-        return entries
-    except FileNotFoundError:
-        raise InputError(f'{file} does not exist: {EXPECTED}.') from None
-    except (KeyError, TypeError, ValueError) as e:
-        raise InputError(f'{file} cannot be read: {EXPECTED} ({e}).') from None
-
-
-def _json_entries(content: Any, are_named: bool) -> list[tuple[str, Any]]:
-    names: list[str] = []
-    if isinstance(content, dict):
-        if are_named:
-            # Indices are of the file's own order.
-            names = list((content.get('metainfo') or {}).get('classes') or ())
-        pairs = [(entry['img_path'], entry['gt_label']) for entry in content['data_list']]
-    else:
-        pairs = [(entry['id'], entry['label']) for entry in content]
-    entries = []
-    for path, label in pairs:
-        if not isinstance(path, str):
-            raise ValueError(f'{path!r} is no path')
-        entries.append((path, _named(label, names)))
-    return entries
-
-
-def _named(label: Any, names: Sequence[str]) -> Any:
-    """Names of classes in place of their indices, where there are names."""
-    if isinstance(label, list):
-        return [_named(part, names) for part in label]
-    if isinstance(label, int) and 0 <= label < len(names):
-        return names[label]
-    return label

@@ -1,11 +1,14 @@
-"""Lists of {id, label}, for classes of whole images: what a run itself keeps."""
+"""Lists of images with their classes: {id, label} as a run itself keeps them, mmengine's lists in
+JSON, and mmpretrain's text with "path class" a line.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from ..parsed import ParsedFile, ParsedImage, short_repr
+from ..parsed import ParsedFile, ParsedImage, is_object_list, short_repr
+from .csv_table import DELIMITERS
 
 
 def fits(entries: list[Any]) -> bool:
@@ -47,6 +50,72 @@ def parse(entries: list[dict[str, Any]], classes: Sequence[str]) -> ParsedFile:
         name = image_id if isinstance(image_id, str) else None
         known_id = None if isinstance(image_id, str) else image_id
         images.append(ParsedImage(known_id, name, where, labels=labels))
+    return ParsedFile(images, problems)
+
+
+def is_data_list(content: dict[str, Any]) -> bool:
+    """Whether the object of a JSON file is a list of images in mmengine's format.
+
+    Args:
+        content: The object.
+    """
+    entries = content.get('data_list')
+    if not is_object_list(entries):
+        return False
+    return all({'img_path', 'gt_label'} <= set(entry) for entry in entries or [])
+
+
+def parse_data_list(content: dict[str, Any], classes: Sequence[str]) -> ParsedFile:
+    """Parse a list in mmengine's format: ``data_list`` with ``img_path`` and ``gt_label``.
+
+    Args:
+        content: The object of the file. Where its ``metainfo`` names classes, indices are of that
+            order.
+        classes: Class names by class index, where it names none.
+    """
+    metainfo = content.get('metainfo') or {}
+    own_classes = metainfo.get('classes') if isinstance(metainfo, dict) else None
+    entries = []
+    for entry in content['data_list']:
+        entries.append(dict(id=entry['img_path'], label=entry['gt_label']))
+    return parse(entries, own_classes or classes)
+
+
+def are_lines(text: str) -> bool:
+    """Whether a text has a path and a class a line, and is no table.
+
+    Args:
+        text: Content of the file.
+    """
+    first = next(filter(str.strip, text.splitlines()), '')
+    return len(first.split()) > 1 and not any(delimiter in first for delimiter in DELIMITERS)
+
+
+def parse_lines(text: str, classes: Sequence[str]) -> ParsedFile:
+    """Parse text as mmpretrain's CustomDataset reads it. Blank lines are passed over.
+
+    Args:
+        text: Content of the file: a path, a space, and the name or the index of a class a line.
+        classes: Class names by class index.
+    """
+    images = []
+    problems = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        path, *rest = line.strip().rsplit(maxsplit=1)
+        where = f'line {number} ({short_repr(path)})'
+        if not rest:
+            problems.append(f'{where}: expected a path, a space and a class.')
+            continue
+        label: Any = rest[0]
+        if label.isdecimal() and label not in classes:
+            label = int(label)
+        name = _class_name(label, classes)
+        if name is None:
+            problems.append(f'{where}: {_index_fault(label, classes)}')
+        else:
+            images.append(ParsedImage(None, path, where, labels=[name]))
     return ParsedFile(images, problems)
 
 

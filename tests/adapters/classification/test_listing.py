@@ -3,28 +3,65 @@
 import json
 
 import pytest
+from mmengine.config import Config
+from mmpretrain.utils import register_all_modules
 
-from mmal.adapters.classification.listing import _read_entries
+from mmal.adapters.classification.listing import ClassificationListing
 from mmal.errors import InputError
+from tests.zoo_configs import config
+
+
+def listing(classes=('cat', 'dog')):
+    register_all_modules(init_default_scope=True)
+    cfg = Config(dict(config('resnet_digits_isal.py')))
+    cfg.model.head.num_classes = 2
+    cfg.val_dataloader = dict(dataset=dict(type='CustomDataset', data_root='/nowhere', ann_file='x.txt', pipeline=[]))
+    cfg.test_dataloader = cfg.train_dataloader = cfg.val_dataloader
+    made = ClassificationListing(cfg)
+    made.classes = tuple(classes)
+    return made
 
 
 @pytest.fixture
-def entries(tmp_path):
-    def read(content, are_named=True):
-        (tmp_path / 'labels.json').write_text(json.dumps(content))
-        return _read_entries(tmp_path / 'labels.json', are_named)
+def read(tmp_path):
+    for name in ('a.jpg', 'b.jpg'):
+        (tmp_path / name).write_bytes(b'x')
 
-    return read
+    def go(content, classes=('cat', 'dog')):
+        path = tmp_path / 'labels.json'
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        labeled = listing(classes).labeled_file(path, tmp_path)
+        return [(image.id, image.labels[0]['label']) for image in labeled.images]
 
-
-def test_indices_are_of_the_order_that_the_file_itself_names(entries):
-    listed = dict(metainfo=dict(classes=['dog', 'cat']), data_list=[
-        dict(img_path='a.jpg', gt_label=0), dict(img_path='b.jpg', gt_label=[1, 0])])
-    assert entries(listed) == [('a.jpg', 'dog'), ('b.jpg', ['cat', 'dog'])]
-    assert entries(listed, are_named=False) == [('a.jpg', 0), ('b.jpg', [1, 0])]
-    assert entries([dict(id='a.jpg', label=1)]) == [('a.jpg', 1)]
+    return go
 
 
-def test_an_id_that_is_no_path_is_refused(entries):
-    with pytest.raises(InputError, match='5 is no path'):
-        entries([dict(id=5, label=0)])
+def data_list(*labels, classes=None):
+    metainfo = {} if classes is None else dict(classes=classes)
+    entries = [dict(img_path=f'{name}.jpg', gt_label=label) for name, label in zip('ab', labels, strict=False)]
+    return dict(metainfo=metainfo, data_list=entries)
+
+
+@pytest.mark.parametrize('content', [
+    [dict(id='a.jpg', label='dog'), dict(id='b.jpg', label=0)], 'file_name,label\na.jpg,dog\n,\nb.jpg,cat\n',
+    'File Name;Label\na.jpg;dog\nb.jpg;cat\n', 'a.jpg dog\n\nb.jpg 0\n', data_list(1, 0),
+    data_list(0, 1, classes=['dog', 'cat']), data_list('dog', 'cat')],
+    ids=['id and label', 'table', 'table of Excel', 'lines', 'list of mmengine', 'with its own order', 'with names'])
+def test_every_kind_of_file_is_read(read, content):
+    assert read(content) == [('a.jpg', 1), ('b.jpg', 0)]
+
+
+@pytest.mark.parametrize('content', ['a.jpg 1\nb.jpg 0', [dict(id='a.jpg', label=1), dict(id='b.jpg', label=0)]])
+def test_indices_are_enough_where_classes_have_no_names(read, content):
+    assert read(content, classes=()) == [('a.jpg', 1), ('b.jpg', 0)]
+
+
+@pytest.mark.parametrize(('content', 'message'), [
+    ([dict(id=5, label=0)], 'expected the path of the image as its id, found 5'),
+    ([dict(id='a.jpg', label=7)], 'label 7 is no index of the 2 classes'),
+    ('a.jpg horse', r"line 1 .'a.jpg'.: class 'horse' is none of the 2 of the config .cat, dog."),
+    ([dict(id='a.jpg', label=['cat', 'dog'])], 'are 2 classes, and the model takes one an image'),
+    ('0 0.5 0.5 0.1 0.2', "is YOLO's text of one image")])
+def test_what_cannot_be_used_is_refused(read, content, message):
+    with pytest.raises(InputError, match=message):
+        read(content)
