@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmengine.structures import InstanceData
 
+from mmal.adapters.detection.data import DetectionDataAdapter
 from mmal.engine.dry_run import dry_run
 from tests.conftest import run_to_its_end
 
@@ -127,3 +128,16 @@ def test_datasets_inside_others_read_the_copy_too(wrap, make_cfg, dataset, perfe
     cfg.test_dataloader.dataset = wrap(cfg.test_dataloader.dataset.to_dict())
     work_dir = run_to_its_end(cfg)
     assert json.loads((work_dir / 'curve.json').read_text())[0]['metrics']['coco/bbox_mAP'] == 1.0
+
+
+def test_a_metric_that_reads_a_copy_of_the_file_by_another_name_gets_the_whole_one(make_cfg, dataset, tmp_path):
+    content = json.loads((dataset / 'test.json').read_text())
+    for n, annotation in enumerate(content['annotations']):
+        annotation['id'] = n
+    for path in (dataset / 'test.json', tmp_path / 'same.json'):
+        path.write_text(json.dumps(content))
+    cfg = make_cfg()
+    cfg.test_evaluator.ann_file = str(tmp_path / 'same.json')
+    DetectionDataAdapter(cfg).set_evaluation_files(cfg)
+    read = json.loads(Path(cfg.test_evaluator.ann_file).read_text())
+    assert min(annotation['id'] for annotation in read['annotations']) == 1

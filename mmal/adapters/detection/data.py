@@ -114,8 +114,12 @@ class DetectionDataAdapter:
         """What was made good in the file that a built dataset is read from."""
         if not isinstance(dataset, CocoDataset):
             return []
+        folder = dataset.data_prefix['img']
+        file = self._host_files.read_if_changed(dataset.ann_file, folder, dataset.backend_args)
+        if file is None:
+            return []
         path = self._host_files.original(dataset.ann_file)
-        return [f'{path}: {note}' for note in self._read(dataset).notes]
+        return [f'{path}: {note}' for note in file.notes]
 
     @property
     def has_truth(self) -> bool:

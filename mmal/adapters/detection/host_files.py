@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
@@ -21,8 +21,12 @@ from mmal.errors import InputError
 from mmal.fileio.atomic import write_bytes
 from mmal.fileio.checksummed import digest_bytes
 from mmal.fileio.text import json_bytes
+from mmal.utils.same_content import find_copies
 
 from .coco_reading import read_coco
+
+_FileKey: TypeAlias = tuple[str, int, int]
+"""Path of a file, its size in bytes, and the time of its last change in nanoseconds."""
 
 FOLDER = 'host_annotations'
 """Folder of a run that has such files."""
@@ -41,7 +45,9 @@ class HostFiles:
 
     def __init__(self, work_dir: str | None = None) -> None:
         self._work_dir = work_dir
-        self._read: dict[tuple[str, int, int], CocoFile] = {}
+        # Whole files are not kept: the annotations of a large pool take gigabytes.
+        self._whole: set[_FileKey] = set()
+        self._changed: dict[_FileKey, CocoFile] = {}
         self._originals: dict[str, str] = {}
 
     @cached_property
@@ -65,7 +71,7 @@ class HostFiles:
     def read(
         self, path: str, image_folder: str, backend_args: dict[str, Any] | None = None
     ) -> CocoFile:
-        """Read a user's file; again only if it has changed.
+        """Read a user's file.
 
         Args:
             path: Path of the file or of its copy.
@@ -76,15 +82,36 @@ class HostFiles:
             InputError: See :func:`~mmal.adapters.detection.coco_reading.read_coco`.
         """
         path = self.original(path)
-        try:
-            stat = os.stat(path)
-            key = (path, stat.st_size, stat.st_mtime_ns)
-        except OSError:
-            # It is in a remote store, or missing.
-            return read_coco(path, image_folder, backend_args)
-        if key not in self._read:
-            self._read[key] = read_coco(path, image_folder, backend_args)
-        return self._read[key]
+        key = _file_key(path)
+        if key in self._changed:
+            return self._changed[key]
+        file = read_coco(path, image_folder, backend_args)
+        if key is not None and file.changed:
+            self._changed[key] = file
+        elif key is not None:
+            self._whole.add(key)
+        return file
+
+    def read_if_changed(
+        self, path: str, image_folder: str, backend_args: dict[str, Any] | None = None
+    ) -> CocoFile | None:
+        """Read a user's file if something in it is made good, and there are notes on it.
+
+        Args:
+            path: Path of the file or of its copy.
+            image_folder: Folder that the names of images are relative to.
+            backend_args: Arguments of mmengine's file backend. Defaults to None: by the path.
+
+        Returns:
+            None if the host can read the file as it is. It is not read again to tell so.
+
+        Raises:
+            InputError: See :meth:`read`.
+        """
+        if _file_key(self.original(path)) in self._whole:
+            return None
+        file = self.read(path, image_folder, backend_args)
+        return file if file.changed else None
 
     def use_in(self, dataset_cfg: dict[str, Any]) -> None:
         """Change the config of a dataset in place, so that it reads copies where there are some.
@@ -102,8 +129,10 @@ class HostFiles:
                 if dataset is not None:
                     self._require_whole(dataset)
                 continue
-            file = self.read(dataset.ann_file, dataset.data_prefix['img'], leaf.get('backend_args'))
-            if file.changed:
+            file = self.read_if_changed(
+                dataset.ann_file, dataset.data_prefix['img'], leaf.get('backend_args')
+            )
+            if file is not None:
                 leaf['ann_file'] = self._copy(self.original(dataset.ann_file), file)
 
     def use_in_evaluator(self, evaluator_cfg: Any) -> None:
@@ -112,19 +141,27 @@ class HostFiles:
         Args:
             evaluator_cfg: Config of an evaluator or a metric, or a list of them; or None.
         """
-        copies = {original: copy for copy, original in self._originals.items()}
         for metric in _metrics(evaluator_cfg):
-            copy = copies.get(osp.abspath(metric.get('ann_file') or ''))
+            path = metric.get('ann_file')
+            copy = self._copy_of(path) if path else None
             if copy is not None:
                 metric['ann_file'] = copy
+
+    def _copy_of(self, path: str) -> str | None:
+        """The copy that is read in place of a file, or of another one with the same content."""
+        copies = {original: copy for copy, original in self._originals.items()}
+        original = osp.abspath(path)
+        if original not in copies:
+            original = find_copies([path], copies).get(path, original)
+        return copies.get(original)
 
     def _require_whole(self, dataset: CocoDataset) -> None:
         """Refuse a file in a remote store that mmdet cannot read."""
         backend_args = dataset.backend_args or {}
         if backend_args.get('backend', 'local') == 'local':
             return
-        file = self.read(dataset.ann_file, dataset.data_prefix['img'], backend_args)
-        if file.changed:
+        file = self.read_if_changed(dataset.ann_file, dataset.data_prefix['img'], backend_args)
+        if file is not None:
             raise InputError(
                 f'{dataset.ann_file} lacks what mmdet needs ({"; ".join(file.notes)}). Expected a '
                 'whole file, because it is not on this machine: copy it here, or mend it there.'
@@ -148,6 +185,15 @@ class HostFiles:
             write_bytes(copy, content)
         self._originals[osp.abspath(copy)] = osp.abspath(path)
         return osp.abspath(copy)
+
+
+def _file_key(path: str) -> _FileKey | None:
+    """What tells whether a file has changed; None if it is in a remote store, or missing."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return None
+    return path, stat.st_size, stat.st_mtime_ns
 
 
 def _unread(leaf: dict[str, Any]) -> CocoDataset | None:
