@@ -75,6 +75,8 @@ def parse_data_list(content: dict[str, Any], classes: Sequence[str]) -> ParsedFi
     """
     metainfo = content.get('metainfo') or {}
     own_classes = metainfo.get('classes') if isinstance(metainfo, dict) else None
+    if not isinstance(own_classes, list):
+        own_classes = None
     entries = []
     for entry in content['data_list']:
         entries.append(dict(id=entry['img_path'], label=entry['gt_label']))
@@ -88,7 +90,13 @@ def are_lines(text: str) -> bool:
         text: Content of the file.
     """
     first = next(filter(str.strip, text.splitlines()), '')
-    return len(first.split()) > 1 and not any(delimiter in first for delimiter in DELIMITERS)
+    parts = first.split()
+    if len(parts) < 2 or '\t' in first.strip():
+        return False
+    # A name may have a comma in it; around the last space there is none.
+    return not any(
+        delimiter in parts[-1] or parts[-2].endswith(delimiter) for delimiter in DELIMITERS
+    )
 
 
 def parse_lines(text: str, classes: Sequence[str]) -> ParsedFile:
@@ -108,9 +116,7 @@ def parse_lines(text: str, classes: Sequence[str]) -> ParsedFile:
         if not rest:
             problems.append(f'{where}: expected a path, a space and a class.')
             continue
-        label: Any = rest[0]
-        if label.isdecimal() and label not in classes:
-            label = int(label)
+        label = rest[0]
         name = _class_name(label, classes)
         if name is None:
             problems.append(f'{where}: {_index_fault(label, classes)}')
@@ -124,7 +130,9 @@ def _class_name(label: Any, classes: Sequence[str]) -> Any:
     if isinstance(label, bool) or not isinstance(label, (int, str)):
         return None
     if isinstance(label, str):
-        return label
+        if label in classes or not label.isdecimal():
+            return label
+        label = int(label)
     if 0 <= label < len(classes):
         return classes[label]
     return None

@@ -7,6 +7,7 @@ from mmengine.config import Config
 from mmpretrain.utils import register_all_modules
 
 from mmal.adapters.classification.listing import ClassificationListing
+from mmal.annotation.formats.image_labels import are_lines
 from mmal.errors import InputError
 from tests.zoo_configs import config
 
@@ -45,8 +46,10 @@ def data_list(*labels, classes=None):
 @pytest.mark.parametrize('content', [
     [dict(id='a.jpg', label='dog'), dict(id='b.jpg', label=0)], 'file_name,label\na.jpg,dog\n,\nb.jpg,cat\n',
     'File Name;Label\na.jpg;dog\nb.jpg;cat\n', 'a.jpg dog\n\nb.jpg 0\n', data_list(1, 0),
+    [dict(id='a.jpg', label='1'), dict(id='b.jpg', label='0')], dict(data_list(1, 0), metainfo=dict(classes=7)),
     data_list(0, 1, classes=['dog', 'cat']), data_list('dog', 'cat')],
-    ids=['id and label', 'table', 'table of Excel', 'lines', 'list of mmengine', 'with its own order', 'with names'])
+    ids=['id and label', 'table', 'table of Excel', 'lines', 'list of mmengine', 'indices as text',
+         'classes that are none', 'with its own order', 'with names'])
 def test_every_kind_of_file_is_read(read, content):
     assert read(content) == [('a.jpg', 1), ('b.jpg', 0)]
 
@@ -65,3 +68,11 @@ def test_indices_are_enough_where_classes_have_no_names(read, content):
 def test_what_cannot_be_used_is_refused(read, content, message):
     with pytest.raises(InputError, match=message):
         read(content)
+
+
+@pytest.mark.parametrize(('text', 'expected'), [
+    ('a,b.jpg cat', True), ('my photo.jpg 0', True), ('a.jpg,cat', False), ('my photo.jpg,cat', False),
+    ('file_name; label', False), ('File Name , Label', False), ('file_name\tlabel', False), ('', False),
+    ('word', False)])
+def test_lines_of_path_and_class_are_told_from_tables(text, expected):
+    assert are_lines(text) is expected
