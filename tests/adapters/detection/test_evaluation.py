@@ -6,9 +6,11 @@ import math
 import pytest
 import torch
 from mmdet.evaluation import CocoMetric, VOCMetric
+from mmengine import dist
 from mmengine.evaluator import Evaluator
 
 from mmal.adapters.detection.evaluation import complete_metrics
+from tests.processes import together
 
 SMALL = ('coco/bbox_mAP', 'coco/bbox_mAP_50', 'coco/bbox_mAP_75', 'coco/bbox_mAP_s')
 BBOX = {*SMALL, 'coco/bbox_mAP_m', 'coco/bbox_mAP_l'}
@@ -91,3 +93,23 @@ def test_mmdets_voc_metric_gives_zero_itself():
 def test_a_metric_that_only_writes_files_is_left_alone(truth, tmp_path):
     metric = CocoMetric(ann_file=truth, format_only=True, outfile_prefix=str(tmp_path / 'out'))
     assert evaluate(metric, NOTHING) == ({}, {}, [])
+
+
+@pytest.mark.parametrize('own_file', [True, False])
+def test_two_processes_complete_alike_and_none_waits(truth, tmp_path, own_file):
+    """Each has one image; that of rank 1 and no other is detected in the second case."""
+    def work(boxes=()):
+        rank = dist.get_rank()
+        truths = [dict(bbox=[1, 1, 11, 11], bbox_label=0, ignore_flag=0)]
+        own = sample(7 + rank, boxes if rank else (), instances=truths)
+        evaluator = Evaluator([CocoMetric(ann_file=truth if own_file else None, metric_items=['mAP'])])
+        evaluator.dataset_meta = dict(classes=('cat', 'dog'))
+        evaluator.process([own], {})
+        return dist.all_gather_object(complete_metrics(evaluator, evaluator.evaluate(2)))
+
+    nothing = together(2, tmp_path / 'nothing', work)
+    assert nothing == [({'coco/bbox_mAP': 0.0}, ['coco/bbox_mAP'])] * 2
+    (found, empty), other = together(2, tmp_path / 'one', lambda: work([[1, 1, 11, 11]]))
+    assert (found, empty) == other
+    assert found['coco/bbox_mAP'] == pytest.approx(0.5, abs=0.01)
+    assert not empty
