@@ -525,7 +525,7 @@ class _Ids:
         """The one id that is spelled like a value of a file; None if there is none."""
         if not _is_id(value):
             return None
-        if isinstance(value, float) and value.is_integer():
+        if isinstance(value, float) and value % 1 == 0:
             value = int(value)
         return self._by_spelling.get(str(value).strip())
 

@@ -90,6 +90,7 @@ AS_PEOPLE_BRING_THEM = {
     'sizes of null': each('images', width=None, height=None),
     'sizes of -1': each('images', width=-1, height=-1),
     'Roboflow': as_roboflow,
+    'backslashes': each('images', file_name=lambda name: f'..\\set\\{name}'),
 }
 
 

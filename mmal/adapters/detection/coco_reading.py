@@ -1,4 +1,4 @@
-"""COCO files of a config, with the sizes of images where a file does not know them."""
+"""COCO files of a config, with what is told by the images themselves: their sizes and folders."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from mmal.utils.image_files import read_sizes
 def read_coco(path: str, image_folder: str, backend_args: dict[str, Any] | None) -> CocoFile:
     """Read a COCO file as :func:`~mmal.annotation.coco_file.parse_coco` does, with sizes of images.
 
+    Backslashes between folders are read as slashes where the images are there so.
+
     Args:
         path: Path of the file.
         image_folder: Folder that the names of images are relative to. Sizes that the file does not
@@ -32,9 +34,32 @@ def read_coco(path: str, image_folder: str, backend_args: dict[str, Any] | None)
             f'Annotation file not found: {path}. Check data_root and ann_file of the config.'
         ) from None
     try:
-        return _with_sizes(parse_coco(content), image_folder)
+        file = _with_slashes(parse_coco(content), image_folder)
+        return _with_sizes(file, image_folder)
     except InputError as e:
         raise InputError(f'{path} {e}') from None
+
+
+def _with_slashes(file: CocoFile, image_folder: str) -> CocoFile:
+    """The file with slashes between folders, where Windows wrote backslashes."""
+    images = []
+    n_read = 0
+    for image in file.images:
+        name = image['file_name']
+        slashed = name.replace('\\', '/')
+        if slashed != name and _is_there_alone(image_folder, slashed, name):
+            image = dict(image, file_name=slashed)
+            n_read += 1
+        images.append(image)
+    if not n_read:
+        return file
+    note = f'{n_read} of its file names have backslashes between folders: they are read as slashes'
+    return replace(file, images=images, notes=[*file.notes, note], changed=True)
+
+
+def _is_there_alone(folder: str, name: str, other: str) -> bool:
+    """Whether there is a file of one name in a folder, and none of the other."""
+    return osp.isfile(osp.join(folder, name)) and not osp.exists(osp.join(folder, other))
 
 
 def _with_sizes(file: CocoFile, image_folder: str) -> CocoFile:
