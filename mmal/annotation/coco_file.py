@@ -17,6 +17,8 @@ Number: TypeAlias = 'int | float'
 
 MAX_EXAMPLES = 3
 """Entries that a message names."""
+CROWD_WORDS = ('1', '1.0', 'true', 'yes')
+"""Texts that mean a crowd as iscrowd."""
 PARTS = ('images', 'annotations', 'categories')
 """Lists that a COCO file has."""
 
@@ -303,7 +305,7 @@ class _Reading:
         self, categories: Sequence[JsonObject], annotations: Sequence[JsonObject]
     ) -> list[JsonObject]:
         """The categories without the one that Roboflow puts before them: the project's name."""
-        roots = {category.get('supercategory') for category in categories}
+        roots = {str(category.get('supercategory')) for category in categories} - {'none'}
         used = {str(annotation.get('category_id')) for annotation in annotations}
         kept = []
         for category in categories:
@@ -416,7 +418,7 @@ class _Reading:
 
     def _read_area(self, annotation: JsonObject, box: list[Number], changes: JsonObject) -> None:
         area: Any = annotation.get('area')
-        has_area = type(area) in (int, float)
+        has_area = type(area) in (int, float) and finite_float(area) is not None
         if has_area and (area > 0 or not min(box[2:]) > 0):
             return
         changes['area'] = box[2] * box[3]
@@ -438,8 +440,11 @@ class _Reading:
         if type(crowd) is int and crowd in (0, 1):
             return
         self.changed = True
-        if crowd in ('0', 'false', 'False', ''):
+        if finite_float(crowd) is None and not isinstance(crowd, (bool, str)):
+            # Tables write NaN for an empty cell.
             crowd = 0
+        if isinstance(crowd, str):
+            crowd = crowd.strip().lower() in CROWD_WORDS
         changes['iscrowd'] = int(bool(crowd))
 
     def _numbered(self, annotations: list[JsonObject]) -> list[JsonObject]:
@@ -532,7 +537,9 @@ class _Ids:
 
 def _is_id(value: Any) -> bool:
     """Whether a value of a file can be an id."""
-    return isinstance(value, (int, float, str)) and not isinstance(value, bool)
+    if isinstance(value, float):
+        return value % 1 == 0
+    return isinstance(value, (int, str)) and not isinstance(value, bool)
 
 
 def _pixels(value: Any) -> int | None:

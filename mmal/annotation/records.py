@@ -94,14 +94,27 @@ def without_nonfinite(entry: Mapping[str, Any]) -> dict[str, Any]:
         entry: The entry.
 
     Returns:
-        Its values but for numbers that are not finite.
+        Its values but for numbers that are not finite, which are left out; None stands for those in
+        lists.
     """
     kept = {}
     for key, value in entry.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            continue
-        kept[key] = value
+        if not _is_nonfinite(value):
+            kept[key] = _finite_parts(value)
     return kept
+
+
+def _is_nonfinite(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _finite_parts(value: Any) -> Any:
+    """A value without numbers that are not finite in its lists and objects."""
+    if isinstance(value, dict):
+        return without_nonfinite(value)
+    if isinstance(value, list):
+        return [None if _is_nonfinite(part) else _finite_parts(part) for part in value]
+    return value
 
 
 def is_box(annotation: Mapping[str, Any]) -> bool:

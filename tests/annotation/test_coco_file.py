@@ -381,3 +381,19 @@ def test_an_entry_that_is_another_word_for_word_counts_once_and_another_box_of_i
     once = read_contents(dict(images=images, annotations=[box, dict(box)], categories=[dict(id=1, name='a')]))
     assert [a['id'] for a in once.annotations] == [4]
     assert once.changed
+
+
+@pytest.mark.parametrize(('value', 'crowd'), [
+    (float('nan'), 0), ('no', 0), ('FALSE', 0), ('0.0', 0), ('1', 1), ('True', 1), (True, 1), (1.0, 1)])
+def test_a_crowd_is_what_says_so(value, crowd):
+    images = [dict(id=1, file_name='a.jpg', width=9, height=9)]
+    box = dict(id=1, image_id=1, category_id=1, bbox=[1, 1, 5, 5], area=float('inf'), iscrowd=value)
+    file = read_contents(dict(images=images, annotations=[box], categories=[dict(id=1, name='none', supercategory=[])]))
+    assert file.annotations[0]['iscrowd'] == crowd
+    assert file.annotations[0]['area'] == 25
+    assert [category['name'] for category in file.categories] == ['none']
+
+
+def test_an_id_that_is_no_whole_number_is_refused():
+    with pytest.raises(InputError, match='expected a whole number or text as "id" of every image, found nan'):
+        read_contents(dict(images=[dict(id=float('nan'), file_name='a.jpg')]))
