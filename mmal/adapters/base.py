@@ -442,6 +442,22 @@ class ModelAdapter(Protocol):
 
 
 @runtime_checkable
+class ClassifierData(Protocol):
+    """What the data side of classification offers beside :class:`DataAdapter`.
+
+    ``isinstance(data, ClassifierData)`` tells classification from detection.
+    """
+
+    def image_labels(self, dataset: Any) -> list[int | list[int] | None]:
+        """Read the class index of each image of a built dataset, or the list of them where an image
+        may have several; None where it has no label.
+
+        Args:
+            dataset: The built dataset.
+        """
+
+
+@runtime_checkable
 class DetectorAdapter(Protocol):
     """What the model side of detection offers beside :class:`ModelAdapter`.
 

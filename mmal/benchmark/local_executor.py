@@ -13,17 +13,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
-from typing import Any
 
 from mmal.errors import InputError
-from mmal.fileio.checksummed import write_checksummed
-from mmal.fileio.text import read_json
-from mmal.run.history import main_metric
-from mmal.run.layout import RunPaths
-from mmal.utils.collect_env import package_versions
 
 from .plan import Plan, PlannedRun, RunStatus
-from .results import COMPARISON_FILE
+from .record import CODE_FOLDER, read_statuses, write_comparison_record
 
 TRAIN_MODULE = 'mmal.cli.train'
 """Module that trains one run, as a program."""
@@ -33,9 +27,6 @@ OUTPUT_FILE = 'output.txt'
 
 MAX_ERROR_CHARACTERS = 500
 """Length that an error is cut to."""
-
-_CODE_FOLDER = Path(__file__).resolve().parents[2]
-"""Folder that the package ``mmal`` lies in: a checkout, or the interpreter's site-packages."""
 
 
 class LocalExecutor:
@@ -85,7 +76,7 @@ class LocalExecutor:
                 finished is kept.
         """
         runs = self.plan.runs()
-        statuses = _read_statuses(runs)
+        statuses = read_statuses(runs)
         pending = [run for run in runs if not statuses[run].done]
         rounds_before = _count_rounds_done(runs)
         start = time.monotonic()
@@ -104,7 +95,7 @@ class LocalExecutor:
                     for future in finished:
                         run = running.pop(future)
                         future.result()
-                        statuses = _read_statuses(runs)
+                        statuses = read_statuses(runs)
                         self._write_comparison(statuses)
                         self._log_progress(run, statuses, rounds_before, start)
             except BaseException:
@@ -209,36 +200,10 @@ class LocalExecutor:
         Args:
             runs: All runs of the plan.
         """
-        self._write_comparison(_read_statuses(runs))
+        self._write_comparison(read_statuses(runs))
 
     def _write_comparison(self, statuses: Mapping[PlannedRun, RunStatus]) -> None:
-        plan = self.plan
-        content = {
-            'name': plan.name,
-            'metric': plan.metric or _metric_of(statuses),
-            'baseline': plan.baseline,
-            'target': plan.target,
-            'seeds': plan.seeds,
-            'methods': list(plan.methods),
-            'runs': [self._entry(run, status) for run, status in statuses.items()],
-            'holdout': None if plan.holdout is None else vars(plan.holdout),
-            'config': plan.config,
-            'versions': package_versions(),
-            'commit': _commit(),
-            'command': f'python tools/al_compare.py {plan.path} --work-dir {plan.work_dir}',
-        }
-        write_checksummed(plan.work_dir / COMPARISON_FILE, content)
-
-    def _entry(self, run: PlannedRun, status: RunStatus) -> dict[str, Any]:
-        """A run as ``comparison.json`` lists it."""
-        error = None if status.done else self._error(run, status)
-        return {
-            'method': run.method,
-            'seed': run.seed,
-            'state': _state(status, error),
-            'error': error,
-            'folder': str(run.folder.relative_to(self.plan.work_dir)),
-        }
+        write_comparison_record(self.plan, statuses, self._errors)
 
 
 def with_this_package(environment: Mapping[str, str]) -> dict[str, str]:
@@ -258,16 +223,12 @@ def with_this_package(environment: Mapping[str, str]) -> dict[str, str]:
     # `python -m` searches the current folder first, which may hold another checkout. Before
     # Python 3.11 nothing prevents that, and the variable is ignored.
     changed['PYTHONSAFEPATH'] = '1'
-    if Path(sysconfig.get_path('purelib')).resolve() != _CODE_FOLDER:
-        folders = [str(_CODE_FOLDER)]
+    if Path(sysconfig.get_path('purelib')).resolve() != CODE_FOLDER:
+        folders = [str(CODE_FOLDER)]
         if environment.get('PYTHONPATH'):
             folders.append(environment['PYTHONPATH'])
         changed['PYTHONPATH'] = os.pathsep.join(folders)
     return changed
-
-
-def _read_statuses(runs: Collection[PlannedRun]) -> dict[PlannedRun, RunStatus]:
-    return {run: run.read_status() for run in runs}
 
 
 def _count_rounds_done(runs: Collection[PlannedRun]) -> int:
@@ -281,28 +242,6 @@ def _mark(run: PlannedRun, exit_status: int) -> None:
         return
     error = _last_line(run.folder / OUTPUT_FILE) or f'exit status {exit_status}'
     run.mark(done=False, error=error)
-
-
-def _state(status: RunStatus, error: str | None) -> str:
-    """State of a run as :class:`~mmal.benchmark.results.RunResult` has it."""
-    if status.done:
-        return 'done'
-    if error:
-        return 'failed'
-    if status.begun:
-        return 'running'
-    return 'missing'
-
-
-def _metric_of(statuses: Mapping[PlannedRun, RunStatus]) -> str:
-    """The main metric of the first run that has one."""
-    for run, status in statuses.items():
-        curve_file = RunPaths(run.folder).curve
-        if status.begun and curve_file.exists():
-            metric = main_metric(read_json(curve_file))
-            if metric:
-                return metric
-    return 'metric'
 
 
 @contextmanager
@@ -326,16 +265,3 @@ def _locked(path: Path) -> Iterator[int]:
 def _last_line(path: Path) -> str:
     lines = path.read_text(errors='replace').strip().splitlines()
     return lines[-1][:MAX_ERROR_CHARACTERS] if lines else ''
-
-
-def _commit() -> str | None:
-    """Commit of the checkout that holds the package; None if there is no checkout or no git."""
-    # a folder above an installed package may be a repository, but not of this code
-    if not (_CODE_FOLDER / '.git').exists():
-        return None
-    command = ['git', '-C', str(_CODE_FOLDER), 'describe', '--always', '--dirty']
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return None
-    return done.stdout.strip() or None

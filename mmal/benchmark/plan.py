@@ -225,6 +225,14 @@ class Plan:
                 "dict(type='mmal.SimulatedOracle'); run al_train.py where people label."
             )
 
+    def config_of(self, method: str) -> Config:
+        """The config of a method, with the overrides of the plan.
+
+        Args:
+            method: Name of the method.
+        """
+        return self._configs[method]
+
     def runs(self) -> list[PlannedRun]:
         """Every run, seed after seed; the other methods of a seed start from its first one that
         holds out as much.

@@ -18,6 +18,7 @@ COMMANDS = {
     'select': 'select the images that would help a trained model most',
     'init': 'make a project from images that nobody has labeled',
     'label': 'import labels that people made',
+    'features': 'compute features of all images once, for fast comparisons',
     'compare': 'run what a comparison plan lacks, and write its report',
     'report': 'draw the page of a run again',
     'check-env': 'check this Python environment, and name the cure of what is wrong',

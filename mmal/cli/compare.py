@@ -8,9 +8,10 @@ import os.path as osp
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmal.errors import explained
+from mmal.errors import InputError, explained
 
 from .check_env import exit_unless_usable
 from .unknown_options import parse
@@ -48,6 +49,13 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
         metavar='KEY=VALUE',
         help='of one run: timeout=MINUTES cpus=N gpus=N mem=GB, and any long option of sbatch, '
         'such as partition=NAME',
+    )
+    parser.add_argument(
+        '--features',
+        type=Path,
+        metavar='FOLDER',
+        help='train no model: refit the last layer on cached features, which `mmal features` wrote '
+        'into this folder; a run then takes seconds',
     )
     parser.add_argument(
         '--dry-run', action='store_true', help='list the runs and what is done; run nothing'
@@ -121,6 +129,8 @@ def execute(plan: Plan, args: argparse.Namespace) -> list[PlannedRun]:
         InputError: If slurm or a setting of it cannot work.
         SystemExit: If slurm has jobs of the plan.
     """
+    if args.features is not None:
+        return execute_on_features(plan, args)
     from mmal.benchmark.local_executor import LocalExecutor
 
     gpus = visible_gpus()
@@ -133,6 +143,30 @@ def execute(plan: Plan, args: argparse.Namespace) -> list[PlannedRun]:
         runs = plan.runs()
         executor.write_state(runs)
         return [run for run in runs if not run.read_status().done]
+    return executor.execute()
+
+
+def execute_on_features(plan: Plan, args: argparse.Namespace) -> list[PlannedRun]:
+    """Run what a plan lacks on cached features.
+
+    Args:
+        plan: The plan.
+        args: Arguments of the command.
+
+    Returns:
+        Runs that failed.
+
+    Raises:
+        InputError: If there are no features, or a method cannot be run on features alone.
+    """
+    from mmal.benchmark.frozen_executor import FrozenExecutor
+
+    if args.executor == 'slurm':
+        raise InputError('--features runs in processes of this call: leave --executor slurm out.')
+    executor = FrozenExecutor(plan, args.features, args.jobs or 1)
+    if args.report_only:
+        executor.write_state(executor.runs())
+        return []
     return executor.execute()
 
 

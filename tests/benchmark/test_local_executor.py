@@ -9,9 +9,10 @@ import pytest
 import torch
 
 import mmal
-from mmal.benchmark import local_executor
-from mmal.benchmark.local_executor import LocalExecutor, _commit, _locked, with_this_package
+from mmal.benchmark import local_executor, record
+from mmal.benchmark.local_executor import LocalExecutor, _locked, with_this_package
 from mmal.benchmark.plan import PlannedRun
+from mmal.benchmark.record import _commit
 from mmal.cli.compare import visible_gpus
 from mmal.errors import InputError
 from mmal.fileio.text import read_json
@@ -142,7 +143,7 @@ def test_a_process_finds_the_same_mmal_though_the_current_folder_has_another(tmp
 
 
 def test_site_packages_are_not_put_before_the_standard_library(tmp_path, monkeypatch):
-    monkeypatch.setattr(local_executor, '_CODE_FOLDER', tmp_path)
+    monkeypatch.setattr(local_executor, 'CODE_FOLDER', tmp_path)
     monkeypatch.setattr(local_executor.sysconfig, 'get_path', {'purelib': str(tmp_path)}.get)
     assert 'PYTHONPATH' not in with_this_package({})
 
@@ -154,13 +155,13 @@ def test_the_commit_is_that_of_the_checkout_and_of_no_folder_above(tmp_path, mon
 
     git('init')
     git('commit', '--allow-empty', '-m', 'a project that has a virtual environment in it')
-    monkeypatch.setattr(local_executor, '_CODE_FOLDER', tmp_path)
+    monkeypatch.setattr(record, 'CODE_FOLDER', tmp_path)
     assert re.fullmatch('[0-9a-f]{7,}', _commit())
     monkeypatch.setenv('PATH', str(tmp_path))
     assert _commit() is None, 'without git'
     monkeypatch.undo()
     (tmp_path / 'site-packages').mkdir()
-    monkeypatch.setattr(local_executor, '_CODE_FOLDER', tmp_path / 'site-packages')
+    monkeypatch.setattr(record, 'CODE_FOLDER', tmp_path / 'site-packages')
     assert _commit() is None
 
 

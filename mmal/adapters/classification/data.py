@@ -260,6 +260,21 @@ class ClassificationDataAdapter:
         text = '/'.join(lines)
         return f'{len(lines)} labels, sha256 {digest_bytes(text.encode())}'
 
+    def image_labels(self, dataset: Any) -> list[PlainLabel | None]:
+        """Read the labels of a built dataset.
+
+        Args:
+            dataset: The built dataset.
+
+        Returns:
+            Class index of each image, or the list of them for several labels; None where an image
+            has no label.
+        """
+        labels: list[PlainLabel | None] = []
+        for info in _infos(dataset):
+            labels.append(_plain_label(info['gt_label']) if 'gt_label' in info else None)
+        return labels
+
     def ground_truth(self, image_ids: Iterable[ImageId]) -> list[Annotation]:
         """Return the hidden labels of some images, for a simulated oracle only.
 

@@ -1,0 +1,1 @@
+"""A last layer that is refitted to convergence on features of a frozen model."""
