@@ -21,7 +21,7 @@ from .near_copies import MAX_COSINE, NearCopyRule
 from .pool_pass import PassResult, run_over_pool
 
 MIN_COST = 1e-9
-"""Least cost that an influence is divided by."""
+"""Least cost that an influence is divided or multiplied by."""
 
 
 @SAMPLERS.register_module()
@@ -47,11 +47,13 @@ class InfluenceSampler(BaseSampler):
             training batch is a mean over all of the batch's boxes, in which an image counts as much
             as it has boxes. It is meant for budgets in images, and chooses images with more boxes.
             Defaults to False: as in the paper.
-        cost: What the score is divided by. 'box': the number of boxes that the image will cost, so
-            that the score is the help per box to be drawn. 'second': the seconds that labeling it
-            will take. Both are predicted (:class:`~mmal.pool.cost_model.CostModel`). Boxes are the
-            pseudo-boxes, at least 1, until two labeled rounds allow a better prediction. Seconds
-            need labels that came with their time. Defaults to None: nothing.
+        cost: What a score below 0, which is help, is divided by, and one above 0, which is harm,
+            multiplied by: of two images that help alike, and of two that harm alike, the cheaper
+            one comes first. 'box': the number of boxes that the image will cost, so that the score
+            is the help per box to be drawn. 'second': the seconds that labeling it will take. Both
+            are predicted (:class:`~mmal.pool.cost_model.CostModel`). Boxes are the pseudo-boxes, at
+            least 1, until two labeled rounds allow a better prediction. Seconds need labels that
+            came with their time. Defaults to None: nothing.
         max_cosine: Largest cosine, -1 to 1, of the features of two images that are no near-copies.
             A near-copy of a labeled image, or of one that ranks above it, is ranked last, see
             :class:`~mmal.samplers.near_copies.NearCopyRule`. None keeps the plain ranking, and
@@ -138,8 +140,7 @@ class InfluenceSampler(BaseSampler):
         findings, unreadable = self._influences(query)
         weighted = {}
         for image_id, (influence, n_boxes) in findings.items():
-            weight = self._weight(n_boxes, query)
-            weighted[image_id] = (influence * weight, n_boxes)
+            weighted[image_id] = (self._weighted(influence, n_boxes, query), n_boxes)
         scores = Scores.from_findings(weighted, unreadable).record_nonfinite(query.logger)
         self._check_nonfinite(scores)
         return self.near_copies.apply(query, scores)
@@ -151,21 +152,29 @@ class InfluenceSampler(BaseSampler):
             lambda: check_nonfinite_share(scores.nonfinite, n_scores, self.max_nonfinite, 'pool')
         )
 
-    def _weight(self, n_boxes: int, query: Query) -> float:
-        """Factor of the influence of an image with so many pseudo-boxes."""
-        cost: float | None = 1.0
+    def _weighted(self, influence: float, n_boxes: int, query: Query) -> float:
+        """The score of an image with so many pseudo-boxes."""
+        score = influence
+        if self.scale_by_boxes:
+            score *= max(n_boxes, 1)
+        if self.cost is None:
+            return score
+        cost = max(self._cost(n_boxes, query), MIN_COST)
+        # Harm divided by its cost would rank the dearer of two harmful images first.
+        return score * cost if score > 0 else score / cost
+
+    def _cost(self, n_boxes: int, query: Query) -> float:
+        """What labeling an image with so many pseudo-boxes will cost."""
         if self.cost == BudgetUnit.BOX:
-            cost = query.costs.boxes(n_boxes)
-        elif self.cost == BudgetUnit.SECOND:
-            cost = query.costs.seconds(n_boxes)
-        if cost is None:
+            return query.costs.boxes(n_boxes)
+        seconds = query.costs.seconds(n_boxes)
+        if seconds is None:
             raise InputError(
                 "InfluenceSampler(cost='second'): no labeling time is known. Bring labels that "
                 "have it (Label Studio's JSON export, or a CSV column `seconds`), or take "
                 "cost='box'."
             )
-        factor = max(n_boxes, 1) if self.scale_by_boxes else 1
-        return factor / max(cost, MIN_COST)
+        return seconds
 
     def _influences(self, query: Query) -> PassResult[ScoreAndCount]:
         """Influence and number of pseudo-boxes by id, and why an image is unreadable by id."""

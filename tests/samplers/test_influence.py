@@ -1,4 +1,6 @@
+import logging
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -57,16 +59,29 @@ def test_influence_for_each_box(ask):
     plain, by_cost = (ask(InfluenceSampler(score_thr=0.005, cost=c)) for c in (None, 'box'))
     total = ask(InfluenceSampler(score_thr=0.005, scale_by_boxes=True))
     assert total.value == pytest.approx({i: v * max(plain.pseudo_boxes[i], 1) for i, v in plain.value.items()})
-    assert ask(InfluenceSampler(score_thr=0.005, scale_by_boxes=True, cost='box')).value == plain.value
+    both = ask(InfluenceSampler(score_thr=0.005, scale_by_boxes=True, cost='box'))
+    assert {i: v for i, v in both.value.items() if v < 0} == {i: v for i, v in plain.value.items() if v < 0}
     assert max(plain.pseudo_boxes.values()) > 1
-    assert by_cost.value == pytest.approx({i: v / max(plain.pseudo_boxes[i], 1) for i, v in plain.value.items()})
+    per_box = {i: v * max(plain.pseudo_boxes[i], 1) ** (-1 if v < 0 else 1) for i, v in plain.value.items()}
+    assert by_cost.value == pytest.approx(per_box)
+
+
+def test_of_what_helps_alike_and_of_what_harms_alike_the_cheaper_comes_first(monkeypatch):
+    influences = dict(cheap_help=-2.0, dear_help=-2.0, cheap_harm=3.0, dear_harm=3.0, nothing=0.0)
+    boxes = dict(cheap_help=1, dear_help=4, cheap_harm=1, dear_harm=4, nothing=4)
+    findings = {name: (value, boxes[name]) for name, value in influences.items()}
+    monkeypatch.setattr(InfluenceSampler, '_influences', lambda self, query: (findings, {}))
+    query = SimpleNamespace(logger=logging.getLogger(), costs=CostModel())
+    scores = InfluenceSampler(cost='box', max_cosine=None).score(query)
+    assert scores.value == dict(cheap_help=-2.0, dear_help=-0.5, nothing=0.0, cheap_harm=3.0, dear_harm=12.0)
+    assert ranking(scores) == ['cheap_help', 'dear_help', 'nothing', 'cheap_harm', 'dear_harm']
 
 
 def test_influence_for_each_second_of_labeling(ask):
     costs = CostModel(seconds_fit=(10, 2))
     plain, by_cost = (ask(InfluenceSampler(score_thr=0.005, cost=c), costs=costs) for c in (None, 'second'))
-    assert by_cost.value == pytest.approx({i: v / (10 + 2 * max(plain.pseudo_boxes[i], 1))
-                                           for i, v in plain.value.items()})
+    seconds = {i: 10 + 2 * max(n, 1) for i, n in plain.pseudo_boxes.items()}
+    assert by_cost.value == pytest.approx({i: v * seconds[i] ** (-1 if v < 0 else 1) for i, v in plain.value.items()})
     with pytest.raises(InputError, match=r"cost='second'.*no labeling time is known.*or take cost='box'"):
         ask(InfluenceSampler(cost='second'))
 
