@@ -23,12 +23,15 @@ def build_query(run: RunContext, round_: Round) -> Query:
     candidates = unlabeled_candidates(run, round_)
     wanted = expected_query_images(run, round_.number, round_.labeled_file)
     paths = round_.state.paths
+    trained_on, _ = run.data.read_labeled(round_.labeled_file)
+    known = set(trained_on)
     return Query(
         round=round_.number,
         title=round_.title,
         seed=run.settings.seed,
         ids=candidates,
         labeled=round_.pool.labeled,
+        held_out=[image_id for image_id in round_.pool.labeled if image_id not in known],
         budget=min(wanted, len(candidates)),
         folder=paths.folder,
         pass_dir=paths.passes,

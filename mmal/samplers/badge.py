@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from torch import nn
@@ -16,7 +15,7 @@ from mmal.utils.seeding import derive_seed
 from .algorithms.count_sketch import count_sketch
 from .algorithms.kmeans_pp import kmeans_pp
 from .base import BaseSampler, ImageIds, Query, Scores
-from .features import FeatureVector, known_ids, stack_finite
+from .features import FeatureVector, stack_finite, unscored
 from .placement import device_with_room
 from .pool_pass import PassResult, run_over_pool
 
@@ -63,17 +62,15 @@ class BadgeSampler(BaseSampler):
         """
         gradients, unreadable = self._gradients(query)
         ids, points = stack_finite(gradients, in_order(query.ids))
-        values = dict.fromkeys(known_ids(query.ids, gradients), math.nan)
-        order = []
+        scores = unscored(query, gradients, unreadable)
         if ids:
             seed = derive_seed(query.seed, f'badge/{query.round}')
             # Only rank 0 has ids, and with them points.
             device = device_with_room(query.adapter().model, 2 * points.nbytes)
             rows, squared_distance = kmeans_pp(points.to(device), query.budget, seed)
             closeness = -squared_distance
-            values.update(zip(ids, closeness.tolist(), strict=True))
-            order = [ids[row] for row in rows]
-        scores = Scores(values, order, unreadable=unreadable)
+            scores.value.update(zip(ids, closeness.tolist(), strict=True))
+            scores.order = [ids[row] for row in rows]
         return scores.record_nonfinite(query.logger)
 
     def _gradients(self, query: Query) -> PassResult[FeatureVector]:

@@ -53,6 +53,7 @@ class Query:
         costs: Predicts what labeling an image will cost.
         pass_count: Number of passes begun so far.
         title: What the query is called in progress lines, for instance 'round 3'. Defaults to ''.
+        held_out: Ids of those labeled images that no model is trained on. Defaults to none.
     """
 
     round: int
@@ -71,6 +72,13 @@ class Query:
     costs: CostModel = field(default_factory=CostModel)
     pass_count: int = 0
     title: str = ''
+    held_out: ImageIds = field(default_factory=list)
+
+    @property
+    def trained_on(self) -> ImageIds:
+        """Ids of the labeled images without those held out, in their order."""
+        held_out = set(self.held_out)
+        return [image_id for image_id in self.labeled if image_id not in held_out]
 
     def titled(self, work: str) -> str:
         """Name a piece of work in a progress line.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -14,7 +12,7 @@ from mmal.registry import SAMPLERS
 
 from .algorithms.kcenter import kcenter_greedy
 from .base import BaseSampler, Query, Scores
-from .features import check_layers, extract_features, known_ids, stack_finite
+from .features import check_layers, extract_features, stack_finite, unscored
 from .placement import device_with_room
 
 
@@ -25,7 +23,8 @@ class CoresetSampler(BaseSampler):
     Sener & Savarese (ICLR 2018), as in the ISAL paper's appendix D. For a classifier the feature is
     the one before its last layer. For FCOS it is the ends of both branches, averaged over space
     (and over pyramid levels, which the paper leaves open) and concatenated. The score is minus the
-    distance to the nearest labeled or taken image. Ties are broken by the seed.
+    distance to the nearest labeled or taken image. Labeled images that are held out cover nothing:
+    no model learns from them. Ties are broken by the seed.
 
     Args:
         layers: Names of modules whose outputs are the features, e.g. ``['neck']``. Defaults to
@@ -76,13 +75,13 @@ class CoresetSampler(BaseSampler):
         """
         group = Group()
         vectors_by_id, unreadable = extract_features(
-            query, query.labeled + query.ids, self.layers, self.batch_size
+            query, query.trained_on + query.ids, self.layers, self.batch_size
         )
+        scores = unscored(query, vectors_by_id, unreadable)
         candidates = shuffled(query.ids, query.seed, f'coreset/{query.round}')
         ids, points = stack_finite(vectors_by_id, candidates)
         width = points.shape[1]
-        _, centers = stack_finite(vectors_by_id, query.labeled, width)
-        values = dict.fromkeys(known_ids(query.ids, vectors_by_id), math.nan)
+        _, centers = stack_finite(vectors_by_id, query.trained_on, width)
         # The stacked copies suffice, and the pool may be large.
         del vectors_by_id
         if self.metric == 'cosine':
@@ -102,15 +101,8 @@ class CoresetSampler(BaseSampler):
             points.to(device), centers.to(device), query.budget, group=group
         )
         # Only rank 0, whose scores count, has ids.
-        order = []
         if ids:
             closeness = -distance
-            values.update(zip(ids, closeness.tolist(), strict=True))
-            order = [ids[row] for row in chosen]
-        asked = set(query.ids)
-        unreadable_asked = {}
-        for image_id, reason in unreadable.items():
-            if image_id in asked:
-                unreadable_asked[image_id] = reason
-        scores = Scores(values, order, unreadable=unreadable_asked)
+            scores.value.update(zip(ids, closeness.tolist(), strict=True))
+            scores.order = [ids[row] for row in chosen]
         return scores.record_nonfinite(query.logger)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from mmal.adapters.base import ImageId
 from mmal.adapters.features import recorded
 
-from .base import ImageIds, Query
+from .base import ImageIds, Query, Reasons, Scores
 from .pool_pass import PassResult, run_over_pool
 
 FeatureVector = NDArray[np.float32]
@@ -105,3 +106,24 @@ def known_ids(ids: Iterable[ImageId], vectors: Container[ImageId]) -> ImageIds:
         The ids with a vector, in their order.
     """
     return [image_id for image_id in ids if image_id in vectors]
+
+
+def unscored(query: Query, vectors: Container[ImageId], unreadable: Reasons) -> Scores:
+    """Make the answer of a sampler that has chosen nothing yet.
+
+    Args:
+        query: The query.
+        vectors: Vectors by id.
+        unreadable: Reason by id for images that could not be loaded, labeled ones among them.
+
+    Returns:
+        A score of NaN for each image asked about that has a vector, and the reasons for those asked
+        about that could not be loaded.
+    """
+    values = dict.fromkeys(known_ids(query.ids, vectors), math.nan)
+    asked = set(query.ids)
+    unreadable_asked = {}
+    for image_id, reason in unreadable.items():
+        if image_id in asked:
+            unreadable_asked[image_id] = reason
+    return Scores(values, unreadable=unreadable_asked)

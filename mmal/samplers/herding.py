@@ -14,7 +14,7 @@ from mmal.registry import SAMPLERS
 
 from .algorithms.max_herding import max_herding
 from .base import BaseSampler, ImageIds, Query, Scores
-from .features import check_layers, extract_features, known_ids, stack_finite
+from .features import check_layers, extract_features, stack_finite, unscored
 from .placement import device_with_room
 
 MAX_TARGETS = 2000
@@ -28,7 +28,8 @@ class HerdingSampler(BaseSampler):
     MaxHerding of Bae et al., "Generalized Coverage for More Robust Low-Budget Active Learning"
     (ECCV 2024). An image is covered by the labeled or taken one that is most similar to it; the
     similarity is exp(-(distance / radius)^2) of features divided by their length, and coverage is
-    its mean over the pool. In contrast to :class:`~mmal.samplers.coreset.CoresetSampler` it takes
+    its mean over the pool. Labeled images that are held out cover nothing: no model learns from
+    them. In contrast to :class:`~mmal.samplers.coreset.CoresetSampler` it takes
     images from where there are many rather than outliers.
 
     It looks at no label and at no prediction, so that it fits the first images of a run:
@@ -93,13 +94,7 @@ class HerdingSampler(BaseSampler):
         vectors, unreadable = extract_features(
             query, query.labeled + query.ids, self.layers, self.batch_size
         )
-        asked = set(query.ids)
-        unreadable_asked = {}
-        for image_id, reason in unreadable.items():
-            if image_id in asked:
-                unreadable_asked[image_id] = reason
-        values = dict.fromkeys(known_ids(query.ids, vectors), math.nan)
-        scores = Scores(values, unreadable=unreadable_asked)
+        scores = unscored(query, vectors, unreadable)
         # Rank 0 alone has vectors.
         run_on_rank_zero(lambda: self._choose(query, vectors, scores))
         return scores.record_nonfinite(query.logger)
@@ -109,7 +104,7 @@ class HerdingSampler(BaseSampler):
         ids, points = stack_finite(vectors, self._shuffled(query, query.ids))
         if not ids:
             return
-        _, centers = stack_finite(vectors, query.labeled, points.shape[1])
+        _, centers = stack_finite(vectors, query.trained_on, points.shape[1])
         covered_ids = first_shuffled(
             query.labeled + query.ids,
             query.seed,

@@ -54,6 +54,15 @@ def test_of_a_large_pool_a_sample_is_to_be_covered(world, ask, monkeypatch):
         assert seen.pop() == expected
 
 
+def test_labeled_images_that_are_held_out_cover_nothing_and_are_to_be_covered(world, ask, ids, monkeypatch):
+    from mmal.samplers import herding
+    seen = []
+    monkeypatch.setattr(herding, 'max_herding', lambda points, targets, centers, *rest, original=herding.max_herding:
+                        seen.append((len(targets), len(centers))) or original(points, targets, centers, *rest))
+    ask(HerdingSampler(), labeled=ids[:3], held_out=ids[:2])
+    assert seen == [(14, 1)]
+
+
 @pytest.mark.parametrize('argument', [dict(radius=0), dict(radius=float('nan')), dict(max_targets=0)])
 def test_settings_out_of_range(argument):
     with pytest.raises(ValueError, match=f'HerdingSampler: expected {next(iter(argument))}'):

@@ -1,14 +1,18 @@
 """What the phases of a query choose from a real set by a real model: within the budget, and what they leave out."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
 from mmal.adapters.detection.model import DetectionAdapter
+from mmal.engine.query import build_query
 from mmal.fileio.text import read_csv, read_json
 from mmal.pool.order import shuffled
+from mmal.pool.pool import Pool
 from mmal.run.history import read_points
+from tests.engine.fakes import make_round, make_run
 from tests.engine.tiny_run import go
 
 
@@ -29,6 +33,13 @@ def test_choice_is_independent_of_file_order_and_depends_on_the_seed(make_cfg, d
 
     assert choice(first) == choice(reversed_file)
     assert choice(first) != choice(other)
+
+
+def test_a_query_tells_held_out_images_from_those_that_are_trained_on(tmp_path):
+    run = make_run(tmp_path)
+    round_ = make_round(run, labeled=(5, 1))
+    query = build_query(run, replace(round_, pool=Pool(run.pool_ids, [8, 2, 5, 1])))
+    assert (query.labeled, query.held_out, query.trained_on) == ([8, 2, 5, 1], [8, 2], [5, 1])
 
 
 def test_budget_in_boxes_overshoots_by_at_most_one_image(make_cfg):
