@@ -124,7 +124,9 @@ def ask(world, ids, tmp_path):
 
         settings = dict(round=0, seed=0, ids=list(ids[3:] if ask_for is None else ask_for), labeled=labeled, budget=4,
                         folder=tmp_path, pass_dir=tmp_path / f'passes_{next(number)}', images=images,
-                        labeled_images=labeled_images, adapter=lambda: build_model_adapter(world.model, world.cfg),
+                        labeled_images=labeled_images,
+                        reference_images=lambda: build_data_adapter(world.cfg).reference_dataset('val'),
+                        adapter=lambda: build_model_adapter(world.model, world.cfg),
                         batch_size=4, num_workers=0, logger=logging.getLogger())
         return sampler.score(Query(**(settings | changes)))
 

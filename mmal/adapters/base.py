@@ -458,6 +458,23 @@ class ClassifierData(Protocol):
 
 
 @runtime_checkable
+class FittedHead(Protocol):
+    """What the model side of a last layer offers that was fitted to convergence.
+
+    ``isinstance(adapter, FittedHead)`` tells it from a trained network.
+
+    Attributes:
+        l2: Strength of the penalty. The layer minimises the *sum* over the labeled images of their
+            losses plus l2 / 2 times the squared length of all its parameters, biases included. Its
+            unit is that of what ``features`` returns.
+        temperature: What outputs were divided by for ``probabilities``, which are calibrated.
+    """
+
+    l2: float
+    temperature: float
+
+
+@runtime_checkable
 class DetectorAdapter(Protocol):
     """What the model side of detection offers beside :class:`ModelAdapter`.
 

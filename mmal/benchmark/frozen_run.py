@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -316,4 +316,11 @@ class FrozenRun:
             batch_size=BATCH_SIZE,
             num_workers=0,
             logger=LOG,
+            reference_images=self._open_reference(labeled),
         )
+
+    def _open_reference(self, labeled: Sequence[int]) -> Callable[[], RowDataset] | None:
+        settings = self._settings.stest
+        if settings is None:
+            return None
+        return lambda: RowDataset(self._reference_rows(settings, labeled))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from typing import Any
 
 from mmal.annotation.batch import batch_folders
 from mmal.annotation.label_store import LabelStore
@@ -11,6 +12,7 @@ from mmal.samplers.base import Query
 
 from .context import Round, RunContext
 from .costs import expected_query_images
+from .stest import open_reference_set
 
 
 def build_query(run: RunContext, round_: Round) -> Query:
@@ -41,8 +43,17 @@ def build_query(run: RunContext, round_: Round) -> Query:
         batch_size=run.loader_setting('batch_size', 1),
         num_workers=run.loader_setting('num_workers', 0),
         logger=run.log,
+        reference_images=_reference_images(run, round_),
         costs=cost_model(run.paths.work_dir, round_.number),
     )
+
+
+def _reference_images(run: RunContext, round_: Round) -> Callable[[], Any] | None:
+    """What opens the reference set, if the run has one."""
+    if run.stest is None:
+        return None
+    reference = run.stest.reference
+    return lambda: open_reference_set(reference, run.data, round_.labeled_file, run.paths)
 
 
 def unlabeled_candidates(run: RunContext, round_: Round) -> list[Hashable]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ import torch
 from mmengine.dist import is_main_process
 from torch import Tensor, nn
 
+from mmal.adapters.base import FittedHead
 from mmal.adapters.loading import batches, first_item, items_or_raise
 from mmal.distributed.group import Group
 from mmal.errors import InputError
@@ -244,7 +246,7 @@ def solve_s_test(
                 stream = labeled_batches(settings, gradient, labeled, seed, loader, log, group)
                 curvature = _shared_curvature(settings, adapter, stream, params, log, group)
             gradient.check_nonfinite_share()
-            solution = settings.solver.solve(
+            solution = _solver_for(settings.solver, adapter, len(labeled)).solve(
                 v, curvature, seed or 0, log.warning, partial(track, logger=log)
             )
     if not bool(solution.x.isfinite().all()):
@@ -271,6 +273,21 @@ def solve_s_test(
     for name, tensor in unflatten(solution.x, params).items():
         s_test[name] = tensor.cpu().clone()
     return StestSolution(s_test, report)
+
+
+def _solver_for(solver: Solver, adapter: ModelAdapter, n_labeled: int) -> Solver:
+    """The solver with the damping that a refitted head was fitted with, unless a damping is given.
+
+    The head minimises the *sum* of the labeled losses with l2 / 2 times the squared parameters, so
+    the Hessian of its mean loss has l2 / n on the diagonal beside the curvature of the losses.
+    """
+    if not isinstance(adapter, FittedHead) or not n_labeled:
+        return solver
+    if getattr(solver, 'damping', 0.0) is not None:
+        return solver
+    damped: Any = copy.copy(solver)
+    damped.damping = adapter.l2 / n_labeled
+    return damped  # type: ignore[no-any-return]
 
 
 def save_s_test(solution: StestSolution, file: Path) -> None:

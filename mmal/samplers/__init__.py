@@ -3,6 +3,7 @@
 from .badge import BadgeSampler
 from .base import BaseSampler, Query, Sampler, Scores
 from .coreset import CoresetSampler
+from .fisher import FisherSampler
 from .herding import HerdingSampler
 from .influence import GradientSimilaritySampler, InfluenceSampler
 from .learning_loss import LearningLossSampler
@@ -16,6 +17,7 @@ __all__ = [
     'BaseSampler',
     'CoresetSampler',
     'EntropySampler',
+    'FisherSampler',
     'GradientSimilaritySampler',
     'HerdingSampler',
     'InfluenceSampler',

@@ -50,6 +50,8 @@ class Query:
         batch_size: Number of images per batch, unless the sampler has its own.
         num_workers: Number of processes that load images.
         logger: Receives progress and warnings.
+        reference_images: Builds the dataset of the reference set, with its annotations. None if the
+            run has no StestHook.
         costs: Predicts what labeling an image will cost.
         pass_count: Number of passes begun so far.
         title: What the query is called in progress lines, for instance 'round 3'. Defaults to ''.
@@ -69,6 +71,7 @@ class Query:
     batch_size: int
     num_workers: int
     logger: logging.Logger
+    reference_images: Callable[[], Dataset[Any]] | None = None
     costs: CostModel = field(default_factory=CostModel)
     pass_count: int = 0
     title: str = ''

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from torch import nn
@@ -17,6 +18,7 @@ from mmal.run.layout import RoundPaths
 from mmal.utils.nonfinite import check_nonfinite_share
 
 from .base import BaseSampler, ImageIds, Query, ScoreAndCount, Scores
+from .fisher import MAX_TARGETS, FisherBatch
 from .near_copies import MAX_COSINE, NearCopyRule
 from .pool_pass import PassResult, run_over_pool
 
@@ -61,6 +63,14 @@ class InfluenceSampler(BaseSampler):
             Defaults to 0.9.
         layers: Names of the modules whose outputs are those features. Defaults to None: what goes
             into the last layers.
+        batch: How the images of a query are composed. None: those of the most negative influence,
+            as in the paper. 'fisher': influence filters and Fisher selection composes. Of the
+            ``filter`` times as many images of the most negative influence, those are taken whose
+            labels together are expected to shrink the uncertainty about the reference set most
+            (:class:`~mmal.samplers.fisher.FisherBatch` with ``target='reference'``). It is for
+            classifiers. Defaults to None.
+        filter: With ``batch='fisher'``, how many images pass the filter, in budgets; at least 1.
+            Defaults to 4.
         batch_size: Number of images per batch. It changes influences by rounding errors only,
             except with assigners that amplify those (SimOTA). Defaults to None: that of
             ``val_dataloader``.
@@ -82,6 +92,8 @@ class InfluenceSampler(BaseSampler):
         cost: str | None = None,
         max_cosine: float | None = MAX_COSINE,
         layers: list[str] | None = None,
+        batch: str | None = None,
+        filter: float = 4.0,
         batch_size: int | None = None,
         max_nonfinite: float = 0.1,
     ) -> None:
@@ -95,7 +107,17 @@ class InfluenceSampler(BaseSampler):
         self.rule = PseudoLabels(score_thr=score_thr, top_k=top_k)
         self.scale_by_boxes = scale_by_boxes
         self.cost = cost
+        if batch not in (None, 'fisher'):
+            raise ValueError(f"{name}: expected batch=None or 'fisher', got {batch!r}.")
+        if not filter >= 1:
+            raise ValueError(f'{name}: expected filter of 1 or more, got {filter}.')
         self.near_copies = NearCopyRule(name, max_cosine, layers, batch_size)
+        self.filter = filter
+        self._fisher: FisherBatch | None = None
+        if batch == 'fisher':
+            self._fisher = FisherBatch(
+                name, 'reference', False, None, MAX_TARGETS, layers, batch_size
+            )
         self.batch_size = batch_size
         self.max_nonfinite = max_nonfinite
 
@@ -114,6 +136,8 @@ class InfluenceSampler(BaseSampler):
         if data.has_boxes:
             self._require_one_label()
         self.near_copies.check(model)
+        if self._fisher is not None:
+            self._fisher.check(data, model)
 
     def _require_one_label(self) -> None:
         """Refuse K > 1 for a detector."""
@@ -143,7 +167,23 @@ class InfluenceSampler(BaseSampler):
             weighted[image_id] = (self._weighted(influence, n_boxes, query), n_boxes)
         scores = Scores.from_findings(weighted, unreadable).record_nonfinite(query.logger)
         self._check_nonfinite(scores)
-        return self.near_copies.apply(query, scores)
+        scores = self.near_copies.apply(query, scores)
+        if self._fisher is not None:
+            self._compose(query, scores, self._fisher)
+        return scores
+
+    def _compose(self, query: Query, scores: Scores, fisher: FisherBatch) -> None:
+        """Have the batch chosen among the images of the most negative influence."""
+        n_passing = math.ceil(self.filter * query.budget)
+
+        def passing() -> ImageIds:
+            ranking = scores.finite_ranking(query.seed, f'ties/{query.round}')
+            distinct = [image_id for image_id in ranking if image_id not in scores.near_copies]
+            return distinct[:n_passing]
+
+        # Rank 0 alone has scores, and all compute features.
+        composed = fisher.choose(query, run_on_rank_zero(passing))
+        scores.order = composed.order
 
     def _check_nonfinite(self, scores: Scores) -> None:
         """Stop all processes if too many of the scores, which rank 0 has, are not finite."""

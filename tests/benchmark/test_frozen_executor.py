@@ -13,6 +13,7 @@ from mmal.benchmark.results import read_comparison
 from mmal.cli.compare import main as compare
 from mmal.engine.hooks.stest_hook import StestHook
 from mmal.errors import InputError
+from mmal.fileio.tensors import load_tensors
 from mmal.fileio.text import read_json
 from mmal.registry import SAMPLERS
 from mmal.run.feature_cache import FeatureCache
@@ -56,7 +57,7 @@ def write_plan(folder, **more):
 
 
 SAMPLER_NAMES = ['RandomSampler', 'InfluenceSampler', 'GradientSimilaritySampler', 'EntropySampler', 'MarginSampler',
-                 'LeastConfidenceSampler', 'BadgeSampler', 'CoresetSampler', 'HerdingSampler']
+                 'LeastConfidenceSampler', 'BadgeSampler', 'CoresetSampler', 'HerdingSampler', 'FisherSampler']
 
 
 @pytest.mark.parametrize('name', SAMPLER_NAMES)
@@ -123,6 +124,43 @@ def test_a_head_of_its_own_selects_and_is_not_evaluated(cache, tmp_path):
     strict = FrozenRun(data, settings('MarginSampler', weight_decay=10.0), 0, tmp_path / 'b').run()
     assert loose[0]['metrics'] == strict[0]['metrics']
     assert read_json(tmp_path / 'a/round_00/selected.json') != read_json(tmp_path / 'b/round_00/selected.json')
+
+
+def test_the_damping_is_that_of_the_fitted_head_unless_one_is_given(cache, tmp_path):
+    """So s_test solves the Hessian of the very loss that the layer minimises."""
+    data = FrozenData(cache, None)
+    run = FrozenRun(data, settings('InfluenceSampler'), 0, tmp_path / 'own')
+    curve = run.run()
+    for point, name in zip(curve, ('round_00', 'round_01'), strict=False):
+        report = read_json(tmp_path / 'own' / name / 's_test.json')
+        assert report['effective_damping'] == pytest.approx(point['metrics']['l2'] / point['images'])
+    given = StestHook(solver=dict(type='mmal.CG', damping=7.0)).settings
+    FrozenRun(data, settings('InfluenceSampler', stest=given), 0, tmp_path / 'given').run()
+    assert read_json(tmp_path / 'given/round_00/s_test.json')['effective_damping'] == 7.0
+
+
+def test_s_test_solves_the_hessian_of_the_fitted_loss(cache, tmp_path):
+    """Against a dense solve in float64."""
+    data = FrozenData(cache, 3)
+    run = FrozenRun(data, settings('InfluenceSampler', stest=StestHook(solver=dict(type='mmal.CG', tol=1e-6)).settings),
+                    0, tmp_path)
+    rows = run._initial_rows()
+    layer = run._fit(rows)
+    adapter = run._adapter(layer)
+    run._solve(run._query(0, rows, 4, adapter, 'round_00'), adapter, rows)
+    s_test = load_tensors(tmp_path / 'round_00' / 's_test.pth')
+
+    def loss(flat, images):
+        weight, bias = flat[:9].reshape(3, 3), flat[9:]
+        outputs = data.table.embed(images).double() @ weight.T + bias
+        return torch.nn.functional.cross_entropy(outputs, data.table.targets_of(images).double())
+
+    flat = torch.cat([torch.from_numpy(layer.weight).flatten(), torch.from_numpy(layer.bias)])
+    hessian = torch.autograd.functional.hessian(lambda f: loss(f, rows) + layer.l2 / 2 / len(rows) * f @ f, flat)
+    gradient = torch.autograd.functional.jacobian(lambda f: loss(f, list(data.reference_rows)), flat)
+    expected = torch.linalg.solve(hessian, gradient)
+    found = torch.cat([s_test['fc.weight'].flatten(), s_test['fc.bias']]).double()
+    assert torch.allclose(found, expected, rtol=1e-3, atol=1e-4 * float(expected.norm()))
 
 
 def test_a_plan_is_run_once_and_has_a_report(cache, tmp_path, capsys):

@@ -32,7 +32,11 @@ DETECTION = [dict(type='mmal.InfluenceSampler', score_thr=0.005, cost='box'),
              dict(type='mmal.CoresetSampler', layers=['neck']),
              dict(type='mmal.LocalizationStabilitySampler', score_thr=0.005, levels=(8, 32)),
              dict(type='mmal.PPALSampler', score_thr=0.005, candidates=2)]
-CASES = [('detection', cfg) for cfg in BOTH + DETECTION] + [('classification', cfg) for cfg in BOTH]
+CLASSIFICATION = [dict(type='mmal.FisherSampler'), dict(type='mmal.FisherSampler', target='both', balance=True),
+                  dict(type='mmal.FisherSampler', target='reference', l2=1.0),
+                  dict(type='mmal.InfluenceSampler', batch='fisher', filter=2.0),
+                  dict(type='mmal.GradientSimilaritySampler', batch='fisher')]
+CASES = [('detection', cfg) for cfg in BOTH + DETECTION] + [('classification', cfg) for cfg in BOTH + CLASSIFICATION]
 
 
 def name_of(case):
@@ -215,9 +219,11 @@ REFUSED = [(('detection', dict(type='mmal.InfluenceSampler', top_k=2)), r'Sample
            (('classification', dict(type='mmal.LearningLossSampler')), 'needs a model with a loss-prediction module'),
            (('classification', dict(type='mmal.LocalizationStabilitySampler')), 'is for detectors'),
            (('classification', dict(type='mmal.PPALSampler')), 'is for detectors'),
+           (('detection', dict(type='mmal.FisherSampler')), 'Fisher selection is for classifiers'),
+           (('detection', dict(type='mmal.InfluenceSampler', batch='fisher')), 'Fisher selection is for classifiers'),
            (('detection', dict(type='mmal.CoresetSampler', layers=['nek'])), "has no module 'nek'"),
            *((('classification', dict(type=f'mmal.{name}Sampler', layers=['nek'])), "has no module 'nek'")
-             for name in ('Influence', 'Entropy'))]
+             for name in ('Influence', 'Entropy', 'Fisher'))]
 
 
 @pytest.mark.parametrize(('case', 'message'), REFUSED, ids=[name_of(case) for case, _ in REFUSED])
