@@ -20,6 +20,10 @@ class InputError(ValueError):
     """
 
 
+class MissingFileError(InputError):
+    """A file that is to be read does not exist."""
+
+
 class LaunchError(InputError):
     """An error that all processes of a launch have alike, of which rank 0 tells.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmal.annotation.batch import Batch, batch_file
 from mmal.annotation.label_store import ANNOTATIONS, LabelStore, labels_file
-from mmal.errors import InputError
+from mmal.errors import MissingFileError
 from mmal.oracles.base import LabelsPending, Oracle, OracleResponse, Request
 from mmal.run.overlap import EVALUATION, REFERENCE
 
@@ -71,7 +71,7 @@ def build_auxiliary_sets(run: RunContext, exclude: Container[str] = ()) -> dict[
         evaluation = run.models.evaluation_dataset()
     except FileNotFoundError as e:
         hint = _labeling_hint(e.filename)
-        raise InputError(f'Evaluation: file not found: {e.filename or e}.{hint}') from None
+        raise MissingFileError(f'Evaluation: file not found: {e.filename or e}.{hint}') from None
     if evaluation is not None:
         sets[EVALUATION] = evaluation
     return sets
@@ -108,7 +108,7 @@ def available_auxiliary_sets(run: RunContext) -> dict[str, Any]:
     pending = unlabeled_batches(run.cfg, run.sampler.needs_s_test, run.stest)
     try:
         return build_auxiliary_sets(run, exclude=pending)
-    except InputError as e:
+    except MissingFileError as e:
         run.log.warning(f'{e} It is needed as soon as the first images are labeled.')
         return {}
 

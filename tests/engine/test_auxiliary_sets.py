@@ -1,5 +1,6 @@
 """Evaluation and reference sets that people label: found in the config, and asked for beside the first images."""
 
+import logging
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +10,7 @@ from mmal.annotation.batch import Batch, BatchImage
 from mmal.annotation.export import write_batch
 from mmal.annotation.label_store import LabelStore
 from mmal.annotation.validation import ValidatedLabels
-from mmal.engine.auxiliary_sets import label_with_auxiliary_sets, unlabeled_batches
+from mmal.engine.auxiliary_sets import available_auxiliary_sets, label_with_auxiliary_sets, unlabeled_batches
 from mmal.errors import InputError
 from mmal.fileio.text import read_json
 from mmal.oracles.base import LabelsPending, Request
@@ -72,6 +73,32 @@ def test_a_batch_is_asked_for_until_all_of_it_is_labeled_or_skipped(folder):
 def test_an_annotation_file_of_ones_own_is_left_as_it_is(folder):
     (folder / FILE).write_text('{}')
     assert pending(test=dict(ann_file=str(folder / FILE))) == {}
+
+
+def fresh_run(tmp_path, evaluation_dataset):
+    """A run in which people label everything, and nothing is labeled yet."""
+    return SimpleNamespace(
+        cfg=Config(dict(val_dataloader=dict(dataset=dict(ann_file='mine.json')))), stest=None,
+        sampler=SimpleNamespace(needs_s_test=False), oracle=SimpleNamespace(is_human=True),
+        paths=SimpleNamespace(initial=tmp_path / 'initial.json'), log=logging.getLogger('of people'),
+        data=SimpleNamespace(check_annotation_files=lambda dataset: None),
+        models=SimpleNamespace(evaluation_dataset=evaluation_dataset))
+
+
+def test_a_file_that_is_still_to_come_is_told_of(tmp_path, caplog):
+    def evaluation_dataset():
+        return open(tmp_path / 'mine.json')
+
+    assert available_auxiliary_sets(fresh_run(tmp_path, evaluation_dataset)) == {}
+    assert 'mine.json. It is needed as soon as the first images are labeled.' in caplog.text
+
+
+def test_a_file_that_is_there_and_broken_is_refused_before_people_label(tmp_path):
+    def evaluation_dataset():
+        raise InputError('mine.json is not whole JSON')
+
+    with pytest.raises(InputError, match='mine.json is not whole JSON'):
+        available_auxiliary_sets(fresh_run(tmp_path, evaluation_dataset))
 
 
 @pytest.fixture

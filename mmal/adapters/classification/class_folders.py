@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from mmal.errors import InputError
+from mmal.errors import InputError, MissingFileError
 
 PARTS = ('train', 'training', 'val', 'valid', 'validation', 'test', 'testing')
 """Usual names of folders that are parts of a data set, not classes."""
@@ -35,7 +35,7 @@ def check_class_folders(dataset: Any, pool_classes: Sequence[str] = ()) -> None:
     if '://' in root:
         return
     if not osp.isdir(root):
-        raise InputError(
+        raise MissingFileError(
             f'{root}: there is no such folder. Expected a folder of images for each class in it; '
             'check data_root and data_prefix of the dataset.'
         )

@@ -32,7 +32,7 @@ from mmal.datasets.pool_subset import (
     image_root,
     pixel_digest,
 )
-from mmal.errors import InputError
+from mmal.errors import InputError, MissingFileError
 from mmal.fileio.checksummed import digest_bytes
 from mmal.fileio.text import read_json
 
@@ -435,7 +435,7 @@ def _build(dataset_cfg: dict[str, Any], name: str) -> Any:
         dataset = DATASETS.build(dataset_cfg)
         dataset.full_init()
     except FileNotFoundError as e:
-        raise InputError(
+        raise MissingFileError(
             f'Cannot open the {name}: file not found: {e.filename or e}. Check data_root.'
         ) from None
     if not len(dataset):

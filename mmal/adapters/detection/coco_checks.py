@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -54,6 +55,44 @@ def check_categories(content: CocoContents, path: str, classes: Sequence[str]) -
             f'{path}: its "categories" lack {", ".join(lacking)} of the config\'s '
             'classes. Expected an entry {"id": ..., "name": ...} for each, also for one without a '
             'box: add them.'
+        )
+
+
+def check_image_ids(image_ids: Sequence[Any], path: str) -> None:
+    """Refuse ids of which two read alike, as 5 and "5": files of a run name images by text.
+
+    Args:
+        image_ids: Ids of all images of a file.
+        path: Path of the file; for error messages.
+
+    Raises:
+        InputError: If there are such ids.
+    """
+    texts = Counter(map(str, image_ids))
+    repeated = [text for text, n in texts.items() if n > 1]
+    if repeated:
+        raise InputError(
+            f'{path}: the image id {repeated[0]!r} stands {texts[repeated[0]]} times. Ids must be '
+            'unique, as text, too: number the images anew.'
+        )
+
+
+def check_ids_of_one_kind(image_ids: Sequence[Any], path: str) -> None:
+    """Refuse numbers and text as ids of one set, which pycocotools cannot sort.
+
+    Args:
+        image_ids: Ids of all images of a reference or evaluation set.
+        path: Path of the file; for error messages.
+
+    Raises:
+        InputError: If there are both.
+    """
+    texts = [value for value in image_ids if isinstance(value, str)]
+    if texts and len(texts) < len(image_ids):
+        number = next(value for value in image_ids if not isinstance(value, str))
+        raise InputError(
+            f'{path}: image ids are numbers and text, as {number!r} and {texts[0]!r}. Expected '
+            'either: number the images anew.'
         )
 
 

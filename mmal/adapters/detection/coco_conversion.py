@@ -9,7 +9,7 @@ from mmdet.datasets import XMLDataset
 
 from mmal.adapters.base import PoolImage
 from mmal.annotation.records import CocoAnnotation
-from mmal.errors import InputError
+from mmal.errors import MissingFileError
 
 from .coco_checks import CocoContents
 from .voc_files import check_voc_files
@@ -36,7 +36,7 @@ def convert_to_coco(dataset: Any, classes: tuple[str, ...], min_side: float) -> 
     try:
         dataset.full_init()
     except FileNotFoundError as e:
-        raise InputError(f'Annotation file not found: {e.filename or e}.') from None
+        raise MissingFileError(f'Annotation file not found: {e.filename or e}.') from None
     images, annotations = images_and_boxes(dataset, min_side)
     categories = []
     for category_id, name in enumerate(classes, start=1):

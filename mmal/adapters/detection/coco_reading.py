@@ -9,7 +9,7 @@ from typing import Any
 from mmengine import fileio
 
 from mmal.annotation.coco_file import MAX_EXAMPLES, CocoFile, parse_coco
-from mmal.errors import InputError
+from mmal.errors import InputError, MissingFileError
 from mmal.utils.image_files import read_sizes
 
 
@@ -30,7 +30,7 @@ def read_coco(path: str, image_folder: str, backend_args: dict[str, Any] | None)
     try:
         content = fileio.get(path, backend_args=backend_args)
     except FileNotFoundError:
-        raise InputError(
+        raise MissingFileError(
             f'Annotation file not found: {path}. Check data_root and ann_file of the config.'
         ) from None
     try:

@@ -28,12 +28,12 @@ from mmal.annotation.coco_file import CocoFile
 from mmal.annotation.formats import coco
 from mmal.annotation.parsed import ParsedSet
 from mmal.annotation.records import CocoAnnotation, without_nonfinite
-from mmal.errors import InputError
+from mmal.errors import InputError, MissingFileError
 from mmal.fileio.checksummed import digest_files
 from mmal.fileio.text import read_json
 
 from .class_names import class_names, require_own_classes
-from .coco_checks import check_fits_classes
+from .coco_checks import check_fits_classes, check_ids_of_one_kind, check_image_ids
 from .coco_conversion import convert_to_coco, images_and_boxes
 from .coco_reading import read_coco
 from .host_files import HostFiles
@@ -47,8 +47,8 @@ VOC_KEYS = ('img_subdir', 'ann_subdir')
 class DetectionDataAdapter:
     """Reads the training dataset of a config as the pool.
 
-    It is a :class:`~mmal.adapters.base.DataAdapter`. COCO-format datasets keep their JSON
-    entries as they are; any other mmdet dataset (VOC, ...) is converted.
+    It is a :class:`~mmal.adapters.base.DataAdapter`. The entries of COCO files are those of
+    :mod:`mmal.annotation.coco_file`; any other mmdet dataset (VOC, ...) is converted.
 
     Attributes:
         cfg: The whole config.
@@ -62,8 +62,8 @@ class DetectionDataAdapter:
         cfg: The whole config.
 
     Raises:
-        InputError: If a file is missing or malformed, an image id stands twice, or an annotation's
-            category is not among the config's classes.
+        InputError: If a file is missing or malformed, an image id stands twice, be it as text, or
+            an annotation's category is not among the config's classes.
     """
 
     has_boxes = True
@@ -85,6 +85,7 @@ class DetectionDataAdapter:
             self.prefix = self._pool.data_root or ''
             content = convert_to_coco(self._pool, self.classes, _min_side(self.leaf))
         check_fits_classes(content, self._pool.ann_file, self._pool)
+        check_image_ids([image['id'] for image in content['images']], self._pool.ann_file)
         images = [without_nonfinite(image) for image in content['images']]
         self.images: list[PoolImage] = cast(list[PoolImage], images)
         self.categories: list[dict[str, Any]] = content['categories']
@@ -107,7 +108,9 @@ class DetectionDataAdapter:
         if not isinstance(dataset, CocoDataset):
             return examine_boxes(*images_and_boxes(dataset))
         content = self._read(dataset).contents
-        check_fits_classes(content, self._host_files.original(dataset.ann_file), dataset)
+        path = self._host_files.original(dataset.ann_file)
+        check_fits_classes(content, path, dataset)
+        check_ids_of_one_kind([image['id'] for image in content['images']], path)
         return examine_boxes(content['images'], content['annotations'])
 
     def _reading_notes(self, dataset: Any) -> list[str]:
@@ -459,7 +462,7 @@ class DetectionDataAdapter:
         try:
             return self._build_at_test_time(dataset_cfg, annotated=True)
         except FileNotFoundError as e:
-            raise InputError(f'Reference set: file not found: {e.filename or e}.') from None
+            raise MissingFileError(f'Reference set: file not found: {e.filename or e}.') from None
 
     def _coco_keys(self, path: str | Path, filter_cfg: dict[str, Any] | None) -> dict[str, Any]:
         """Keys of the pool's dataset config that make it read a COCO file of ours."""
@@ -497,7 +500,7 @@ def _build_lazily(leaf: dict[str, Any]) -> Any:
     try:
         return DATASETS.build(dataset_cfg)
     except FileNotFoundError as e:
-        raise InputError(f'Cannot open the training dataset: {e}.') from None
+        raise MissingFileError(f'Cannot open the dataset: {e}.') from None
 
 
 def _source(dataset: Any) -> str:

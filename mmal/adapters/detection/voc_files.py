@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import os.path as osp
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
 from mmengine.fileio import list_from_file
 
-from mmal.errors import InputError
+from mmal.errors import InputError, MissingFileError
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.gif', '.tif', '.tiff', '.webp')
 CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
@@ -32,13 +33,15 @@ def check_voc_files(dataset: Any, classes: Sequence[str]) -> None:
         classes: Class names of the config.
 
     Raises:
-        InputError: If the list has lines that are no ids, an annotation file is missing or broken,
-            an object's name is no class, or images have another suffix than ``.jpg``.
+        InputError: If the list has lines that are no ids, or an id twice; an annotation file is
+            missing or broken; an object's name is no class; or images have another suffix than
+            ``.jpg``.
     """
     if not osp.isfile(dataset.ann_file):
         return
     ids = list_from_file(dataset.ann_file)
     _check_ids(dataset.ann_file, ids)
+    _check_unique(dataset.ann_file, ids)
     folder = osp.join(dataset.sub_data_root, dataset.ann_subdir)
     _check_there(dataset.ann_file, folder, ids)
     faults: dict[str, list[str]] = {}
@@ -91,11 +94,21 @@ def _check_ids(path: str, ids: Sequence[str]) -> None:
         )
 
 
+def _check_unique(path: str, ids: Sequence[str]) -> None:
+    """Refuse ids that stand there twice: such an image would count twice."""
+    repeated = [image_id for image_id, n in Counter(ids).items() if n > 1]
+    if repeated:
+        raise InputError(
+            f'{path}: {len(repeated)} of its ids stand there more than once ({_first(repeated)}). '
+            'Name each image once.'
+        )
+
+
 def _check_there(list_path: str, folder: str, ids: Sequence[str]) -> None:
     """Refuse ids without an annotation file."""
     missing = [i for i in ids if not osp.isfile(osp.join(folder, f'{i}.xml'))]
     if missing:
-        raise InputError(
+        raise MissingFileError(
             f'{list_path}: {len(missing)} of {len(ids)} ids have no file {folder}/ID.xml '
             f'({_first(missing)}). Take them out of the list, or correct data_prefix.sub_data_root '
             'and ann_subdir of the dataset. An image without an object needs a file, too.'
@@ -109,7 +122,8 @@ def _faults_of_file(path: str, classes: Sequence[str]) -> Iterator[str]:
     except ElementTree.ParseError as e:
         yield f'no valid XML ({e}). Export it again, or take its id out of the list.'
         return
-    except UnicodeError as e:
+    except (LookupError, ValueError) as e:
+        # An encoding that is unknown, that the parser does not have, or in which it is no text.
         yield f'no text in its encoding ({e}). Save it as UTF-8.'
         return
     try:

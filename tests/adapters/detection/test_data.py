@@ -79,6 +79,34 @@ def test_categories_in_another_order_than_the_classes_are_refused(make_cfg, data
         DetectionDataAdapter(make_cfg())
 
 
+def with_ids(path, ids):
+    """Give the images of a file other ids."""
+    content = json.loads(path.read_text())
+    new_ids = dict(zip([image['id'] for image in content['images']], ids, strict=False))
+    for image in content['images']:
+        image['id'] = new_ids.get(image['id'], image['id'])
+    for annotation in content['annotations']:
+        annotation['image_id'] = new_ids.get(annotation['image_id'], annotation['image_id'])
+    path.write_text(json.dumps(content))
+
+
+def test_two_images_of_the_pool_do_not_read_alike(make_cfg, dataset):
+    """A file of labels names images by the text of their ids."""
+    with_ids(dataset / 'train.json', [5, 105, 3, 4, '5'])
+    with pytest.raises(InputError, match="train.json: the image id '5' stands 2 times. Ids must be unique, as text"):
+        DetectionDataAdapter(make_cfg())
+    with_ids(dataset / 'train.json', [2**70])
+    assert DetectionDataAdapter(make_cfg()).images[0]['id'] == 2**70
+
+
+def test_pycocotools_sorts_image_ids_of_one_kind(make_cfg, dataset):
+    from mmengine.registry import DATASETS
+    with_ids(dataset / 'test.json', ['a'])
+    cfg = make_cfg()
+    with pytest.raises(InputError, match=r"test.json: image ids are numbers and text, as 202 and 'a'. Expected either"):
+        DetectionDataAdapter(cfg).check_dataset(DATASETS.build(cfg.test_dataloader.dataset), 'evaluation set')
+
+
 def test_several_datasets_are_no_pool():
     one = dict(type='CocoDataset')
     assert leaf_dataset(dict(type='RepeatDataset', dataset=dict(type='ConcatDataset', datasets=[one]))) is one

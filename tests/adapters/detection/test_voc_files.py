@@ -66,6 +66,10 @@ BROKEN = {
                     "<size> has width '0'; expected a whole number of pixels above 0. Remove <size>"),
     'a size with decimals': (('<width>60', '<width>60.0'), "<size> has width '60.0'; expected a whole number"),
     'a size without height': (('<height>40</height>', ''), '<size> has height None'),
+    'an encoding nobody knows': (('<annotation>', '<?xml version="1.0" encoding="no-such"?><annotation>'),
+                                 'no text in its encoding (unknown encoding: no-such). Save it as UTF-8'),
+    'an encoding of several bytes': (('<annotation>', '<?xml version="1.0" encoding="gb2312"?><annotation>'),
+                                     'no text in its encoding (multi-byte encodings are not supported). Save it'),
     'a difficulty in words': (('<difficult>0', '<difficult>Unspecified'), "<difficult> is 'Unspecified'; expected 0"),
 }
 
@@ -122,6 +126,7 @@ LISTS = {
     'annotation files': ('{0}.xml\n{1}.xml\n', '2 of 2 ids have a suffix'),
     'a list of one class': ('{0}  1\n{1} -1\n', f'more than ids ({FIRST}  1, 2008_000001 -1), as lists of one class'),
     'blanks': ('{0} \n{1}\n', f"1 of 2 ids have blanks around them ('{FIRST} ')"),
+    'an id twice': ('{0}\n{1}\n{0}\n', f'train.txt: 1 of its ids stand there more than once ({FIRST}). Name'),
     'ids without a file': ('{0}\nno\nnone\n', 'train.txt: 2 of 3 ids have no file'),
 }
 
