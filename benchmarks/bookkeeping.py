@@ -19,6 +19,7 @@ from random import Random
 from typing import Any, ClassVar
 
 from benchmarks.harness import Record, output_of, peak_mib, record
+from mmal.engine.cold_start import ColdStart
 from mmal.engine.context import Round, RunContext
 from mmal.engine.phase_runner import PhaseRunner
 from mmal.engine.phases.label import Label
@@ -188,7 +189,7 @@ def open_run(data: Ids, work_dir: Path) -> RunContext:
         oracle=InstantOracle(),
         models=None,
         stest=None,
-        cold_start=None,
+        cold_start=ColdStart(),
         unreadable=UnreadableList(paths.unreadable, str, log),
         log=log,
     )

@@ -6,7 +6,9 @@ _base_ = '../../configs/fcos_custom_isal.py'
 import os
 
 size = (288, 288)
-train_cfg = dict(initial=100, query=50, rounds=4, max_epochs=12, val_interval=12)
+train_cfg = dict(
+    initial=100, query=50, rounds=4, max_epochs=12, val_interval=12, cold_start='random'
+)
 custom_hooks = [
     dict(
         _base_.stest_hook,

@@ -16,12 +16,14 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
+from mmal.engine.cold_start import cold_start
 from mmal.engine.hooks.stest_hook import StestHook
 from mmal.engine.refit_head import COMPONENTS, RefitHead
 from mmal.errors import InputError
 from mmal.fileio.checksummed import checksum
 from mmal.registry import HOOKS, SAMPLERS
 from mmal.run.feature_cache import FeatureCache
+from mmal.utils.pretrained import weights_key
 
 from .frozen_run import FrozenData, FrozenRun, FrozenSettings
 from .plan import Plan, PlannedRun
@@ -158,14 +160,10 @@ def frozen_settings(cfg: Config, method: str) -> FrozenSettings:
         query=train_cfg['query'],
         rounds=train_cfg['rounds'],
         sampler=SAMPLERS.build(copy.deepcopy(train_cfg['sampler'])),
-        cold_start=_cold_start(train_cfg.get('cold_start')),
+        cold_start=cold_start(train_cfg.get('cold_start'), weights_key(cfg)).sampler,
         stest=_stest(cfg),
         weight_decay=None if head is None else head.weight_decay,
     )
-
-
-def _cold_start(cfg: Any) -> Any:
-    return SAMPLERS.build(copy.deepcopy(cfg)) if cfg else None
 
 
 def _stest(cfg: Config) -> Any:

@@ -235,16 +235,17 @@ class Plan:
 
     def runs(self) -> list[PlannedRun]:
         """Every run, seed after seed; the other methods of a seed start from its first one that
-        holds out as much.
+        chooses the first images alike and holds out as much.
         """
         runs = []
         for seed in self.seeds:
-            first_runs: dict[float, PlannedRun] = {}
+            first_runs: dict[tuple[float, str], PlannedRun] = {}
             for name, cfg in self._configs.items():
-                share = holdout_share_of(cfg)
-                run = self._planned_run(name, cfg, seed, first_runs.get(share))
+                cold_start = _sorted_json(flat(cfg.train_cfg.get('cold_start')))
+                beginning = (holdout_share_of(cfg), cold_start)
+                run = self._planned_run(name, cfg, seed, first_runs.get(beginning))
                 runs.append(run)
-                first_runs.setdefault(share, run)
+                first_runs.setdefault(beginning, run)
         return runs
 
     def _planned_run(

@@ -78,9 +78,9 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         '--cold-start',
         choices=['random', 'herding', 'coreset'],
-        default='random',
         help='how the first images are chosen: at random, or by what the pretrained backbone of '
-        '--config sees: herding takes those that stand for most others, coreset spreads them',
+        '--config sees: herding takes those that stand for most others, coreset spreads them; by '
+        'default herding, and random where the backbone is not pretrained',
     )
     parser.add_argument(
         '--drop-near-duplicates',
@@ -150,7 +150,7 @@ def _require_consistent(args: argparse.Namespace) -> None:
                 option = f'--{name.replace("_", "-")}'
                 raise InputError(f'{option} goes with --labeled FILE, the labels to begin with.')
         return
-    if args.initial or args.cold_start != 'random':
+    if args.initial or args.cold_start:
         raise InputError(
             '--initial and --cold-start choose images to be labeled first, and --labeled names '
             'those that are labeled already. Leave them out.'

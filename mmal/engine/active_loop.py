@@ -36,7 +36,9 @@ from mmal.run.lock import unlock
 from mmal.run.manifest import back_up_manifest
 from mmal.run.round_state import RoundState
 from mmal.run.unreadable import UnreadableList
+from mmal.utils.pretrained import weights_key
 
+from .cold_start import BACKBONE, ColdStart, cold_start
 from .context import Round, RunContext
 from .given_labels import ANNOTATED, GivenLabels, GivenSource, read_given_labels
 from .holdout import holdout_share
@@ -87,9 +89,11 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         match: Rules by which names in those labels may differ from the pool's:
             :class:`~mmal.annotation.match_rules.MatchRule`, for instance 'basename' or
             'suffix,case'. Defaults to None: names that can mean one image alone.
-        cold_start: Config of a sampler that chooses the initial set by what the config's pretrained
-            model sees, for instance ``dict(type='mmal.CoresetSampler', layers=['backbone'])``.
-            Defaults to None: at random.
+        cold_start: How the initial set is chosen: 'random'; or the config of a sampler, which
+            chooses it by what the config's pretrained model sees. Defaults to None:
+            ``dict(type='mmal.HerdingSampler', layers=['backbone'], target_share=0.5)`` where the
+            backbone is pretrained (``init_cfg``, ``load_from`` or ``checkpoint``), 'random' where
+            it is not. Images that are held out are drawn at random in any case.
         unit: What a query is paid in: 'image'; 'box', the boxes that labeling reveals; or 'second',
             of labeling time. Where people label, boxes and seconds are predicted
             (:mod:`mmal.pool.cost_model`). The last image may overshoot the budget. Defaults to
@@ -146,7 +150,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         rounds: int,
         sampler: dict[str, Any],
         oracle: dict[str, Any] | None = None,
-        cold_start: dict[str, Any] | None = None,
+        cold_start: str | dict[str, Any] | None = None,
         unit: str = 'image',
         stop: dict[str, Any] | None = None,
         holdout: float | None = None,
@@ -180,9 +184,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             )
         self.inner = train_loop_cfg(inner)
         self.sampler = _build(SAMPLERS, sampler, 'sampler')
-        self._cold_start = None
-        if cold_start:
-            self._cold_start = _build(SAMPLERS, cold_start, 'cold_start')
+        self._cold_start = cold_start
         self.oracle_cfg = oracle or dict(type='mmal.SimulatedOracle')
         stest_hook = StestHook.from_runner(runner)
         self._stest = None if stest_hook is None else stest_hook.settings
@@ -235,6 +237,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         paths = RunPaths(Path(self.runner.work_dir))
         data = build_data_adapter(cfg)
         oracle = _build(ORACLES, self.oracle_cfg, 'oracle', default_args=dict(data=data))
+        models = RunnerModels(self.runner, self.inner, data, self.settings)
         run = RunContext(
             settings=self.settings,
             paths=paths,
@@ -242,9 +245,9 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             data=data,
             sampler=self.sampler,
             oracle=oracle,
-            models=RunnerModels(self.runner, self.inner, data, self.settings),
+            models=models,
             stest=self._stest,
-            cold_start=self._cold_start,
+            cold_start=self._find_cold_start(models),
             unreadable=UnreadableList(paths.unreadable, data.image_path, self.runner.logger),
             log=self.runner.logger,
         )
@@ -253,6 +256,12 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         if run.settings.drop_evaluation_images:
             run = self._without_evaluation_images(run)
         return run
+
+    def _find_cold_start(self, models: RunnerModels) -> ColdStart:
+        weights = None
+        if self._given_source is None and hasattr(models.untrained_model(), BACKBONE):
+            weights = weights_key(self.runner.cfg)
+        return cold_start(self._cold_start, weights)
 
     def _with_given_labels(self, run: RunContext, source: GivenSource) -> RunContext:
         return self._begun_with(run, read_given_labels(run.data, source, self._match))

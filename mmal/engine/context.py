@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mmal.oracles.base import Oracle
     from mmal.samplers.base import Sampler
 
+    from .cold_start import ColdStart
     from .stest import StestSettings
 
 
@@ -90,7 +91,9 @@ class Models(Protocol):
         """The same as influence and samplers need it."""
 
     def pretrained_adapter(self) -> ModelAdapter:
-        """The config's model with its pretrained weights, the same at every start."""
+        """The config's model with its pretrained weights, or those of the given checkpoint, the
+        same at every start.
+        """
 
     def evaluation_dataset(self) -> Any | None:
         """The dataset that models are evaluated on, or None.
@@ -113,7 +116,7 @@ class RunContext:
         oracle: Turns ids into annotations.
         models: Makes the models of the rounds.
         stest: How s_test is computed; None if the config has no StestHook.
-        cold_start: Sampler of the initial set; None for a random one.
+        cold_start: How the initial set is chosen.
         unreadable: Images that cannot be read.
         log: Log of the run.
         given: Labels that existed before the run, its initial labeled set. Defaults to None: the
@@ -130,7 +133,7 @@ class RunContext:
     oracle: Oracle
     models: Models
     stest: StestSettings | None
-    cold_start: Sampler | None
+    cold_start: ColdStart
     unreadable: UnreadableList
     log: Logger
     given: GivenLabels | None = None

@@ -19,6 +19,7 @@ from mmal.run.overlap import EVALUATION, REFERENCE, overlap_cautions
 from mmal.utils.config import warmup_iters
 
 from .auxiliary_sets import available_auxiliary_sets, unlabeled_batches
+from .cold_start import RANDOM
 from .console_output import WarningCollector, silent_hosts
 from .context import RunContext
 from .disk import describe_need, disk_need
@@ -68,6 +69,7 @@ def dry_run(cfg: Config) -> tuple[str, list[str]]:
         plan.describe('evaluation', _evaluation)
         plan.describe('overlap', _overlap)
         plan.tell('sampler', _components(loop))
+        plan.describe('first images', _first_images)
         plan.describe('rounds', _rounds)
         plan.describe('labeled at last', _labeled_at_last)
         plan.describe('parameters', lambda run: _parameters(run, findings))
@@ -139,6 +141,15 @@ class _Plan:
 def _components(loop: ActiveLoop) -> str:
     oracle = loop.oracle_cfg['type']
     return f'{type(loop.sampler).__name__}; oracle {oracle}; seed {loop.settings.seed}'
+
+
+def _first_images(run: RunContext) -> str:
+    if run.given is not None:
+        return 'labeled already'
+    text = f'chosen {run.cold_start.text}'
+    if run.cold_start.sampler is not None:
+        text += f'; train_cfg.cold_start={RANDOM!r} draws them'
+    return text
 
 
 def _rounds(run: RunContext) -> str:

@@ -12,7 +12,7 @@ from mmal.annotation.batch import Batch
 from mmal.annotation.records import CocoAnnotation, by_image
 from mmal.distributed.rank_zero import run_on_rank_zero
 from mmal.errors import InputError
-from mmal.fileio.text import write_json
+from mmal.fileio.text import read_json, write_json
 from mmal.oracles.base import OracleResponse, Request
 from mmal.pool.budget import BudgetUnit
 from mmal.pool.copies import KnownContents
@@ -66,22 +66,32 @@ def choose_initial_set(run: RunContext) -> InitialSet:
     """Choose the initial set, at random or by the run's ``cold_start`` sampler. Every process calls
     it.
 
-    Labels that existed before the run need no choice.
+    Labels that existed before the run need no choice. What a sampler chose is written to a file, so
+    that it need not be chosen again.
 
     Args:
         run: The run.
     """
-    was_asked_for = run_on_rank_zero(lambda: run.paths.initial_batch.batch.exists())
-    if run.cold_start is None or run.given is not None or was_asked_for:
+    if run.given is not None:
+        return run_on_rank_zero(lambda: draw_initial_set(run))
+    run.log.info(f'The first images are chosen {run.cold_start.text}.')
+    is_known = run_on_rank_zero(lambda: _was_chosen(run))
+    if run.cold_start.sampler is None or is_known:
         return run_on_rank_zero(lambda: draw_initial_set(run))
     held_out = run_on_rank_zero(lambda: _draw(run, _readable_ids(run), run.settings.holdout))
-    chosen = _choose_by_sampler(run, run.cold_start, held_out)
+    chosen = _choose_by_sampler(run, run.cold_start.sampler, held_out)
+    choice = dict(held_out=held_out, chosen=chosen)
+    run_on_rank_zero(lambda: write_json(run.paths.first_choice, choice))
     return InitialSet(in_order(held_out + chosen), set(held_out))
 
 
+def _was_chosen(run: RunContext) -> bool:
+    return run.paths.initial_batch.batch.exists() or run.paths.first_choice.exists()
+
+
 def draw_initial_set(run: RunContext) -> InitialSet:
-    """The initial set drawn at random, or that of a batch that people were asked for already, or
-    all images whose labels existed before, of which those held out are drawn.
+    """The initial set drawn at random; or the one that a sampler chose, or people were asked for,
+    before; or all images whose labels existed before, of which those held out are drawn.
 
     Of byte-identical images only the first one drawn is in it. Of labels that existed before all
     are, and those of a copy of an image that is held out are held out, too.
@@ -90,8 +100,8 @@ def draw_initial_set(run: RunContext) -> InitialSet:
         run: The run.
 
     Raises:
-        InputError: If a sampler chose the initial set, and it is not recorded which images it
-            chose; or if the pool has too few images that differ.
+        InputError: If a sampler chose the initial set, and the file that names the images is lost;
+            or if the pool has too few images that differ.
     """
     settings = run.settings
     if run.given is None:
@@ -103,16 +113,20 @@ def draw_initial_set(run: RunContext) -> InitialSet:
     held_out = set(drawn[: settings.holdout])
     if run.given is not None:
         held_out |= _copies_of(run, drawn[: settings.holdout], drawn[settings.holdout :])
-    if run.cold_start is None:
+    if run.cold_start.sampler is None:
         return InitialSet(drawn, held_out)
     batch = run.paths.initial_batch
     if batch.batch.exists():
         ids = in_order(image.id for image in Batch.read(batch.folder).images)
         return InitialSet(ids, held_out)
+    if run.paths.first_choice.exists():
+        recorded = read_json(run.paths.first_choice)
+        ids = in_order(recorded['held_out'] + recorded['chosen'])
+        return InitialSet(ids, set(recorded['held_out']))
     raise InputError(
-        'The first images were chosen by train_cfg.cold_start and cannot be chosen again here. Put '
-        'back a '
-        'whole copy of initial.json and holdout.json, or start anew in another --work-dir.'
+        f'The first images were chosen by {type(run.cold_start.sampler).__name__} and cannot be '
+        f'chosen again here, because {run.paths.first_choice} is lost. Put back a whole copy of '
+        'it, or of initial.json and holdout.json, or start anew in another --work-dir.'
     )
 
 

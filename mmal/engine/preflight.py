@@ -194,7 +194,7 @@ def _check_given(run: RunContext) -> None:
                 'left to choose from: one round is trained.'
             )
         return
-    if run.cold_start is not None:
+    if run.cold_start.sampler is not None:
         raise InputError(
             'train_cfg.cold_start chooses the first images, and train_cfg.initial gives labels of '
             'them already. Remove one of the two.'
@@ -266,13 +266,14 @@ def _check_sampler(run: RunContext) -> None:
 
 
 def _check_cold_start(run: RunContext) -> None:
-    if run.cold_start is None:
+    sampler = run.cold_start.sampler
+    if sampler is None:
         return
-    run.cold_start.check(run.data, run.settings.initial, run.models.untrained_model())
-    if run.cold_start.needs_s_test:
+    sampler.check(run.data, run.settings.initial, run.models.untrained_model())
+    if sampler.needs_s_test:
         raise InputError(
-            f'train_cfg.cold_start: {type(run.cold_start).__name__} needs a trained model. Take '
-            "one that looks at features, as dict(type='mmal.CoresetSampler', layers=['backbone'])."
+            f'train_cfg.cold_start: {type(sampler).__name__} needs a trained model. Take '
+            "one that looks at features, as dict(type='mmal.HerdingSampler', layers=['backbone'])."
         )
 
 

@@ -185,8 +185,13 @@ class RunnerModels:
         return build_model_adapter(self._runner.model, self._runner.cfg)
 
     def pretrained_adapter(self) -> ModelAdapter:
-        """The config's model with its pretrained weights, the same at every start."""
+        """The config's model with its pretrained weights, or those of the given checkpoint, the
+        same at every start.
+        """
         model = pretrained_model(self._runner, self._settings.seed)
+        given = self._settings.checkpoint
+        if given is not None:
+            load_given(model, read_checkpoint(given), self._data.classes)
         return build_model_adapter(model, self._runner.cfg)
 
     def evaluation_dataset(self) -> Any | None:

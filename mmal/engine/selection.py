@@ -42,6 +42,7 @@ from mmal.utils.collect_env import collect_env
 
 from .batches import explained_batch
 from .checkpoint_models import CheckpointModel, CheckpointModels
+from .cold_start import ColdStart
 from .context import Round, RunContext
 from .given_checkpoint import read_checkpoint
 from .hooks.stest_hook import StestHook
@@ -398,7 +399,7 @@ class Selection:
             oracle=HumanOracle(data),
             models=CheckpointModels(cfg, self._model),
             stest=self._stest,
-            cold_start=None,
+            cold_start=ColdStart(),
             unreadable=unreadable,
             log=self._log,
         )

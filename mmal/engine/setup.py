@@ -124,6 +124,8 @@ def open_run(run: RunContext, inputs: Inputs) -> None:
         manifest['annotations'] = digests
     if run.given is not None:
         manifest['given_labels'] = run.given.source
+    else:
+        manifest['cold_start'] = run.cold_start.text
     source = run.settings.start_from
     opening = run_on_rank_zero(lambda: _find_opening(run, manifest, files))
     identities: Identities = {}
@@ -297,6 +299,8 @@ def resume_run(
         # The rest of an interrupted training or pass would be another's.
         for batch in (run.paths.initial_batch, *run.paths.rounds()):
             clear_unfinished(batch)
+        if not has_initial_labels(work_dir):
+            run.paths.first_choice.unlink(missing_ok=True)
     if growth is not None:
         take_in(run, update.manifest, growth)
     else:
@@ -400,6 +404,7 @@ def _require_same_beginning(run: RunContext, source: RunPaths, manifest: Manifes
             'holdout '
             'alike.'
         )
+    _require_same_cold_start(folder, other, manifest)
     old_labels = other.get('annotations', {}).get('pool')
     new_labels = manifest.get('annotations', {}).get('pool')
     if None not in (old_labels, new_labels) and old_labels != new_labels:
@@ -425,6 +430,24 @@ def _require_same_given_labels(folder: Path, other: Manifest, manifest: Manifest
             f'train_cfg.start_from: {folder} began with other labels ({theirs}) than this run '
             f'would ({ours}). Set train_cfg.initial alike in both.'
         )
+
+
+def _require_same_cold_start(folder: Path, other: Manifest, manifest: Manifest) -> None:
+    """Refuse a run whose first images were chosen in another way than this one's would be."""
+    theirs = _settings_below(other, 'train_cfg.cold_start')
+    ours = _settings_below(manifest, 'train_cfg.cold_start')
+    if theirs != ours:
+        raise InputError(
+            f'train_cfg.start_from: the first images of {folder} were chosen '
+            f'{other.get("cold_start", "in another way")}, those of this run would be chosen '
+            f'{manifest.get("cold_start", "in another way")}. Set train_cfg.cold_start alike in '
+            'both, or remove start_from.'
+        )
+
+
+def _settings_below(manifest: Manifest, key: str) -> dict[str, str]:
+    settings = manifest['config'].items()
+    return {name: value for name, value in settings if name == key or name.startswith(f'{key}.')}
 
 
 def link_first_model(run: RunContext, manifest: Manifest, source: Path) -> None:

@@ -12,6 +12,7 @@ from mmengine.hub import get_config
 
 from mmal.adapters import several_labels
 from mmal.errors import InputError
+from mmal.utils.pretrained import weights_key
 
 TASKS = {'mmdet': 'detection', 'mmpretrain': 'classification'}
 """Task of a config by its default_scope."""
@@ -93,7 +94,7 @@ class BaseConfig:
     @property
     def pretrained(self) -> bool:
         """Whether any part of the model begins with trained weights."""
-        return bool(self.cfg.get('load_from')) or _has_weights(self.cfg.model)
+        return weights_key(self.cfg) is not None
 
 
 def type_name(value: Any) -> str:
@@ -224,14 +225,3 @@ def locate_dataset(cfg: Config, loader: str) -> DatasetLocation:
         filter_cfg=dict(dataset.get('filter_cfg') or {}),
         repeated=repeated,
     )
-
-
-def _has_weights(part: Any) -> bool:
-    """Whether a part of a config names weights to begin with."""
-    if isinstance(part, dict):
-        if part.get('type') == 'Pretrained' or part.get('checkpoint'):
-            return True
-        return any(_has_weights(value) for value in part.values())
-    if isinstance(part, (list, tuple)):
-        return any(_has_weights(value) for value in part)
-    return False

@@ -15,11 +15,11 @@ from .repetition import find_repetition
 from .settings import Numbers
 
 COLD_STARTS = {
-    'random': None,
-    'herding': "dict(type='mmal.HerdingSampler', layers=['backbone'])",
+    'random': "'random'",
+    'herding': "dict(type='mmal.HerdingSampler', layers=['backbone'], target_share=0.5)",
     'coreset': "dict(type='mmal.CoresetSampler', layers=['backbone'])",
 }
-"""``train_cfg.cold_start`` for each way to choose the first images; None leaves it out."""
+"""``train_cfg.cold_start`` for each way to choose the first images."""
 
 PARTS_WITH_CLASSES = ('model', 'data_preprocessor')
 """Parts of a config that may have ``num_classes``."""

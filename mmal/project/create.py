@@ -75,7 +75,7 @@ def create(
     if labels is not None:
         n_labeled = sum(image.name in labels.train.images for image in parts.pool)
         _require_labeled(labels, n_labeled)
-    numbers = loop_numbers(settings, len(parts.pool), n_labeled)
+    numbers = loop_numbers(settings, len(parts.pool), base.pretrained, n_labeled)
     contents = ProjectContents(source, base, settings, scanned, parts, numbers, labels)
     out.parent.mkdir(parents=True, exist_ok=True)
     folder = make_partial_folder(out)
@@ -154,12 +154,15 @@ def _require_labeled(labels: ExistingLabels, n_labeled: int) -> None:
     )
 
 
-def loop_numbers(settings: Settings, pool_size: int, n_labeled: int = 0) -> Numbers:
+def loop_numbers(
+    settings: Settings, pool_size: int, pretrained: bool, n_labeled: int = 0
+) -> Numbers:
     """Settings of the loop; what the user leaves open follows from the size of the pool.
 
     Args:
         settings: What the user asks.
         pool_size: Number of images in the pool.
+        pretrained: Whether the backbone begins with trained weights.
         n_labeled: Number of them that are labeled already, and are the initial set. Defaults to 0:
             people label the initial set.
 
@@ -182,7 +185,7 @@ def loop_numbers(settings: Settings, pool_size: int, n_labeled: int = 0) -> Numb
         initial=initial,
         query=min(query, pool_size),
         rounds=settings.rounds,
-        cold_start=settings.cold_start,
+        cold_start=settings.cold_start or ('herding' if pretrained else 'random'),
         seed=settings.seed,
     )
 

@@ -40,7 +40,7 @@ class Settings:
         rounds: Number of trainings. Defaults to 5.
         cold_start: How the first images are chosen: 'random'; or by what the pretrained backbone
             sees: 'herding', images that stand for most others, or 'coreset', which spreads them.
-            Defaults to 'random'.
+            Defaults to None: 'herding' where the backbone is pretrained, else 'random'.
         seed: Seed of the draws and the trainings. Defaults to 0.
         drop_near_duplicates: Whether to leave out images that look like another one. Defaults to
             False.
@@ -52,6 +52,6 @@ class Settings:
     initial: int | None = None
     query: int | None = None
     rounds: int = 5
-    cold_start: str = 'random'
+    cold_start: str | None = None
     seed: int = 0
     drop_near_duplicates: bool = False

@@ -12,6 +12,13 @@ BROWSER_SUFFIXES = ('.jpg', '.jpeg', '.jpe', '.png', '.bmp', '.webp')
 SIZE_UNITS = ((1e9, 'GB'), (1e6, 'MB'), (1e3, 'kB'))
 """Units of bytes, the largest first."""
 
+FIRST_IMAGES = {
+    'random': 'at random',
+    'herding': 'by herding on what the backbone sees',
+    'coreset': 'by core-set on what the backbone sees',
+}
+"""How the first images are chosen, in words, by the key of the way to choose them."""
+
 MAX_CLASSES = 5
 """Greatest number of class names that are shown."""
 
@@ -39,7 +46,7 @@ def _findings(contents: ProjectContents) -> list[tuple[str, str]]:
     scanned = contents.scanned
     parts = contents.parts
     numbers = contents.numbers
-    first = f'{numbers.initial} to label first'
+    first = f'{numbers.initial} to label first, chosen {FIRST_IMAGES[numbers.cold_start]}'
     if contents.pool_labeled:
         first = f'{numbers.initial} labeled already'
     classes = contents.settings.classes
@@ -127,7 +134,7 @@ def _notes(contents: ProjectContents) -> list[str]:
     if contents.labels is not None:
         notes += contents.labels.notes
         notes += _notes_on_labels(contents)
-    if contents.settings.cold_start != 'random' and not base.pretrained:
+    if contents.numbers.cold_start != 'random' and not base.pretrained:
         notes.append(
             'the model of --config begins with random weights, so that the first images are chosen '
             'by what random features show. Set load_from in config.py, or take '

@@ -252,6 +252,11 @@ class RunPaths:
         return BatchPaths(self.work_dir / 'initial')
 
     @property
+    def first_choice(self) -> Path:
+        """The first images as a sampler chose them, and those held out beside them."""
+        return self.initial_batch.folder / 'first_choice.json'
+
+    @property
     def beginning(self) -> tuple[Path, ...]:
         """Files that a run begins with and never changes."""
         return (self.pool, self.images, self.other_images, self.initial, self.holdout)

@@ -114,6 +114,7 @@ class Manifest(TypedDict, total=False):
         history: Resumptions with other settings.
         given_labels: Where the labels come from that existed before the run; absent if the initial
             set was labeled for it.
+        cold_start: How the initial set was chosen, in words; absent if its labels existed before.
         overlap: What the reference set and the evaluation set have in common; absent where they
             cannot be compared.
         pool_overlaps: What the pool and each of them have in common; absent where they are apart.
@@ -130,6 +131,7 @@ class Manifest(TypedDict, total=False):
     batch: dict[str, str]
     history: list[HistoryEntry]
     given_labels: str
+    cold_start: str
     overlap: SetOverlap
     pool_overlaps: list[PoolOverlap]
 

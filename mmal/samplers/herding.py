@@ -33,7 +33,7 @@ class HerdingSampler(BaseSampler):
     images from where there are many rather than outliers.
 
     It looks at no label and at no prediction, so that it fits the first images of a run:
-    ``cold_start=dict(type='mmal.HerdingSampler', layers=['backbone'])`` with a pretrained backbone.
+    it is the default ``cold_start`` where the backbone is pretrained.
     The score is minus the gain in coverage, 0 to 1. Ties are broken by the seed. It chooses in one
     process; features are computed in all.
 
@@ -42,8 +42,12 @@ class HerdingSampler(BaseSampler):
             None: what goes into the last layers.
         radius: Distance of unit vectors at which the similarity is 1/e. Defaults to 1, as the
             authors have it.
-        max_targets: Number of images that are to be covered, at least 1: the labeled and unlabeled
-            ones, or as many of them, drawn at random. Defaults to 2000.
+        max_targets: Number of images that are to be covered at most, at least 1. Of more labeled
+            and unlabeled ones so many are drawn by the seed. Defaults to 2000.
+        target_share: Share of the labeled and unlabeled images, above 0 to 1, that are to be
+            covered. Defaults to 1: all, so that a pool of up to ``max_targets`` images gives every
+            seed the same choice. With 0.5 each seed covers another half, and seeds of a comparison
+            differ.
         batch_size: Number of images per batch. Defaults to None: that of ``val_dataloader``.
 
     Raises:
@@ -55,6 +59,7 @@ class HerdingSampler(BaseSampler):
         layers: list[str] | None = None,
         radius: float = 1.0,
         max_targets: int = MAX_TARGETS,
+        target_share: float = 1.0,
         batch_size: int | None = None,
     ) -> None:
         if not (math.isfinite(radius) and radius > 0):
@@ -63,9 +68,14 @@ class HerdingSampler(BaseSampler):
             raise ValueError(
                 f'HerdingSampler: expected max_targets of 1 or more, got {max_targets}.'
             )
+        if not 0 < target_share <= 1:
+            raise ValueError(
+                f'HerdingSampler: expected target_share above 0 to 1, got {target_share}.'
+            )
         self.layers = layers
         self.radius = radius
         self.max_targets = max_targets
+        self.target_share = target_share
         self.batch_size = batch_size
 
     def check(self, data: DataAdapter, images: int, model: nn.Module) -> None:
@@ -105,13 +115,7 @@ class HerdingSampler(BaseSampler):
         if not ids:
             return
         _, centers = stack_finite(vectors, query.trained_on, points.shape[1])
-        covered_ids = first_shuffled(
-            query.labeled + query.ids,
-            query.seed,
-            f'herding targets/{query.round}',
-            self.max_targets,
-        )
-        _, targets = stack_finite(vectors, covered_ids, points.shape[1])
+        _, targets = stack_finite(vectors, self._targets(query), points.shape[1])
         n_bytes = 2 * (points.nbytes + centers.nbytes) + 2 * targets.nbytes
         device = device_with_room(query.adapter().model, n_bytes)
         unit_points, unit_targets, unit_centers = (
@@ -122,6 +126,13 @@ class HerdingSampler(BaseSampler):
         )
         scores.value.update(zip(ids, (-gains).tolist(), strict=True))
         scores.order = [ids[row] for row in chosen]
+
+    def _targets(self, query: Query) -> ImageIds:
+        """Ids of the images that are to be covered."""
+        every = query.labeled + query.ids
+        n_targets = max(1, round(self.target_share * len(every)))
+        purpose = f'herding targets/{query.round}'
+        return first_shuffled(every, query.seed, purpose, min(n_targets, self.max_targets))
 
     @staticmethod
     def _shuffled(query: Query, ids: ImageIds) -> ImageIds:

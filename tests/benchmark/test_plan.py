@@ -34,6 +34,15 @@ def test_every_method_with_every_seed_the_first_leads(plan, tmp_path):
     assert plan().baseline == 'random'
 
 
+def test_only_methods_that_choose_the_first_images_alike_share_them(plan, tmp_path):
+    herded = """dict(sampler=dict(type='mmal.RandomSampler'), options={
+        'train_cfg.cold_start': dict(type='mmal.HerdingSampler', layers=['backbone'])})"""
+    at_random = "dict(sampler=dict(type='mmal.EntropySampler'), options={'train_cfg.cold_start': 'random'})"
+    text = PLAN + f'methods.update(herded={herded}, herded_too={herded}, at_random={at_random})\n'
+    leaders = {r.method: r.start_from and r.start_from.parent.name for r in plan(text).runs() if r.seed == 0}
+    assert leaders == dict(random=None, isal='random', herded=None, herded_too='herded', at_random=None)
+
+
 def test_a_runs_config_has_what_plan_and_method_say(plan, tmp_path):
     from mmengine.config import Config
     made = plan()

@@ -3,6 +3,7 @@
 import logging
 from types import SimpleNamespace
 
+from mmal.engine.cold_start import ColdStart
 from mmal.engine.context import Evaluation, Round, RunContext
 from mmal.engine.settings import LoopSettings
 from mmal.fileio.text import read_json, write_json
@@ -101,7 +102,7 @@ def make_run(work_dir, **changes):
     paths, log = RunPaths(work_dir), logging.getLogger('fakes')
     fields = dict(settings=LoopSettings(**(dict(initial=2, query=3, rounds=2) | settings)), paths=paths,
                   cfg=SimpleNamespace(get=lambda key, default=None: default, train_dataloader={}), data=data,
-                  sampler=FakeSampler(), oracle=FakeOracle(data), models=None, stest=None, cold_start=None,
+                  sampler=FakeSampler(), oracle=FakeOracle(data), models=None, stest=None, cold_start=ColdStart(),
                   unreadable=UnreadableList(paths.unreadable, data.image_path, log), log=log)
     run = RunContext(**(fields | changes))
     run.unreadable.write({})

@@ -4,6 +4,7 @@ import pytest
 from mmengine.config import Config
 
 from mmal.adapters.dataset_config import leaf_dataset
+from mmal.engine.cold_start import DEFAULT_SAMPLER
 from mmal.project.base_config import BaseConfig
 from mmal.project.config_template import config_text
 from mmal.project.settings import Numbers
@@ -42,7 +43,8 @@ def test_detectors(written, tmp_path, base, heads):
     loop = dict(cfg.train_cfg)
     assert loop.pop('sampler').type == 'mmal.InfluenceSampler'
     assert loop.pop('oracle').type == 'mmal.HumanOracle'
-    assert loop == dict(type='mmal.ActiveLoop', initial=10, query=5, rounds=3, max_epochs=old.train_cfg.max_epochs)
+    assert loop == dict(type='mmal.ActiveLoop', initial=10, query=5, rounds=3, cold_start='random',
+                        max_epochs=old.train_cfg.max_epochs)
     assert keys(cfg.train_dataloader, 'ann_file') == [f'{tmp_path}/pool.json']
     assert keys(cfg.train_dataloader, 'data_prefix') == [dict(img='/pics/ä b/')]
     assert keys(cfg.train_dataloader, 'classes') == keys(cfg.test_dataloader, 'classes') == [tuple(CLASSES)]
@@ -97,9 +99,11 @@ def test_a_base_with_only_a_validation_set(written, tmp_path, left):
     assert '_delete_' not in str(cfg.to_dict())
 
 
-def test_a_cold_start_by_coreset(written):
-    cfg, _ = written(str(ROOT / 'configs/fcos_digits_isal.py'), 'coreset')
-    assert cfg.train_cfg.cold_start.to_dict() == dict(type='mmal.CoresetSampler', layers=['backbone'])
+@pytest.mark.parametrize(('name', 'sampler'), [
+    ('coreset', dict(type='mmal.CoresetSampler', layers=['backbone'])), ('herding', DEFAULT_SAMPLER)])
+def test_a_cold_start_by_a_sampler(written, name, sampler):
+    cfg, _ = written(str(ROOT / 'configs/fcos_digits_isal.py'), name)
+    assert cfg.train_cfg.cold_start.to_dict() == sampler
 
 
 def test_a_moved_project_finds_its_files(written, tmp_path):

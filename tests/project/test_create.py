@@ -46,7 +46,7 @@ def test_a_pool_for_boxes_has_sizes_and_ids_in_the_order_of_names(made):
     assert {i.file_name for i in batch.images} == {r['file_name'] for r in rows if r['part'] == 'evaluation'}
     assert not {i.file_name for i in batch.images} & {i['file_name'] for i in pool['images']}
     assert [i.id for i in batch.images] == [number[i.file_name] for i in batch.images]
-    assert 'pool:             16; 10 to label first, then 5 a round' in said
+    assert 'pool:             16; 10 to label first, chosen at random, then 5 a round' in said
 
 
 def test_a_pool_for_classes_is_a_list_of_names(made, pictures):
@@ -90,6 +90,19 @@ def test_notes_say_what_a_user_should_know(made, pictures):
     assert 'begins with random weights' in said
     assert 'images come in 2 sizes' in said
     assert 'browsers' not in said
+
+
+@pytest.mark.parametrize(('weights', 'asked', 'expected', 'said'), [
+    ('mine.pth', None, 'mmal.HerdingSampler', 'chosen by herding on what the backbone sees'),
+    ('mine.pth', 'random', 'random', 'chosen at random'), (None, None, 'random', 'chosen at random')])
+def test_the_first_images_are_herded_where_the_backbone_is_pretrained(made, tmp_path, weights, asked, expected, said):
+    base = Config.fromfile(CLASSIFIER)
+    base.load_from = weights
+    base.dump(tmp_path / 'base.py')
+    folder, text = made(str(tmp_path / 'base.py'), cold_start=asked)
+    found = Config.fromfile(folder / 'config.py').train_cfg.cold_start
+    assert (found if isinstance(found, str) else found.type) == expected
+    assert f'10 to label first, {said}, then' in text
 
 
 def test_images_that_browsers_do_not_show_are_named(made, pictures):

@@ -49,8 +49,8 @@ def test_of_a_large_pool_a_sample_is_to_be_covered(world, ask, monkeypatch):
     seen = []
     monkeypatch.setattr(herding, 'max_herding', lambda points, targets, *rest, original=herding.max_herding:
                         seen.append(len(targets)) or original(points, targets, *rest))
-    for n, expected in ((5, 5), (2000, 14)):
-        ask(HerdingSampler(max_targets=n))
+    for n, share, expected in ((5, 1, 5), (2000, 1, 14), (2000, 0.5, 7), (5, 0.5, 5), (2000, 0.01, 1)):
+        ask(HerdingSampler(max_targets=n, target_share=share))
         assert seen.pop() == expected
 
 
@@ -63,7 +63,8 @@ def test_labeled_images_that_are_held_out_cover_nothing_and_are_to_be_covered(wo
     assert seen == [(14, 1)]
 
 
-@pytest.mark.parametrize('argument', [dict(radius=0), dict(radius=float('nan')), dict(max_targets=0)])
+@pytest.mark.parametrize('argument', [dict(radius=0), dict(radius=float('nan')), dict(max_targets=0),
+                                      dict(target_share=0), dict(target_share=1.1)])
 def test_settings_out_of_range(argument):
     with pytest.raises(ValueError, match=f'HerdingSampler: expected {next(iter(argument))}'):
         HerdingSampler(**argument)

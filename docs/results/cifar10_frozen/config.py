@@ -30,7 +30,7 @@ val_evaluator = dict(type='Accuracy', topk=(1, ))
 test_evaluator = val_evaluator
 
 train_cfg = dict(
-    type='mmal.ActiveLoop', initial=20, query=20, rounds=11, max_epochs=50, cold_start=None,
+    type='mmal.ActiveLoop', initial=20, query=20, rounds=11, max_epochs=50, cold_start='random',
     sampler=dict(type='mmal.InfluenceSampler'), oracle=dict(type='mmal.SimulatedOracle'))
 val_cfg = dict()
 test_cfg = dict()

@@ -59,15 +59,18 @@ def curve_section(run: RunFiles) -> Section:
     if metric is not None:
         figures.append(_progress_figure(points, minutes, metric, with_boxes))
     table = _curve_table(points, minutes, metric, with_boxes)
-    paragraphs = _given_labels(run, points[0], with_boxes)
+    paragraphs = _first_images(run, points[0], with_boxes)
     return Section('curve', 'Learning curve', paragraphs, figures=figures, tables=[table])
 
 
-def _given_labels(run: RunFiles, first: CurvePoint, with_boxes: bool) -> list[str]:
-    """What was labeled before the run, and so is no part of what it has cost."""
+def _first_images(run: RunFiles, first: CurvePoint, with_boxes: bool) -> list[str]:
+    """How the first images were chosen; or that they were labeled before the run, and so are no
+    part of what it has cost.
+    """
     source = run.record.get('given_labels')
     if source is None:
-        return []
+        chosen = run.record.get('cold_start')
+        return [f'The first images were chosen {chosen}.'] if chosen else []
     counts = f'{first["images"]} images'
     if with_boxes:
         counts += f' with {first["boxes"]} boxes'
