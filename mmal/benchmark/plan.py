@@ -169,6 +169,7 @@ class Plan:
         default_baseline = 'random' if 'random' in self.methods else None
         self.baseline: str | None = content.get('baseline', default_baseline)
         self._check_values()
+        self._files: dict[Path, Config] = {}
         self._configs: dict[str, Config] = {}
         for name, method in self.methods.items():
             self._configs[name] = self._build_config(method)
@@ -206,12 +207,18 @@ class Plan:
 
     def _build_config(self, method: Mapping[str, Any]) -> Config:
         """Config of a method: the protocol with the overrides of plan and method."""
-        cfg = Config.fromfile(self.path.parent / method.get('config', self.config))
+        cfg = self._read_config(self.path.parent / method.get('config', self.config))
         cfg.merge_from_dict(copy.deepcopy(self.options))
         cfg.merge_from_dict(copy.deepcopy(method.get('options', {})))
         if 'sampler' in method:
             cfg.train_cfg['sampler'] = method['sampler']
         return cfg
+
+    def _read_config(self, path: Path) -> Config:
+        """A config of its own from a file, which is read once."""
+        if path not in self._files:
+            self._files[path] = Config.fromfile(path)
+        return copy.deepcopy(self._files[path])
 
     def _check_oracle(self, name: str, oracle: Mapping[str, Any]) -> None:
         """Refuse a method that would wait for people to label."""

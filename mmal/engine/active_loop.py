@@ -48,6 +48,8 @@ from .phases import PHASES
 from .pool_overlap import drop_evaluation_images
 from .preflight import preflight
 from .query import unlabeled_candidates
+from .refit_head import RefitHead
+from .refitted_model import selecting_model
 from .result_neutral import result_neutral_keys
 from .round_runner import RunnerModels, retire_model, train_loop_cfg
 from .settings import LoopSettings, check_arguments
@@ -124,6 +126,12 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             content, are left out of the pool (``--drop``). False keeps them in both, and log,
             ``run.json`` and page say that the metric is optimistic. Defaults to None: a pool that
             has such images is refused.
+        head: What the images are selected with. 'refit': a last layer that is fitted to convergence
+            on features of the pretrained backbone, each round anew on all that is labeled, see
+            :class:`~mmal.engine.refitted_model.RefittedModel`; or a dict of the arguments of
+            :class:`~mmal.engine.refit_head.RefitHead`. Scores and s_test are then those of that
+            layer, while the trained model is what is evaluated. It is for classifiers with a
+            pretrained backbone. Defaults to None: the trained model.
         **inner: Arguments of the inner training loop: by epoch with max_epochs, by iteration with
             max_iters.
 
@@ -164,6 +172,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
         pool_grew: bool = False,
         drop_evaluation_images: bool | None = None,
         match: str | Sequence[str] | None = None,
+        head: str | dict[str, Any] | None = None,
         **inner: Any,
     ) -> None:
         # Rounds build their own dataloaders; the Runner only asks this one for a length.
@@ -208,6 +217,7 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             allow_config_change=allow_config_change,
             pool_grew=pool_grew,
             drop_evaluation_images=drop_evaluation_images,
+            head=RefitHead.from_config(head),
         )
         forbid_unpickling(runner.cfg.get('unsafe_checkpoints', False))
         # To resume and to load weights is the rounds' business; the outer model is never trained.
@@ -338,7 +348,9 @@ class ActiveLoop(BaseLoop):  # type: ignore[misc]  # the host is untyped
             state=state,
             labeled_file=labeled_file,
             pool=Pool(run.pool_ids, run.labeled_ids(labeled_file)),
-            model=run.models.round_model(state.paths, labeled_file),
+            model=selecting_model(
+                run, run.models.round_model(state.paths, labeled_file), labeled_file
+            ),
             open_pool=cache(run.open_pool),
         )
         return replace(round_, is_last=_is_last(run, round_))

@@ -245,6 +245,8 @@ def _input(findings: Findings) -> str:
 def _parameters(run: RunContext, findings: Findings) -> str:
     if not run.sampler.needs_s_test or run.stest is None:
         return 'none needed'
+    if run.settings.head is not None:
+        return f'a last layer refitted on features of {", ".join(run.settings.head.layers)}'
     if not run.data.has_truth:
         return LATER
     if findings.params is None:

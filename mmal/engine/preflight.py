@@ -24,6 +24,7 @@ from .first_training import first_epoch_length
 from .given_checkpoint import load_given, read_checkpoint, require_readable
 from .given_labels import TRAINING_SET
 from .pool_overlap import require_pool_apart
+from .refitted_model import check_head
 from .stest import StestSettings, choose_parameters
 from .stopping import InfluenceBelow, StopRule
 
@@ -91,6 +92,7 @@ def examine(run: RunContext, stop_rules: tuple[StopRule, ...]) -> Findings:
     findings.of(_check_reference, run)
     findings.of(_check_sampler, run)
     findings.of(_check_cold_start, run)
+    findings.of(check_head, run)
     findings.of(_check_stop_rules, run, stop_rules)
     findings.sets = findings.of(available_auxiliary_sets, run) or {}
     for name, dataset in findings.sets.items():
@@ -100,7 +102,9 @@ def examine(run: RunContext, stop_rules: tuple[StopRule, ...]) -> Findings:
         # What follows reads images and passes them through the model.
         return findings
     findings.of(_check_first_training, run)
-    if run.sampler.needs_s_test and _has_annotated_image(run):
+    # A refitted layer has other parameters, which are all that it has.
+    by_model = run.settings.head is None
+    if by_model and run.sampler.needs_s_test and _has_annotated_image(run):
         findings.params = findings.of(influence_parameters, run)
     return findings
 

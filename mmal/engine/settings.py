@@ -8,6 +8,8 @@ from pathlib import Path
 from mmal.errors import InputError
 from mmal.pool.budget import BudgetUnit
 
+from .refit_head import RefitHead
+
 
 @dataclass(frozen=True)
 class LoopSettings:
@@ -34,6 +36,7 @@ class LoopSettings:
         pool_grew: Whether to go on with a pool that has new images.
         drop_evaluation_images: Whether images that are in the evaluation set, too, are left out of
             the pool; None if the user decided neither.
+        head: How the last layer that selects is refitted; None if the trained model selects.
     """
 
     initial: int
@@ -52,6 +55,7 @@ class LoopSettings:
     allow_config_change: bool = False
     pool_grew: bool = False
     drop_evaluation_images: bool | None = None
+    head: RefitHead | None = None
 
     @property
     def query_images(self) -> int:

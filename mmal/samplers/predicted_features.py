@@ -118,22 +118,17 @@ def stack_findings(findings: dict[ImageId, Finding], ids: Sequence[ImageId]) -> 
         findings: Findings by id.
         ids: Ids to take, in this order.
     """
-    kept: ImageIds = []
-    features = []
-    probabilities = []
-    for image_id in ids:
-        if image_id not in findings:
-            continue
-        vector, p = findings[image_id]
-        if np.isfinite(vector).all() and np.isfinite(p).all():
-            kept.append(image_id)
-            features.append(vector)
-            probabilities.append(p)
-    if not kept:
+    there = [image_id for image_id in ids if image_id in findings]
+    if not there:
         return PredictedFeatures([], torch.empty(0, 0), torch.empty(0, 0))
-    return PredictedFeatures(
-        kept, torch.from_numpy(np.stack(features)), torch.from_numpy(np.stack(probabilities))
-    )
+    features = torch.from_numpy(np.stack([findings[image_id][0] for image_id in there]))
+    probabilities = torch.from_numpy(np.stack([findings[image_id][1] for image_id in there]))
+    is_finite = features.isfinite().all(1) & probabilities.isfinite().all(1)
+    if bool(is_finite.all()):
+        return PredictedFeatures(there, features, probabilities)
+    rows = is_finite.nonzero()[:, 0]
+    kept = [there[row] for row in rows.tolist()]
+    return PredictedFeatures(kept, features[rows], probabilities[rows])
 
 
 def takes_several(adapter: Any) -> bool:

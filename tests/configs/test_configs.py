@@ -7,6 +7,7 @@ import pickle
 import numpy as np
 import pytest
 from mmengine.config import Config
+from PIL import Image
 
 from mmal.datasets.svhn import SVHN
 from mmal.engine.dry_run import dry_run
@@ -178,6 +179,20 @@ def test_plans_on_coco(name, coco_standin, monkeypatch):
                              **{'train_cfg.initial': 5, 'train_cfg.query': 1})
     assert not problems
     assert COCO[name] in text
+
+
+def test_frozen_features_plan(tmp_path, monkeypatch):
+    folder = tmp_path / 'data' / 'cifar10_jpeg'
+    for name, n in (('pool', 6), ('val', 2), ('test', 2)):
+        for i in range(n):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((32, 32, 3), 20 * i + n, np.uint8)).save(folder / name / f'{i}.png')
+        (folder / f'{name}.txt').write_text(''.join(f'{name}/{i}.png {i}\n' for i in range(n)))
+    text, problems = planned('mobilenet_v2_cifar10_frozen.py', monkeypatch, tmp_path,
+                             **{'train_cfg.initial': 3, 'train_cfg.query': 1, 'model.backbone.init_cfg': None})
+    assert not problems
+    assert '6 images, 10 classes' in text
+    assert '12810 values in head.fc.weight, head.fc.bias' in text
 
 
 def test_every_config_is_planned_by_a_test():

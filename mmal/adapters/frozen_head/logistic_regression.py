@@ -18,6 +18,9 @@ L2_GRID: tuple[float, ...] = tuple(10.0 ** (step / 2) for step in range(2, -7, -
 TEMPERATURES = (0.5, 20.0)
 """Smallest and largest temperature."""
 
+MAX_RISES = 2
+"""Strengths in a row that may make the reference loss larger before no weaker one is tried."""
+
 MAX_ITERATIONS = 1000
 
 GRADIENT_TOLERANCE = 1e-6
@@ -112,9 +115,9 @@ def fit(
     def loss_and_gradient(flat: Array) -> tuple[float, Array]:
         parameters = flat.reshape(n_classes, n_features + 1)
         outputs = with_bias @ parameters.T
-        loss = sample_losses(outputs, targets, several_labels).sum() + l2 / 2 * (flat @ flat)
-        residual = _probabilities(outputs, several_labels) - targets
-        gradient = residual.T @ with_bias + l2 * parameters
+        losses, probabilities = _losses_and_probabilities(outputs, targets, several_labels)
+        loss = losses.sum() + l2 / 2 * (flat @ flat)
+        gradient = (probabilities - targets).T @ with_bias + l2 * parameters
         return float(loss), gradient.ravel()
 
     begin = np.zeros(n_classes * (n_features + 1))
@@ -177,6 +180,8 @@ def fit_by_reference(
 ) -> LogisticRegression:
     """Fit with the strength and the temperature of the least mean loss on a reference set.
 
+    Strengths are tried from the greatest downwards, until two in a row have made the loss larger.
+
     Args:
         features: Features of the labeled samples, shape (N, d).
         targets: Their classes, shape (N, C).
@@ -187,12 +192,21 @@ def fit_by_reference(
     Returns:
         The fitted layer with its temperature.
     """
-    fits = fit_path(features, targets, grid(features), several_labels)
-    losses = []
-    for candidate in fits:
+    best: LogisticRegression | None = None
+    least = np.inf
+    candidate: LogisticRegression | None = None
+    n_risen = 0
+    for l2 in grid(features):
+        candidate = fit(features, targets, l2, several_labels, candidate)
         outputs = candidate.outputs(reference_features)
-        losses.append(_mean_loss(outputs, reference_targets, several_labels))
-    best = fits[int(np.argmin(losses))]
+        loss = _mean_loss(outputs, reference_targets, several_labels)
+        if loss < least:
+            best, least, n_risen = candidate, loss, 0
+            continue
+        n_risen += 1
+        if n_risen == MAX_RISES:
+            break
+    assert best is not None
     return tempered(best, best.outputs(reference_features), reference_targets)
 
 
@@ -282,13 +296,19 @@ def sample_losses(outputs: Array, targets: Array, several_labels: bool) -> Array
     Returns:
         Shape (N,).
     """
-    losses: Array
+    return _losses_and_probabilities(outputs, targets, several_labels)[0]
+
+
+def _losses_and_probabilities(
+    outputs: Array, targets: Array, several_labels: bool
+) -> tuple[Array, Array]:
+    """Losses of shape (N,), and probabilities of shape (N, C)."""
     if several_labels:
-        binary = targets * log_expit(outputs) + (1 - targets) * log_expit(-outputs)
-        losses = -binary.sum(1)
-    else:
-        losses = -(targets * log_softmax(outputs, axis=1)).sum(1)
-    return losses
+        log_p = log_expit(outputs)
+        binary = targets * log_p + (1 - targets) * log_expit(-outputs)
+        return -binary.sum(1), np.exp(log_p)
+    log_p = log_softmax(outputs, axis=1)
+    return -(targets * log_p).sum(1), np.exp(log_p)
 
 
 def _mean_loss(outputs: Array, targets: Array, several_labels: bool) -> float:

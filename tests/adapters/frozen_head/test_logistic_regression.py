@@ -90,6 +90,21 @@ def test_the_strength_is_that_of_the_least_reference_loss():
     assert tempered <= losses[layer.l2] + 1e-9
 
 
+def test_no_weaker_strength_is_tried_after_two_that_were_worse(monkeypatch):
+    from mmal.adapters.frozen_head import logistic_regression
+    tried = []
+
+    def recorded(x, y, l2, *rest):
+        tried.append(l2)
+        return fit(x, y, l2, *rest)
+
+    monkeypatch.setattr(logistic_regression, 'fit', recorded)
+    x, y = problem(n=25, noise=2.0)
+    layer = fit_by_reference(x, y, *problem(n=400, seed=5, noise=2.0))
+    assert tried == grid(x)[:len(tried)]
+    assert tried.index(layer.l2) == len(tried) - 3
+
+
 def test_scaled_features_give_the_same_probabilities():
     x, y = problem(n=40, noise=2.0)
     reference = problem(n=200, seed=5, noise=2.0)

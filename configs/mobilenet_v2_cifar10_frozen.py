@@ -1,6 +1,7 @@
-# A frozen MobileNetV2 (ImageNet) and a last layer that is refitted on its features, on a subset of CIFAR-10 in lossy
-# JPEG at 112 x 112: 10,000 images in the pool, 500 to refer to, 5,000 to test on. The lists are made by
-# ../cifar10_jpeg/subset.py.
+# A frozen MobileNetV2 (ImageNet) on images of CIFAR-10 at 112 x 112. data_root holds train/CLASS/ and test/CLASS/;
+#   python docs/results/cifar10_jpeg/subset.py data/cifar10_jpeg --pool 10000 --val 500 --test 5000
+# writes the lists of the pool, the reference set and the test set. For comparisons on cached features:
+#   mmal features configs/mobilenet_v2_cifar10_frozen.py --out work_dirs/features/cifar10
 _base_ = ['mmpretrain::_base_/models/mobilenet_v2_1x.py', 'mmpretrain::_base_/default_runtime.py']
 
 data_root = 'data/cifar10_jpeg'
@@ -17,15 +18,11 @@ pipeline = [
     dict(type='Resize', scale=112, interpolation='bicubic'),
     dict(type='PackInputs')]
 images = dict(type='CustomDataset', data_root=data_root, classes=classes, pipeline=pipeline)
-train_dataloader = dict(
-    batch_size=32, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(**images, ann_file='pool.txt'))
-val_dataloader = dict(
-    batch_size=32, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(**images, ann_file='val.txt', test_mode=True))
-test_dataloader = dict(
-    batch_size=32, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(**images, ann_file='test.txt', test_mode=True))
+loader = dict(batch_size=32, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False))
+train_dataloader = dict(loader, sampler=dict(type='DefaultSampler', shuffle=True),
+                        dataset=dict(**images, ann_file='pool.txt'))
+val_dataloader = dict(**loader, dataset=dict(**images, ann_file='val.txt', test_mode=True))
+test_dataloader = dict(**loader, dataset=dict(**images, ann_file='test.txt', test_mode=True))
 val_evaluator = dict(type='Accuracy', topk=(1, ))
 test_evaluator = val_evaluator
 

@@ -1,0 +1,4 @@
+# The same with 100 images at first and ten queries of 100.
+_base_ = './cifar10_frozen_herded.py'
+name = 'CIFAR-10, frozen MobileNetV2, 100 herded images at first'
+options = {'train_cfg.initial': 100, 'train_cfg.query': 100}
