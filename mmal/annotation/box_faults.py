@@ -65,11 +65,14 @@ _OTHER_SIZE = (
     'Were they drawn on images of another size? Export them for these images, or correct width and '
     'height in the image list.'
 )
-_OUTCOMES = {
-    BoxFault.OTHER_FORM: 'and are cut at the edge',
-    BoxFault.BEYOND_EDGE: 'and are cut at the edge',
-}
 _LEFT_OUT = 'and are left out, as training drops them'
+_CUT = 'and are cut at the edge'
+_KEPT = {
+    BoxFault.SHARES: 'and are kept, as they are a pixel wide and high',
+    BoxFault.OTHER_FORM: _CUT,
+    BoxFault.BEYOND_EDGE: _CUT,
+}
+"""What becomes of boxes of a kind that training does not drop. It drops all of the other kinds."""
 
 
 @dataclass(frozen=True)
@@ -413,8 +416,10 @@ def _notes(boxes: _Boxes, masks: Mapping[BoxFault, Mask]) -> list[str]:
         what = fault.value
         if fault is BoxFault.OTHER_FORM:
             what = f'{what}, would fit as {boxes.form.value},'
-        outcome = _OUTCOMES.get(fault, _LEFT_OUT)
-        notes.append(f'{_count(mask)} {what} {outcome} ({boxes.examples(mask)})')
+        by_outcome = {_LEFT_OUT: mask & boxes.unusable, _KEPT.get(fault, ''): mask & ~boxes.unusable}
+        for outcome, some in by_outcome.items():
+            if some.any():
+                notes.append(f'{_count(some)} {what} {outcome} ({boxes.examples(some)})')
     if _is_most(boxes.crowd):
         notes.append(
             f'{_count(boxes.crowd)} are crowds (iscrowd), which training passes over '

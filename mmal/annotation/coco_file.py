@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from mmal.errors import InputError
 
-from .parsed import JsonObject, finite_float, is_object_list, short_repr
+from .parsed import JsonObject, finite_float, float_or_inf, is_object_list, short_repr
 from .text_encoding import decode_text, is_plain_utf8
 
 Number: TypeAlias = 'int | float'
@@ -31,8 +31,8 @@ class CocoFile:
         images: Entries with a unique ``id``, a unique ``file_name``, and ``width`` and ``height``
             in pixels, which are None where the file does not know them.
         annotations: Entries with a unique ``id`` from 1, the ``image_id`` and the ``category_id``
-            of entries in the file, a ``bbox`` of four floats, which need not be a box, an ``area``
-            and an ``iscrowd`` of 0 or 1.
+            of entries in the file, a ``bbox`` of four whole numbers or floats, which need not be a
+            box, an ``area`` and an ``iscrowd`` of 0 or 1.
         categories: Entries with a unique ``id`` and a unique ``name``.
         notes: What was made good, one sentence without a full stop each.
         changed: Whether mmdet and pycocotools need these contents in place of the file.
@@ -97,28 +97,32 @@ def parse_json(content: str | bytes) -> Any:
     try:
         return json.loads(text.removeprefix('\ufeff'))
     except RecursionError:
-        raise InputError('is JSON that is nested too deeply for a COCO file.') from None
+        raise InputError('is JSON that is nested too deeply. Export or download it again.') from None
     except ValueError as e:
         raise InputError(f'is not whole JSON: {e}. Export or download it again.') from None
 
 
-def read_contents(data: Any, are_named: bool = True) -> CocoFile:
+def read_contents(data: Any, are_named: bool = True, with_boxes: bool = True) -> CocoFile:
     """Read the contents of a COCO file; see :func:`parse_coco`.
 
     Args:
         data: What its JSON holds. It is not changed.
         are_named: Whether every image must have a ``file_name``. Defaults to True.
+        with_boxes: Whether annotations are read. Defaults to True. If not, there are none,
+            whatever they are; they only tell which categories are in use.
 
     Raises:
         InputError: See :func:`parse_coco`.
     """
-    images, annotations, categories = _parts(data)
+    images, annotations, categories = _parts(data, with_boxes)
     reading = _Reading()
     # The host needs a list, be it empty.
     reading.changed = data.get('annotations') is None
     read_images = reading.read_images(images, are_named)
     read_categories = reading.read_categories(categories, annotations)
-    read_annotations = reading.read_annotations(annotations, read_images, read_categories)
+    read_annotations = []
+    if with_boxes:
+        read_annotations = reading.read_annotations(annotations, read_images, read_categories)
     return CocoFile(
         read_images, read_annotations, read_categories, reading.notes(), reading.changed
     )
@@ -144,7 +148,9 @@ def class_names(path: str) -> list[str]:
         raise InputError(f'{path} {e}' if isinstance(e, InputError) else str(e)) from None
 
 
-def _parts(data: Any) -> tuple[list[JsonObject], list[JsonObject], list[JsonObject]]:
+def _parts(
+    data: Any, with_boxes: bool
+) -> tuple[list[JsonObject], list[JsonObject], list[JsonObject]]:
     """The three lists of a file."""
     if not isinstance(data, dict) or 'images' not in data:
         raise InputError(
@@ -156,6 +162,8 @@ def _parts(data: Any) -> tuple[list[JsonObject], list[JsonObject], list[JsonObje
         entries = data.get(part)
         if entries is None and part != 'images':
             entries = []
+        if part == 'annotations' and not with_boxes and not is_object_list(entries):
+            entries = []
         if not is_object_list(entries):
             raise InputError(
                 f'is no COCO file: expected a list of objects as {part!r}, found '
@@ -163,7 +171,7 @@ def _parts(data: Any) -> tuple[list[JsonObject], list[JsonObject], list[JsonObje
             )
         lists.append(entries or [])
     images, annotations, categories = lists
-    if annotations and not categories:
+    if with_boxes and annotations and not categories:
         raise InputError(
             f'has {len(annotations)} annotations, but no "categories" that say what their '
             'category_id means. Export it again, or add [{"id": 1, "name": ...}, ...].'
@@ -414,6 +422,8 @@ class _Reading:
         if None in map(finite_float, box):
             # No host can read it, and no file of ours holds it.
             self.changed = True
+            box = [float_or_inf(value) for value in box]
+            changes['bbox'] = box
         self._read_area(annotation, box, changes)
 
     def _read_area(self, annotation: JsonObject, box: list[Number], changes: JsonObject) -> None:

@@ -9,7 +9,7 @@ from numbers import Real
 from typing import Any
 
 from .batch import Batch, BatchImage
-from .parsed import ParsedBox, ParsedImage, finite_float, short_repr
+from .parsed import ParsedBox, ParsedImage, finite_float, float_or_inf, short_repr
 from .records import BoxEntry, LabelEntry
 
 EDGE_TOLERANCE = 1.0
@@ -94,14 +94,7 @@ def box_numbers(bbox: Any) -> list[float] | None:
     """
     if not isinstance(bbox, (list, tuple)) or len(bbox) != 4 or not all(map(_is_number, bbox)):
         return None
-    return [_to_float(value) for value in bbox]
-
-
-def _to_float(value: Any) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
+    return [float_or_inf(value) for value in bbox]
 
 
 def _is_number(value: Any) -> bool:

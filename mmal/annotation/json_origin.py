@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,6 +28,23 @@ def origin_of_json(data: Any) -> FileOrigin | None:
     return None
 
 
+def origin_of_json_lines(text: str) -> FileOrigin | None:
+    """What a text is that has a JSON object in each of its lines, by the first of them.
+
+    Args:
+        text: Content of a file that is not whole JSON.
+
+    Returns:
+        None if it is not known.
+    """
+    first = text.lstrip().partition('\n')[0]
+    try:
+        data = json.loads(first)
+    except (ValueError, RecursionError):
+        return None
+    return _first_fit(data, _OBJECTS) if isinstance(data, dict) else None
+
+
 def _first_fit(
     data: JsonObject, rules: Sequence[tuple[Callable[[JsonObject], bool], FileOrigin]]
 ) -> FileOrigin | None:
@@ -38,7 +56,7 @@ def _first_fit(
 
 def _error_of_server(data: JsonObject) -> FileOrigin | None:
     """A server's answer that somebody saved in place of an export."""
-    if len(data) > 6:
+    if len(data) > 6 or _has_images(data):
         return None
     for key in ('detail', 'error', 'message'):
         said = data.get(key)
@@ -48,6 +66,11 @@ def _error_of_server(data: JsonObject) -> FileOrigin | None:
                 'Export or download the file anew, logged in.',
             )
     return None
+
+
+def _has_images(data: JsonObject) -> bool:
+    """Whether an object has a list of images, as a COCO file has, whatever else it says."""
+    return isinstance(data.get('images'), list)
 
 
 def _has(*keys: str) -> Callable[[JsonObject], bool]:
@@ -76,6 +99,8 @@ def _is_datumaro(data: JsonObject) -> bool:
 
 
 def _is_fiftyone(data: JsonObject) -> bool:
+    if _has_images(data):
+        return False
     if isinstance(data.get('samples'), list):
         return True
     return isinstance(data.get('labels'), dict) and 'classes' in data

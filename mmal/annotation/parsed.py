@@ -112,6 +112,18 @@ class ParsedSet:
     folders: list[str]
 
 
+def float_or_inf(value: Any) -> float:
+    """A number as a float; infinite if it is a whole number beyond all floats.
+
+    Args:
+        value: A number.
+    """
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
 def finite_float(value: Any) -> float | None:
     """A finite number as a float.
 

@@ -16,6 +16,7 @@ from typing import Any
 from mmal.errors import InputError
 
 from .batch import Batch
+from .coco_file import parse_json
 from .file_origin import (
     ZIP_SIGNATURES,
     FileOrigin,
@@ -24,7 +25,7 @@ from .file_origin import (
     origin_of_text,
 )
 from .formats import coco, csv_table, image_labels, label_studio
-from .json_origin import origin_of_json
+from .json_origin import origin_of_json, origin_of_json_lines
 from .parsed import ParsedFile, short_repr
 from .text_encoding import decode_text
 
@@ -112,7 +113,7 @@ def _origin_of_member(archive: zipfile.ZipFile, name: str) -> FileOrigin | None:
     try:
         return origin_of_json(json.loads(text))
     except (ValueError, RecursionError):
-        return None
+        return origin_of_json_lines(text)
 
 
 def read_labels(content: bytes, batch: Batch) -> ParsedFile:
@@ -170,7 +171,11 @@ def _refuse(origin: FileOrigin | None, has_boxes: bool) -> None:
 def _read_json(
     text: str, has_boxes: bool, batch_name: str | None, classes: Sequence[str]
 ) -> ParsedFile:
-    data = _parse_json(text)
+    try:
+        data = parse_json(text)
+    except InputError:
+        _refuse(origin_of_json_lines(text), has_boxes)
+        raise
     if isinstance(data, list):
         if image_labels.fits(data):
             return _read_image_labels(data, has_boxes, classes)
@@ -179,7 +184,7 @@ def _read_json(
     if not has_boxes and isinstance(data, dict) and image_labels.is_data_list(data):
         return image_labels.parse_data_list(data, classes)
     _refuse(origin_of_json(data), has_boxes)
-    if not isinstance(data, dict) or not {'images', 'annotations', 'categories'} <= set(data):
+    if not isinstance(data, dict) or 'images' not in data:
         raise InputError(
             "expected a COCO file (images, annotations, categories) or Label Studio's raw JSON "
             'export (a list of tasks), found other JSON.'
@@ -212,14 +217,3 @@ def _read_tasks(tasks: list[Any], has_boxes: bool, batch_name: str | None) -> Pa
         else:
             other_batches[name] += 1
     return replace(label_studio.parse(own_tasks, has_boxes), other_batches=other_batches)
-
-
-def _parse_json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise InputError(
-            'is JSON that is nested too deeply for a file of labels. Export or download it again.'
-        ) from None
-    except ValueError as e:
-        raise InputError(f'is not whole JSON: {e}. Export or download it again.') from None

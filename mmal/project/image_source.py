@@ -17,7 +17,7 @@ from mmal.annotation.file_origin import (
     origin_of_bytes,
     origin_of_text,
 )
-from mmal.annotation.json_origin import origin_of_json
+from mmal.annotation.json_origin import origin_of_json, origin_of_json_lines
 from mmal.annotation.match_rules import MatchRule
 from mmal.annotation.named_files import find_named_files
 from mmal.annotation.text_encoding import UTF16_MARKS, decode_text
@@ -166,7 +166,8 @@ def _paths_of(
     if not missing:
         return [paths[name] for name in names], []
     if len(missing) == len(paths):
-        _refuse(path, origin_of_text('\n'.join(names)))
+        text = '\n'.join(names)
+        _refuse(path, origin_of_json_lines(text) or origin_of_text(text))
     matches = find_named_files(list(paths), str(base_dir), rules)
     for name in missing:
         if name in matches.names:
@@ -193,13 +194,13 @@ def _read_coco(path: Path, base_dir: Path, rules: Sequence[MatchRule]) -> Source
     try:
         content = parse_json(raw)
     except InputError as e:
-        _refuse(path, origin_of_text(raw.decode(errors='replace')))
+        text = raw.decode(errors='replace')
+        _refuse(path, origin_of_json_lines(text) or origin_of_text(text))
         raise InputError(f'{path} {e}') from None
     _refuse(path, origin_of_json(content))
-    # Annotations are not used, whatever they are.
     n_annotations = _count_annotations(content)
     try:
-        file = read_contents(content if not n_annotations else dict(content, annotations=[]))
+        file = read_contents(content, with_boxes=False)
     except InputError as e:
         raise InputError(f'{path} {e}') from None
     if not file.images:

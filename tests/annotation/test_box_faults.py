@@ -82,6 +82,18 @@ def test_a_box_is_of_one_kind(bbox, fault):
     assert examine([*good(), bbox]).counts == {fault: 1}
 
 
+@pytest.mark.parametrize(('bbox', 'outcome'), [
+    ([0, 0, 1, 1], 'as shares of an image do, and are kept, as they are a pixel wide and high ([0, 0, 1, 1] on'),
+    ([0, 0, .5, 1], 'as shares of an image do, and are left out, as training drops them ([0, 0, 0.5, 1] on'),
+    ([-20, 10, 20.5, 50], 'by more than a pixel and are cut at the edge'),
+    ([-20, 10, 200, .5], 'by more than a pixel and are left out, as training drops them')])
+def test_what_is_said_of_a_box_becomes_of_it(bbox, outcome):
+    found = examine([*good(), bbox])
+    note, = found.notes
+    assert outcome in note
+    assert found.unusable == ({41} if 'left out' in outcome else frozenset())
+
+
 @pytest.mark.parametrize('bbox', [[621, 461, 20, 20], [-1, -1, 20, 20], [639, 479, 1, 1], [0, 0, 640, 480]])
 def test_a_pixel_beyond_the_edge_is_no_fault(bbox):
     assert examine([*good(), bbox]).counts == {}

@@ -2,10 +2,12 @@
 
 import copy
 import json
+import math
 import re
 
 import pytest
 
+from mmal.annotation.box_faults import BoxFault, examine_boxes
 from mmal.annotation.coco_file import class_names, parse_coco, read_contents
 from mmal.errors import InputError
 
@@ -191,6 +193,14 @@ def test_a_first_category_with_boxes_is_a_class():
     assert [entry['id'] for entry in file.categories] == [0, 1, 2]
 
 
+def test_annotations_that_are_not_read_tell_which_categories_are_in_use():
+    file = read_contents(coco(annotations=[box(category_id=0, bbox=None), 'none'], categories=ROBOFLOW),
+                         with_boxes=False)
+    assert (file.annotations, [entry['id'] for entry in file.categories]) == ([], [1, 2])
+    file = read_contents(coco(annotations=[box(category_id=0, bbox=None)], categories=ROBOFLOW), with_boxes=False)
+    assert (file.annotations, [entry['id'] for entry in file.categories]) == ([], [0, 1, 2])
+
+
 def test_a_category_with_braces_in_its_name_can_be_named_in_a_note():
     root = [category(0, '{n} {0}', supercategory='none'), category(1, 'cat', supercategory='{n} {0}')]
     assert "'{n} {0}'" in read_contents(coco(categories=root)).notes[0]
@@ -333,6 +343,16 @@ def test_numbers_that_are_none_are_passed_on_to_be_judged_and_kept_from_the_host
     file = parse_coco(text)
     assert repr(file.annotations[0]['bbox'][1]) == repr(json.loads(literal))
     assert file.changed
+
+
+@pytest.mark.parametrize('sign', [1, -1])
+def test_a_whole_number_beyond_all_floats_is_infinite(sign):
+    file = parse_coco(json.dumps(coco(annotations=[box(bbox=[1, 2, sign * 10**400, 20])])))
+    assert file.annotations[0]['bbox'] == [1, 2, sign * math.inf, 20]
+    assert file.changed
+    assert file.notes == []
+    examination = examine_boxes(file.images, file.annotations)
+    assert examination.counts == {BoxFault.NOT_FINITE: 1}
 
 
 def test_faults_are_counted_and_the_first_three_are_named():

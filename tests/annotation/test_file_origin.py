@@ -58,6 +58,12 @@ JSON_FILES = dict(
     server=(dict(detail='Authentication credentials were not provided.'), 'the message of a server: .Authentication',
      'anew'))
 
+JSON_LINES = dict(
+    labelbox=([dict(data_row=dict(id='c', external_id='a.jpg'), projects={}), dict(data_row={}, projects={})],
+              "Labelbox's JSON", 'Convert it to COCO'),
+    sagemaker=([{'source-ref': 's3://bucket/a.jpg', 'boxes': dict(annotations=[])},
+                {'source-ref': 's3://bucket/b.jpg'}], "a manifest of SageMaker's", 'Convert it to COCO'))
+
 CVAT = '''<?xml version="1.0" encoding="utf-8"?>
 <annotations>
   <version>1.1</version>
@@ -209,3 +215,34 @@ def test_a_list_of_images_may_be_in_utf_16(tmp_path):
     (tmp_path / 'ä.jpg').write_bytes(b'')
     (tmp_path / 'list.txt').write_bytes('ä.jpg\r\n'.encode('utf-16'))
     assert find_images(tmp_path / 'list.txt').names == ['ä.jpg']
+
+
+@pytest.mark.parametrize('name', JSON_LINES)
+def test_a_file_of_an_object_a_line_goes_by_its_first_line(name, tmp_path):
+    entries, kind, cure = JSON_LINES[name]
+    content = '\n'.join(map(json.dumps, entries))
+    assert kind in refusal(content.encode())
+    assert cure in refusal(content.encode())
+    assert 'Classes of whole images are read from' in refusal(content.encode(), has_boxes=False)
+    for file in ('export.json', 'export.ndjson'):
+        (tmp_path / file).write_text(content)
+        with pytest.raises(InputError, match=f'{kind}.*{cure}'):
+            find_images(tmp_path / file)
+
+
+def test_a_damaged_file_of_one_object_is_not_taken_for_lines():
+    assert 'is not whole JSON' in refusal(b'{\n"source-ref": "s3://bucket/a.jpg"\n')
+    assert 'is not whole JSON' in refusal(b'{"message": "logged"}\n{"message": "again"}')
+
+
+@pytest.mark.parametrize('more', [dict(message='made by hand'), dict(samples=[])])
+def test_a_coco_file_may_say_more(more):
+    coco = dict(images=[dict(id=1, file_name='a.jpg')], annotations=[], categories=[dict(id=1, name='cat')], **more)
+    assert [image.file_name for image in parse_labels(json.dumps(coco).encode(), True).images] == ['a.jpg']
+
+
+def test_a_coco_file_that_lists_images_alone_is_one():
+    coco = dict(images=[dict(id=1, file_name='a.jpg')])
+    assert [image.file_name for image in parse_labels(json.dumps(coco).encode(), True).images] == ['a.jpg']
+    coco['annotations'] = [dict(id=1, image_id=1, category_id=1, bbox=[1, 2, 3, 4])]
+    assert 'no "categories" that say what their category_id means' in refusal(json.dumps(coco).encode())

@@ -60,6 +60,14 @@ def test_a_coco_file_keeps_its_ids_and_classes(tmp_path):
     assert 'has 1 annotations, which a project does not use' in found.notes[0]
 
 
+def test_a_first_category_that_has_boxes_is_a_class_although_boxes_are_not_read(tmp_path):
+    touch(tmp_path / 'a.png')
+    categories = [dict(id=0, name='animal', supercategory='none'), dict(id=1, name='cat', supercategory='animal')]
+    content = dict(images=[dict(id=1, file_name='a.png')], categories=categories, annotations=[dict(category_id=0)])
+    (tmp_path / 'c.json').write_text(json.dumps(content))
+    assert find_images(tmp_path / 'c.json').classes == ['animal', 'cat']
+
+
 def coco(**image):
     return json.dumps(dict(images=[dict(dict(id=1, file_name='a.png'), **image), dict(id=2, file_name='b.png')]))
 
