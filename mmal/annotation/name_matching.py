@@ -273,7 +273,8 @@ def _take_out_rivals(found: dict[str, tuple[str, RuleSet]]) -> dict[str, str]:
         if len(names) == 1 or not by_rule:
             continue
         for name in by_rule:
-            others = [other for other in names if other != name]
+            # As many as are shown, and one to tell that there are more.
+            others = [other for other in names[: MAX_NAMES + 2] if other != name]
             near[name] = f'; it comes near to {image!r}, and so does {_shown(others)}'
             if MatchRule.ROBOFLOW in found[name][1]:
                 near[name] += f' ({NO_AUGMENTATION})'

@@ -149,6 +149,15 @@ def test_nothing_to_find_them_in():
     assert matches.advice() == ''
 
 
+def test_rivals_of_one_image_take_the_time_of_their_number():
+    names = [f'{n}/1.jpg' for n in range(20_000)]
+    begin = time.process_time()
+    near = NameIndex(['a/1.jpg']).match(names, [MatchRule.BASENAME]).near['0/1.jpg']
+    assert near.startswith("; it comes near to 'a/1.jpg', and so does '1/1.jpg', '2/1.jpg'")
+    assert near.endswith(', ...')
+    assert time.process_time() - begin < 5
+
+
 @pytest.mark.parametrize('name', ['', '/', '.', '..', '\\', 'C:\\', '../..', '\0', 'é' * 300])
 def test_odd_names_mean_nothing(name):
     matches = NameIndex(['a/1.jpg']).match([name], tuple(MatchRule))

@@ -86,6 +86,19 @@ def parse(text: str) -> ParsedFile:
     return _parse_rows(_read_rows(text[start:], delimiter, n_before), delimiter)
 
 
+def is_header(line: str) -> bool:
+    """Whether a line is the header of a table: one of its cells is ``label``.
+
+    Args:
+        line: The line.
+    """
+    for delimiter in DELIMITERS:
+        cells = next(csv.reader([line[:MAX_START]], delimiter=delimiter), [])
+        if len(cells) > 1 and 'label' in map(_column_name, cells):
+            return True
+    return False
+
+
 def _read_rows(text: str, delimiter: str, n_before: int) -> Iterator[tuple[int, list[str]]]:
     """Each row with the number of its last line.
 

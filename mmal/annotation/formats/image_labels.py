@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..parsed import ParsedFile, ParsedImage, is_object_list, short_repr
-from .csv_table import DELIMITERS
+from .csv_table import DELIMITERS, is_header
 
 
 def fits(entries: list[Any]) -> bool:
@@ -91,7 +91,7 @@ def are_lines(text: str) -> bool:
     """
     first = next(filter(str.strip, text.splitlines()), '')
     parts = first.split()
-    if len(parts) < 2 or '\t' in first.strip():
+    if len(parts) < 2 or '\t' in first.strip() or is_header(first):
         return False
     # A name may have a comma in it; around the last space there is none.
     return not any(

@@ -111,9 +111,9 @@ def _value_of(region: JsonObject) -> JsonObject:
     return value if isinstance(value, dict) else {}
 
 
-def _id_of(region: JsonObject) -> Hashable | None:
-    """Id of the region; regions that say something of it have the same."""
-    region_id = region.get('id')
+def _id_of(region: JsonObject, key: str = 'id') -> Hashable | None:
+    """Id of the region, or of its parent; regions that say something of it have the same."""
+    region_id = region.get(key)
     return region_id if isinstance(region_id, (str, int)) else None
 
 
@@ -127,7 +127,7 @@ def _is_drawn(region: JsonObject) -> bool:
 
 def _is_of_region(region: JsonObject, drawn: set[Hashable | None]) -> bool:
     """Whether a choice belongs to a region, rather than to the whole image."""
-    if _id_of(region) in drawn or region.get('parentID') in drawn:
+    if _id_of(region) in drawn or _id_of(region, 'parentID') in drawn:
         return True
     value = _value_of(region)
     return 'points' in value or set(SIDES[:2]) <= set(value)

@@ -70,3 +70,13 @@ def test_a_label_of_no_image_is_a_fault():
 def test_columns_that_stand_twice_in_different_case_are_refused():
     with pytest.raises(InputError, match="the column 'file_name' stands twice"):
         read('File Name,filename,label\na.png,b.png,cat\n')
+
+
+@pytest.mark.parametrize('header', [
+    'file_name,label,annotated by', 'annotated by;Label;file name', '"file_name","label","annotated by"'])
+def test_a_header_with_a_space_in_its_last_column_is_no_line_of_a_path_and_a_class(header):
+    delimiter = ';' if ';' in header else ','
+    row = delimiter.join(['cat' if 'abel' in cell else 'a.png' if 'name' in cell else 'me'
+                          for cell in header.split(delimiter)])
+    image, = parse_labels(f'{header}\n{row}\n'.encode(), has_boxes=False).images
+    assert (image.file_name, image.labels) == ('a.png', ['cat'])

@@ -3,7 +3,7 @@
 import pytest
 
 from mmal.annotation.export import write_batch
-from mmal.annotation.formats import label_studio
+from mmal.annotation.formats import label_studio, label_studio_regions
 from mmal.annotation.importer import import_file
 from mmal.annotation.label_store import LabelStore
 from mmal.errors import InputError
@@ -90,6 +90,12 @@ def test_an_image_of_which_only_a_region_was_classified_has_no_class(tmp_path):
     with pytest.raises(InputError, match='expected a class, found none'):
         bring(tmp_path, classes_batch(), [[PLAIN_BOX, dict(region('choices', 'child',
          choices=['cat']), parentID='box')]])
+
+
+def test_a_parent_that_is_no_id_is_none():
+    regions = label_studio_regions.parse_regions([PLAIN_BOX, dict(region('choices', 'child', choices=['cat']),
+     parentID=['box'])], 'task 1', has_boxes=False)
+    assert regions.labels == ['cat']
 
 
 @pytest.mark.parametrize('results', [
