@@ -62,20 +62,22 @@ class Classification:
         rng = np.random.default_rng(0)
         for i in range(14):
             Image.fromarray(rng.integers(0, 255, (16, 16, 3), dtype=np.uint8)).save(self.folder / f'{i:02d}.png')
-        self._write(lambda i: i % 2)
+        for name in ('labels.txt', 'reference.txt'):
+            self._write(name, lambda i: i % 2)
         pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
         for loader in (self.cfg.train_dataloader, self.cfg.val_dataloader):
             loader.dataset = dict(type='CustomDataset', data_prefix=str(self.folder), classes=('even', 'odd'),
                                   ann_file=str(self.folder / 'labels.txt'), pipeline=pipeline)
+        self.cfg.val_dataloader.dataset.ann_file = str(self.folder / 'reference.txt')
         self.cfg.model.head.num_classes = 2
         self.model = CLASSIFIERS.build(dict(self.cfg.model, data_preprocessor=dict(
             type='ClsDataPreprocessor', mean=[127.5] * 3, std=[127.5] * 3)))
 
-    def _write(self, label):
-        (self.folder / 'labels.txt').write_text(''.join(f'{i:02d}.png {label(i)}\n' for i in range(14)))
+    def _write(self, name, label):
+        (self.folder / name).write_text(''.join(f'{i:02d}.png {label(i)}\n' for i in range(14)))
 
     def falsify(self):
-        self._write(lambda i: i % 2 if i < 3 else 1 - i % 2)
+        self._write('labels.txt', lambda i: i % 2 if i < 3 else 1 - i % 2)
 
     def spoil(self, image_id):
         (self.folder / image_id).write_bytes(b'no image')

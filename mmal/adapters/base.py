@@ -475,6 +475,29 @@ class FittedHead(Protocol):
 
 
 @runtime_checkable
+class ClassifierAdapter(Protocol):
+    """What the model side of classification offers beside :class:`ModelAdapter`.
+
+    Attributes:
+        multi_label: Whether an image may have several labels.
+    """
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an image may have several labels."""
+
+    def targets(self, items: Sequence[Item]) -> Tensor:
+        """Read the classes of annotated items.
+
+        Args:
+            items: Annotated dataset items.
+
+        Returns:
+            1 where an item has a class and 0 elsewhere, shape (N, C), on the CPU.
+        """
+
+
+@runtime_checkable
 class DetectorAdapter(Protocol):
     """What the model side of detection offers beside :class:`ModelAdapter`.
 

@@ -65,7 +65,7 @@ def predict_features(
 
     def predict_batch(batch_ids: ImageIds, items: list[Any]) -> list[Finding]:
         features = adapter.features(items, layers).float().cpu().numpy()
-        probabilities = [_of_classes(p, several) for p in adapter.probabilities(items)]
+        probabilities = [of_classes(p, several) for p in adapter.probabilities(items)]
         return list(zip(features, probabilities, strict=True))
 
     return run_over_pool(query, predict_batch, ids, 'features', batch_size)
@@ -140,10 +140,16 @@ def takes_several(adapter: Any) -> bool:
     return bool(adapter.multi_label)
 
 
-def _of_classes(distributions: Tensor, several: bool) -> Any:
-    """Probability of each class from the distributions of one image.
+def of_classes(distributions: Tensor, several: bool) -> Any:
+    """Read the probability of each class off the distributions of one image.
 
-    With several labels there is one row per class, whose first column is "the class is there".
+    Args:
+        distributions: As :meth:`~mmal.adapters.base.ModelAdapter.probabilities` gives them: with
+            several labels one row per class, whose first column is "the class is there".
+        several: Whether an image may have several labels.
+
+    Returns:
+        Shape (C,).
     """
-    of_classes = distributions[:, 0] if several else distributions[0]
-    return of_classes.float().numpy()
+    probabilities = distributions[:, 0] if several else distributions[0]
+    return probabilities.float().numpy()

@@ -32,7 +32,8 @@ DETECTION = [dict(type='mmal.InfluenceSampler', score_thr=0.005, cost='box'),
              dict(type='mmal.CoresetSampler', layers=['neck']),
              dict(type='mmal.LocalizationStabilitySampler', score_thr=0.005, levels=(8, 32)),
              dict(type='mmal.PPALSampler', score_thr=0.005, candidates=2)]
-CLASSIFICATION = [dict(type='mmal.FisherSampler'), dict(type='mmal.FisherSampler', target='both', balance=True),
+CLASSIFICATION = [dict(type='mmal.HerdingSampler', uncertainty=True),
+                  dict(type='mmal.FisherSampler'), dict(type='mmal.FisherSampler', target='both', balance=True),
                   dict(type='mmal.FisherSampler', target='reference', l2=1.0),
                   dict(type='mmal.InfluenceSampler', batch='fisher', filter=2.0),
                   dict(type='mmal.GradientSimilaritySampler', batch='fisher')]
@@ -219,6 +220,7 @@ REFUSED = [(('detection', dict(type='mmal.InfluenceSampler', top_k=2)), r'Sample
            (('classification', dict(type='mmal.LearningLossSampler')), 'needs a model with a loss-prediction module'),
            (('classification', dict(type='mmal.LocalizationStabilitySampler')), 'is for detectors'),
            (('classification', dict(type='mmal.PPALSampler')), 'is for detectors'),
+           (('detection', dict(type='mmal.HerdingSampler', uncertainty=True)), 'is for classifiers'),
            (('detection', dict(type='mmal.FisherSampler')), 'Fisher selection is for classifiers'),
            (('detection', dict(type='mmal.InfluenceSampler', batch='fisher')), 'Fisher selection is for classifiers'),
            (('detection', dict(type='mmal.CoresetSampler', layers=['nek'])), "has no module 'nek'"),

@@ -216,6 +216,22 @@ class ClassificationAdapter:
         """
         return self._features.extract(items, layers)
 
+    def targets(self, items: Sequence[Item]) -> Tensor:
+        """Read the classes of annotated items; see
+        :meth:`~mmal.adapters.base.ClassifierAdapter.targets`.
+
+        Args:
+            items: Annotated dataset items.
+        """
+        targets = torch.zeros(len(items), self.model.head.num_classes)
+        for row, item in zip(targets, items, strict=True):
+            sample = item['data_samples']
+            if 'gt_label' in sample:
+                row[sample.gt_label] = 1
+            else:
+                row[:] = sample.gt_score
+        return targets
+
     def _losses_of_one_shape(self, inputs: Tensor, samples: list[DataSample]) -> list[Tensor]:
         feats = self.model.extract_feat(inputs)
         if self.head.loss_of_scores:

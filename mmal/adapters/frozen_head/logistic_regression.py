@@ -274,15 +274,30 @@ def tempered(layer: LogisticRegression, outputs: Array, targets: Array) -> Logis
     Returns:
         The layer with a temperature between 0.5 and 20.
     """
+    temperature = best_temperature(outputs, targets, layer.several_labels)
+    return replace(layer, temperature=temperature)
+
+
+def best_temperature(outputs: Array, targets: Array, several_labels: bool) -> float:
+    """Find the temperature at which some outputs have the least mean loss.
+
+    Args:
+        outputs: Before softmax or sigmoid, shape (N, C).
+        targets: 1 where a sample has a class and 0 elsewhere, shape (N, C).
+        several_labels: Whether a sample may have several classes.
+
+    Returns:
+        What outputs are to be divided by, from 0.5 to 20.
+    """
 
     def loss(log_temperature: float) -> float:
-        return _mean_loss(outputs / np.exp(log_temperature), targets, layer.several_labels)
+        return _mean_loss(outputs / np.exp(log_temperature), targets, several_labels)
 
     lowest, highest = np.log(TEMPERATURES)
     found = minimize_scalar(
         loss, bounds=(lowest, highest), method='bounded', options=dict(xatol=1e-4)
     )
-    return replace(layer, temperature=float(np.exp(found.x)))
+    return float(np.exp(found.x))
 
 
 def sample_losses(outputs: Array, targets: Array, several_labels: bool) -> Array:

@@ -223,6 +223,17 @@ class FrozenHeadAdapter:
             predictions.append(top_labels(p))
         return predictions
 
+    def targets(self, items: Sequence[Any]) -> Tensor:
+        """Read the classes of annotated items.
+
+        Args:
+            items: Annotated dataset items.
+
+        Returns:
+            1 where an item has a class and 0 elsewhere, shape (N, C).
+        """
+        return self._targets(items)
+
     def features(self, items: Sequence[Any], layers: list[str] | None = None) -> Tensor:
         """Return the frozen features.
 

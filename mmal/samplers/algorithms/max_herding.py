@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -24,9 +26,35 @@ def gaussian_kernel(a: Tensor, b: Tensor, radius: float) -> Tensor:
     Returns:
         Shape (n, m), 0 to 1; exactly 1 for copies.
     """
-    squared = a.square().sum(1)[:, None] + b.square().sum(1) - 2 * (a @ b.T)
+    squared = _squared_distance(a, b)
     squared = squared.masked_fill(squared < COPY_SQUARED_DISTANCE, 0)
     return torch.exp(-squared / radius**2)
+
+
+def _squared_distance(a: Tensor, b: Tensor) -> Tensor:
+    """Squared distance of every pair of vectors, shape (n, m), by one product of matrices."""
+    return a.square().sum(1)[:, None] + b.square().sum(1) - 2 * (a @ b.T)
+
+
+def least_distance(points: Tensor) -> float | None:
+    """Find the least distance between two of some vectors that are no copies.
+
+    It takes O(N^2 D) time and O(BLOCK N) memory.
+
+    Args:
+        points: Unit vectors, shape (N, D).
+
+    Returns:
+        The distance; None if there are no two that differ.
+    """
+    least = math.inf
+    for block in torch.split(points, BLOCK):
+        if not len(block):
+            continue
+        squared = _squared_distance(block, points)
+        is_copy = squared < COPY_SQUARED_DISTANCE
+        least = min(least, float(squared.masked_fill(is_copy, torch.inf).min()))
+    return math.sqrt(least) if math.isfinite(least) else None
 
 
 def max_herding(

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from mmal.samplers.algorithms import max_herding as module
-from mmal.samplers.algorithms.max_herding import gaussian_kernel, max_herding
+from mmal.samplers.algorithms.max_herding import gaussian_kernel, least_distance, max_herding
 
 
 def by_the_book(points, targets, centers, k, radius, weights):
@@ -69,3 +69,14 @@ def test_more_is_asked_than_there_is_or_nothing(n, k, expected):
     chosen, gains = max_herding(points, torch.eye(4), torch.empty(0, 4), k)
     assert len(chosen) == expected
     assert len(gains) == n
+
+
+@pytest.mark.parametrize('block', [2048, 7])
+def test_the_least_distance_is_that_of_two_that_differ(monkeypatch, block):
+    monkeypatch.setattr(module, 'BLOCK', block)
+    points = torch.nn.functional.normalize(torch.randn(40, 6), dim=1)
+    expected = float(torch.pdist(points.double()).min())
+    assert least_distance(torch.cat([points, points[:9]])) == pytest.approx(expected, rel=1e-4)
+    assert least_distance(points[:1]) is None
+    assert least_distance(points[:0]) is None
+    assert least_distance(points[[3, 3]]) is None
