@@ -416,7 +416,10 @@ def _notes(boxes: _Boxes, masks: Mapping[BoxFault, Mask]) -> list[str]:
         what = fault.value
         if fault is BoxFault.OTHER_FORM:
             what = f'{what}, would fit as {boxes.form.value},'
-        by_outcome = {_LEFT_OUT: mask & boxes.unusable, _KEPT.get(fault, ''): mask & ~boxes.unusable}
+        by_outcome = {
+            _LEFT_OUT: mask & boxes.unusable,
+            _KEPT.get(fault, ''): mask & ~boxes.unusable,
+        }
         for outcome, some in by_outcome.items():
             if some.any():
                 notes.append(f'{_count(some)} {what} {outcome} ({boxes.examples(some)})')

@@ -97,7 +97,9 @@ def parse_json(content: str | bytes) -> Any:
     try:
         return json.loads(text.removeprefix('\ufeff'))
     except RecursionError:
-        raise InputError('is JSON that is nested too deeply. Export or download it again.') from None
+        raise InputError(
+            'is JSON that is nested too deeply. Export or download it again.'
+        ) from None
     except ValueError as e:
         raise InputError(f'is not whole JSON: {e}. Export or download it again.') from None
 
