@@ -131,7 +131,7 @@ class Selection:
     """One query to a given model, in a folder of its own. Every process of a group makes one.
 
     Args:
-        cfg: The whole config of the model. It needs no key of mmal.
+        cfg: The whole config of the model. It needs no key of mmal, and is not changed.
         settings: What is asked.
         folder: Folder of the selection.
         log: Receives progress.
@@ -145,7 +145,9 @@ class Selection:
 
     def __init__(self, cfg: Config, settings: SelectionSettings, folder: Path, log: Logger) -> None:
         self.paths = SelectionPaths(folder)
-        self._cfg = cfg
+        self._cfg = copy.deepcopy(cfg)
+        # A config that was dumped by a training names the folder of that.
+        self._cfg.work_dir = str(folder)
         self._settings = settings
         self._log = log
         self._sampler = _build_sampler(settings.sampler)

@@ -259,3 +259,16 @@ def test_images_that_the_model_is_measured_on_are_left_out_and_said(world, capsy
     pool = {image['file_name'] for image in read_json(folder / 'pool.json')['images']}
     assert not pool & {'held_out.png', 'measured.png'}
     assert '2 in a reference or evaluation set' in (folder / 'report.html').read_text()
+
+
+def test_nothing_is_written_to_the_folder_of_the_training(world, tmp_path):
+    """A dumped config names it, and a file of which mmdet needs a copy has that in the selection's own folder."""
+    val = read_json(world / 'set' / 'val.json')
+    for n, annotation in enumerate(val['annotations']):
+        annotation['id'] = n
+    write_json(tmp_path / 'from_0.json', val)
+    (world / 'dumped.py').write_text(
+        f"_base_ = './plain.py'\nwork_dir = {str(tmp_path / 'trained')!r}\n"
+        f"val_dataloader = dict(dataset=dict(ann_file={str(tmp_path / 'from_0.json')!r}))\n")
+    assert call(world, '--dry-run', config='dumped.py', out=tmp_path / 'out') == tmp_path / 'out'
+    assert [path.name for path in tmp_path.iterdir()] == ['from_0.json']
