@@ -93,6 +93,17 @@ class _Plan:
         self._lines: list[tuple[str, str]] = []
         self._problems: list[str] = []
         self._warnings: list[str] = []
+        self._refusal: InputError | FileNotFoundError | None = None
+
+    def _context(self) -> RunContext:
+        """What the run works with. Files that are refused once are not read again for each line."""
+        if self._refusal is not None:
+            raise self._refusal
+        try:
+            return self._loop.context
+        except (InputError, FileNotFoundError) as e:
+            self._refusal = e
+            raise
 
     def warn(self, messages: Sequence[str]) -> None:
         """Add what was logged as a warning, if no line has it yet."""
@@ -106,7 +117,7 @@ class _Plan:
     def describe(self, name: str, describe: Callable[[RunContext], str]) -> None:
         """Add a line, or a problem where it cannot be described."""
         try:
-            text = describe(self._loop.context)
+            text = describe(self._context())
         except (InputError, FileNotFoundError) as e:
             self._problems.append(str(e))
             text = SEE_BELOW
@@ -116,7 +127,7 @@ class _Plan:
         """Make the checks of a start, and keep every problem that is found."""
         findings = Findings()
         try:
-            findings = examine(self._loop.context, self._loop.stop_rules)
+            findings = examine(self._context(), self._loop.stop_rules)
         except (InputError, FileNotFoundError) as e:
             # What the run works with cannot be built.
             findings.problems.append(e)

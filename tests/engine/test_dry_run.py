@@ -96,3 +96,17 @@ def test_images_held_out_that_show_objects_are_no_reason_for_a_warning(make_cfg,
     text, problems = dry_run(cfg)
     assert not problems
     assert 'held out' not in text
+
+
+def test_a_training_file_that_is_refused_is_read_once(make_cfg, dataset, monkeypatch):
+    calls = []
+
+    def read_coco(path, *args):
+        calls.append(path)
+        raise InputError(f'{path} is not whole')
+
+    monkeypatch.setattr('mmal.adapters.detection.host_files.read_coco', read_coco)
+    text, problems = dry_run(make_cfg())
+    assert problems == [f'{dataset}/train.json is not whole']
+    assert calls == [f'{dataset}/train.json']
+    assert text.count('see below') > 2
