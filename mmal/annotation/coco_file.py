@@ -142,10 +142,29 @@ def class_names(path: str) -> list[str]:
     Raises:
         InputError: If it cannot be read.
     """
+    return [category['name'] for category in _read_without_boxes(path).categories]
+
+
+def image_names(path: str) -> dict[Any, str]:
+    """Read which images a COCO file has.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        Their file names by id.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
+    return {image['id']: image['file_name'] for image in _read_without_boxes(path).images}
+
+
+def _read_without_boxes(path: str) -> CocoFile:
     try:
         with open(path, 'rb') as file:
             content = file.read()
-        return [category['name'] for category in parse_coco(content).categories]
+        return read_contents(parse_json(content), with_boxes=False)
     except (InputError, OSError) as e:
         raise InputError(f'{path} {e}' if isinstance(e, InputError) else str(e)) from None
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mmal.adapters.dataset_config import leaves
+from mmal.annotation.coco_file import image_names
 from mmal.errors import InputError
 from mmal.fileio.checksummed import digest_file
 
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 ONE_METRIC_A_DATASET = 'MultiDatasetsEvaluator'
 """Evaluator whose metrics are each for one of the datasets, in their order."""
+_ONE_FILE = (
+    'Predictions are compared with the boxes of the same image id: write one COCO file of all the '
+    'images, each with an id of its own, and name it as ann_file of a single dataset and of the '
+    'evaluator.'
+)
 
 
 def check_evaluator_files(cfg: Config) -> None:
@@ -27,7 +33,8 @@ def check_evaluator_files(cfg: Config) -> None:
         cfg: The whole config.
 
     Raises:
-        InputError: If a metric's ``ann_file`` is not the dataset's, with the line to write.
+        InputError: If a metric's ``ann_file`` is not the dataset's, with the line to write; or, for
+            several datasets, if it has not all of their images.
     """
     for name in ('val', 'test'):
         loader = cfg.get(f'{name}_dataloader')
@@ -80,6 +87,7 @@ def _check_metric(
                 'that predictions are compared with. Write one COCO file of all the images, and '
                 'name it as ann_file of a single dataset and of the evaluator.'
             )
+        _check_images(f'{name}_evaluator: {_type_name(metric)} reads {file}', file, files)
         return
     if all(same):
         return
@@ -91,6 +99,36 @@ def _check_metric(
         f'the images of {_shown(files[0])}: predictions would be compared with the boxes of '
         f'another file. Write {line}.'
     )
+
+
+def _check_images(reads: str, file: str, dataset_files: Sequence[str]) -> None:
+    """Refuse a file of a metric for several datasets that has not all of their images.
+
+    Predictions and boxes are brought together by the ids of images alone.
+
+    Args:
+        reads: Which metric reads the file; the beginning of error messages.
+        file: Path of the file.
+        dataset_files: Paths of the datasets' files. Those in a remote store are not looked at.
+    """
+    if not osp.exists(file) and '://' not in file:
+        raise InputError(f'{reads}, which does not exist. {_ONE_FILE}')
+    if not all(map(osp.isfile, [file, *dataset_files])):
+        return
+    known = image_names(file)
+    seen: dict[Any, str] = {}
+    for dataset_file in dataset_files:
+        for image_id, image_name in image_names(dataset_file).items():
+            shown = f'the image {image_id!r} of {dataset_file}, {image_name},'
+            if image_id in seen:
+                raise InputError(
+                    f'{reads}, and {shown} has the id of {seen[image_id]}. {_ONE_FILE}'
+                )
+            seen[image_id] = f'{image_name} in {dataset_file}'
+            found = known.get(image_id)
+            if found is None or osp.basename(found) != osp.basename(image_name):
+                there = 'is not in it' if found is None else f'is {found} there'
+                raise InputError(f'{reads}, and {shown} {there}. {_ONE_FILE}')
 
 
 def _shown(file: str) -> str:

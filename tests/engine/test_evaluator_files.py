@@ -1,5 +1,6 @@
 """A metric that reads another annotation file than its dataset is refused, with the line to write."""
 
+import json
 import re
 
 import pytest
@@ -83,8 +84,36 @@ def test_a_file_of_one_of_several_datasets_is_refused(folder):
     with pytest.raises(InputError, match='reads data/a.json, and val_dataloader has images of 2 files: data/a.json, '
                                          'data/b.json.* Write one COCO file of all the images'):
         check_evaluator_files(cfg(both, metric('data/a.json')))
-    (folder / 'data/merged.json').write_text('{}')
-    check_evaluator_files(cfg(both, metric('data/merged.json')))
+
+
+def coco(*names, start=1):
+    return dict(images=[dict(id=n, file_name=name) for n, name in enumerate(names, start)])
+
+
+MERGED = {
+    'all images': ([coco('1.jpg', '2.jpg'), coco('3.jpg', start=3)], coco('x/1.jpg', '2.jpg', '3.jpg'), None),
+    'one is not in it': ([coco('1.jpg', '2.jpg'), coco('3.jpg', start=3)], coco('x/1.jpg', '2.jpg'),
+                         'the image 3 of data/b.json, 3.jpg, is not in it'),
+    'another id': ([coco('1.jpg', '2.jpg'), coco('3.jpg', start=3)], coco('1.jpg', '3.jpg', '2.jpg'),
+                   'the image 2 of data/a.json, 2.jpg, is 3.jpg there'),
+    'ids of both begin at 1': ([coco('1.jpg'), coco('1.jpg')], coco('1.jpg', '2.jpg'),
+                               'the image 1 of data/b.json, 1.jpg, has the id of 1.jpg in data/a.json'),
+    'no file': ([coco('1.jpg'), coco('2.jpg', start=2)], None, 'which does not exist'),
+}
+
+
+@pytest.mark.parametrize('case', MERGED)
+def test_a_file_for_several_datasets_has_all_of_their_images(folder, case):
+    datasets, merged, message = MERGED[case]
+    for name, content in zip(('a', 'b', 'merged'), (*datasets, merged), strict=True):
+        if content is not None:
+            (folder / f'data/{name}.json').write_text(json.dumps(content))
+    both = dict(type='ConcatDataset', datasets=[dict(COCO, ann_file=f'data/{part}.json') for part in 'ab'])
+    if message is None:
+        check_evaluator_files(cfg(both, metric('data/merged.json')))
+        return
+    with pytest.raises(InputError, match=f'CocoMetric reads data/merged.json, .*{message}.* write one COCO file'):
+        check_evaluator_files(cfg(both, metric('data/merged.json')))
 
 
 def test_an_evaluator_with_a_metric_for_each_dataset_is_compared_pair_by_pair(folder):

@@ -8,7 +8,9 @@ import torch
 from mmengine.structures import InstanceData
 
 from mmal.adapters.detection.data import DetectionDataAdapter
+from mmal.adapters.detection.host_files import HostFiles
 from mmal.engine.dry_run import dry_run
+from mmal.errors import InputError
 from tests.conftest import run_to_its_end
 
 
@@ -142,3 +144,57 @@ def test_a_metric_that_reads_a_copy_of_the_file_by_another_name_gets_the_whole_o
     DetectionDataAdapter(cfg).set_evaluation_files(cfg)
     read = json.loads(Path(cfg.test_evaluator.ann_file).read_text())
     assert min(annotation['id'] for annotation in read['annotations']) == 1
+
+
+def test_a_metric_with_a_file_of_its_own_is_given_a_whole_one(make_cfg, dataset, tmp_path):
+    """One file of the images of several datasets is that of none of them."""
+    content = json.loads((dataset / 'test.json').read_text())
+    whole = tmp_path / 'whole.json'
+    whole.write_text(json.dumps(content))
+    merged = tmp_path / 'merged.json'
+    merged.write_text(json.dumps(numbered_from_0(content)))
+    cfg = make_cfg()
+    cfg.test_evaluator = [dict(type='CocoMetric', ann_file=str(merged)), dict(type='CocoMetric', ann_file=str(whole)),
+                          dict(type='CocoMetric', ann_file=str(tmp_path / 'none.json'))]
+    DetectionDataAdapter(cfg).set_evaluation_files(cfg)
+    read, *others = [metric['ann_file'] for metric in cfg.test_evaluator]
+    assert min(annotation['id'] for annotation in json.loads(Path(read).read_text())['annotations']) == 1
+    assert others == [str(whole), str(tmp_path / 'none.json')]
+    merged.write_text('{')
+    cfg.test_evaluator = dict(type='CocoMetric', ann_file=str(merged))
+    with pytest.raises(InputError, match='merged.json is not whole JSON'):
+        DetectionDataAdapter(cfg).set_evaluation_files(cfg)
+
+
+@pytest.mark.parametrize('backend_args', [None, dict(backend='petrel')])
+def test_a_file_in_a_remote_store_that_mmdet_would_misread_is_refused(make_cfg, dataset, monkeypatch, backend_args):
+    content = json.dumps(numbered_from_0(json.loads((dataset / 'val.json').read_text()))).encode()
+    monkeypatch.setattr('mmal.adapters.detection.coco_reading.fileio.get', lambda path, backend_args: content)
+    leaf = dict(make_cfg().val_dataloader.dataset, ann_file='s3://bucket/val.json', backend_args=backend_args)
+    with pytest.raises(InputError, match='s3://bucket/val.json lacks what mmdet needs'):
+        HostFiles().use_in(leaf)
+
+
+def test_a_copy_is_made_once_and_anew_when_the_file_changes(make_cfg, dataset, monkeypatch):
+    made = []
+
+    def json_bytes(content, indent):
+        made.append(content)
+        return json.dumps(content).encode()
+
+    monkeypatch.setattr('mmal.adapters.detection.host_files.json_bytes', json_bytes)
+    files = HostFiles()
+    rewrite(dataset / 'val.json', numbered_from_0)
+    copies = []
+    for n_made in (1, 1, 2):
+        leaf = make_cfg().val_dataloader.dataset.to_dict()
+        files.use_in(leaf)
+        copies.append(leaf['ann_file'])
+        assert len(made) == n_made
+        if len(copies) == 2:
+            rewrite(dataset / 'val.json', lambda content: dict(content, annotations=content['annotations'][:-1]))
+    assert copies[0] == copies[1] != copies[2]
+    Path(copies[2]).unlink()
+    leaf = make_cfg().val_dataloader.dataset.to_dict()
+    files.use_in(leaf)
+    assert Path(leaf['ann_file']).exists()

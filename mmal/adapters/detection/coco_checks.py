@@ -50,6 +50,13 @@ def check_categories(content: CocoContents, path: str, classes: Sequence[str]) -
     # mmdet numbers the categories it finds, and so would take one class for another
     listed = set(names.values())
     lacking = [repr(name) for name in classes if name not in listed]
+    roots = {category.get('supercategory') for category in content['categories']}
+    if len(roots) == 1 and lacking == [repr(root) for root in roots]:
+        raise InputError(
+            f'{path}: {lacking[0]} is the supercategory of all its "categories", as Roboflow '
+            'writes the name of a project, and has no box: it is no class. Take it out of '
+            f'metainfo.classes of every dataset, and set num_classes={len(classes) - 1}.'
+        )
     if lacking:
         raise InputError(
             f'{path}: its "categories" lack {", ".join(lacking)} of the config\'s '

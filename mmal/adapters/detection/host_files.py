@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from mmdet.datasets import CocoDataset
-from mmdet.registry import DATASETS
+from mmdet.evaluation import CocoMetric
+from mmdet.registry import DATASETS, METRICS
 
 from mmal.adapters.dataset_config import leaves
-from mmal.annotation.coco_file import CocoFile
+from mmal.annotation.coco_file import CocoFile, parse_coco
 from mmal.annotation.parsed import finite_float
 from mmal.annotation.records import without_nonfinite
 from mmal.errors import InputError
@@ -48,6 +49,7 @@ class HostFiles:
         # Whole files are not kept: the annotations of a large pool take gigabytes.
         self._whole: set[_FileKey] = set()
         self._changed: dict[_FileKey, CocoFile] = {}
+        self._copies: dict[_FileKey | None, str] = {}
         self._originals: dict[str, str] = {}
 
     @cached_property
@@ -125,9 +127,12 @@ class HostFiles:
         """
         for leaf in leaves(dataset_cfg):
             dataset = _unread(leaf)
-            if dataset is None or not osp.isfile(dataset.ann_file):
-                if dataset is not None:
-                    self._require_whole(dataset)
+            if dataset is None:
+                continue
+            if _is_remote(dataset):
+                self._require_whole(dataset)
+                continue
+            if not osp.isfile(dataset.ann_file):
                 continue
             file = self.read_if_changed(
                 dataset.ann_file, dataset.data_prefix['img'], leaf.get('backend_args')
@@ -140,10 +145,17 @@ class HostFiles:
 
         Args:
             evaluator_cfg: Config of an evaluator or a metric, or a list of them; or None.
+
+        Raises:
+            InputError: If the file of a CocoMetric, which is that of no dataset, cannot be read.
         """
         for metric in _metrics(evaluator_cfg):
             path = metric.get('ann_file')
-            copy = self._copy_of(path) if path else None
+            if not path:
+                continue
+            copy = self._copy_of(path)
+            if copy is None and _is_coco_metric(metric) and osp.isfile(path):
+                copy = self._copy_of_unshared(path)
             if copy is not None:
                 metric['ann_file'] = copy
 
@@ -155,12 +167,28 @@ class HostFiles:
             original = find_copies([path], copies).get(path, original)
         return copies.get(original)
 
+    def _copy_of_unshared(self, path: str) -> str | None:
+        """The copy of a file that no dataset reads, as one of the images of several datasets; None
+        if the metric can read it as it is.
+        """
+        key = _file_key(path)
+        if key in self._whole:
+            return None
+        try:
+            file = parse_coco(Path(path).read_bytes())
+        except InputError as e:
+            raise InputError(f'{path} {e}') from None
+        if file.changed:
+            return self._copy(path, file)
+        if key is not None:
+            self._whole.add(key)
+        return None
+
     def _require_whole(self, dataset: CocoDataset) -> None:
         """Refuse a file in a remote store that mmdet cannot read."""
-        backend_args = dataset.backend_args or {}
-        if backend_args.get('backend', 'local') == 'local':
-            return
-        file = self.read_if_changed(dataset.ann_file, dataset.data_prefix['img'], backend_args)
+        file = self.read_if_changed(
+            dataset.ann_file, dataset.data_prefix['img'], dataset.backend_args
+        )
         if file is not None:
             raise InputError(
                 f'{dataset.ann_file} lacks what mmdet needs ({"; ".join(file.notes)}). Expected a '
@@ -169,6 +197,17 @@ class HostFiles:
 
     def _copy(self, path: str, file: CocoFile) -> str:
         """Write the copy of a file if there is none, and return its path."""
+        key = _file_key(path)
+        known = self._copies.get(key)
+        if known is not None and osp.exists(known):
+            return known
+        copy = osp.abspath(self._write_copy(path, file))
+        self._originals[copy] = osp.abspath(path)
+        if key is not None:
+            self._copies[key] = copy
+        return copy
+
+    def _write_copy(self, path: str, file: CocoFile) -> Path:
         annotations = []
         for annotation in file.annotations:
             if None not in map(finite_float, annotation['bbox']):
@@ -183,8 +222,7 @@ class HostFiles:
         copy = self._folder / f'{stem}_{digest_bytes(content)[:12]}.json'
         if not copy.exists():
             write_bytes(copy, content)
-        self._originals[osp.abspath(copy)] = osp.abspath(path)
-        return osp.abspath(copy)
+        return copy
 
 
 def _file_key(path: str) -> _FileKey | None:
@@ -194,6 +232,19 @@ def _file_key(path: str) -> _FileKey | None:
     except OSError:
         return None
     return path, stat.st_size, stat.st_mtime_ns
+
+
+def _is_remote(dataset: CocoDataset) -> bool:
+    """Whether the annotation file of a dataset is in a remote store."""
+    backend = (dataset.backend_args or {}).get('backend')
+    if backend is not None:
+        return bool(backend != 'local')
+    return '://' in dataset.ann_file
+
+
+def _is_coco_metric(metric: dict[str, Any]) -> bool:
+    kind = metric.get('type')
+    return (METRICS.get(kind) if isinstance(kind, str) else kind) is CocoMetric
 
 
 def _unread(leaf: dict[str, Any]) -> CocoDataset | None:

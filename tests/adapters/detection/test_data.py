@@ -71,6 +71,19 @@ def test_a_class_without_a_category_is_refused(make_cfg, dataset, kept, lacking)
         DetectionDataAdapter(make_cfg())
 
 
+def test_the_project_of_roboflow_among_the_classes_is_told_to_be_none(make_cfg, dataset):
+    content = json.loads((dataset / 'train.json').read_text())
+    for category in content['categories']:
+        category['supercategory'] = 'shapes'
+    content['categories'].insert(0, dict(id=0, name='shapes', supercategory='none'))
+    (dataset / 'train.json').write_text(json.dumps(content))
+    cfg = make_cfg()
+    cfg.train_dataloader.dataset.metainfo = dict(classes=('shapes', 'disc', 'square'))
+    with pytest.raises(InputError, match=r"'shapes' is the supercategory of all.*Take it out of metainfo.classes of "
+                                         'every dataset, and set num_classes=2'):
+        DetectionDataAdapter(cfg)
+
+
 def test_categories_in_another_order_than_the_classes_are_refused(make_cfg, dataset):
     """mmdet would take discs for squares."""
     content = json.loads((dataset / 'train.json').read_text())
