@@ -518,3 +518,14 @@ class DetectorAdapter(Protocol):
             InstanceData of each item with ``bboxes`` (n, 4), ``scores`` (n,) and ``labels`` (n,),
             on the CPU.
         """
+
+    def nms_settings(
+        self, nms_pre: int | None, iou_threshold: float | None, max_per_img: int | None
+    ) -> AbstractContextManager[None]:
+        """Change, inside of the context, what is kept of the boxes where the detector has NMS.
+
+        Args:
+            nms_pre: Boxes a level before NMS; None leaves the detector's own.
+            iou_threshold: Overlap above which NMS drops a box; None leaves the detector's own.
+            max_per_img: Boxes an image after NMS; None leaves the detector's own.
+        """

@@ -70,6 +70,11 @@ class PPALSampler(BaseSampler):
     - 50 boxes of an image are compared, not 100.
     - k-medoids ends when nothing changes, not after 100 iterations.
 
+    The uncertainty of an image is a *sum* over its boxes, so that it depends on how many are kept.
+    As in the first authors' code for COCO, the pass that measures it has its own settings:
+    ``nms_pre``, ``iou_threshold`` and ``max_per_img`` replace those of the detector's ``test_cfg``
+    (its last stage's, and only where it has NMS and such an entry), which all else keeps.
+
     Args:
         candidates: Number of images that the second stage chooses from, in budgets. Defaults to 4.
         score_thr: Smallest confidence of a prediction that counts. Defaults to 0.05.
@@ -83,6 +88,12 @@ class PPALSampler(BaseSampler):
             0.6.
         max_boxes: Number of boxes of an image that the second stage compares, the most confident
             ones. Defaults to 50.
+        nms_pre: Boxes a pyramid level that NMS gets in the pass over uncertainty. None: the
+            detector's own. Defaults to 3000.
+        iou_threshold: Overlap, above 0 to 1, from which NMS drops a box there. None: the detector's
+            own. Defaults to 0.6.
+        max_per_img: Boxes that are kept of an image there. None: the detector's own. Defaults to
+            200.
         memory_gb: Largest size of the matrix of the candidates' similarities, in GiB. 16 hold
             65,536 candidates. Defaults to 16.
         batch_size: Number of images per batch. Defaults to None: that of ``val_dataloader``.
@@ -101,6 +112,9 @@ class PPALSampler(BaseSampler):
         upper: float = 0.2,
         xi: float = 0.6,
         max_boxes: int = 50,
+        nms_pre: int | None = 3000,
+        iou_threshold: float | None = 0.6,
+        max_per_img: int | None = 200,
         memory_gb: float = 16,
         batch_size: int | None = None,
     ) -> None:
@@ -117,6 +131,15 @@ class PPALSampler(BaseSampler):
                 'PPALSampler: expected min_size >= 0, max_aspect > 1 and memory_gb > 0, got '
                 f'{min_size}, {max_aspect}, {memory_gb}.'
             )
+        if not all(count is None or count >= 1 for count in (nms_pre, max_per_img)):
+            raise ValueError(
+                'PPALSampler: expected nms_pre, max_per_img >= 1 or None, got '
+                f'{nms_pre}, {max_per_img}.'
+            )
+        if iou_threshold is not None and not 0 < iou_threshold <= 1:
+            raise ValueError(
+                f'PPALSampler: expected 0 < iou_threshold <= 1 or None, got {iou_threshold}.'
+            )
         self.candidates = candidates
         self.score_thr = score_thr
         self.min_size = min_size
@@ -125,6 +148,9 @@ class PPALSampler(BaseSampler):
         self.upper = upper
         self.xi = xi
         self.max_boxes = max_boxes
+        self.nms_pre = nms_pre
+        self.iou_threshold = iou_threshold
+        self.max_per_img = max_per_img
         self.memory_gb = memory_gb
         self.batch_size = batch_size
 
@@ -198,7 +224,8 @@ class PPALSampler(BaseSampler):
                 findings.append((-uncertainty, len(detections)))
             return findings
 
-        findings, unreadable = run_over_pool(query, predict_batch, batch_size=self.batch_size)
+        with detector.nms_settings(self.nms_pre, self.iou_threshold, self.max_per_img):
+            findings, unreadable = run_over_pool(query, predict_batch, batch_size=self.batch_size)
         return Scores.from_findings(findings, unreadable).record_nonfinite(query.logger)
 
     def _counts(self, detections: Any, sample: Any) -> Tensor:

@@ -1,9 +1,11 @@
 import json
 import math
+from contextlib import nullcontext, suppress
 from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 
 from mmal.errors import InputError
@@ -32,7 +34,8 @@ def test_quality_of_the_best_prediction_of_the_same_class():
     assert PPALSampler()._quality(truth, found[:0]).tolist() == [0, 0, 0]
 
 
-@pytest.mark.parametrize('bad', [dict(alpha=0), dict(max_aspect=1), dict(memory_gb=0)])
+@pytest.mark.parametrize('bad', [dict(alpha=0), dict(max_aspect=1), dict(memory_gb=0), dict(nms_pre=0),
+                                 dict(iou_threshold=0), dict(max_per_img=0)])
 def test_settings_out_of_range(bad):
     with pytest.raises(ValueError, match='PPALSampler'):
         PPALSampler(**bad)
@@ -59,6 +62,9 @@ class Made:
     def detect(self, items, score_thr, with_features=False):
         found = [self.found[item['data_samples'].img_id] for item in items]
         return [f[f.scores >= score_thr] for f in found]
+
+    def nms_settings(self, *settings):
+        return nullcontext()
 
     def confident(self, i, score_thr):
         """(box, score, class) of each prediction."""
@@ -139,3 +145,42 @@ def test_more_candidates_than_the_memory_holds_are_refused_before_anything_is_tr
         PPALSampler().check(SimpleNamespace(has_boxes=False, images=range(9)), 1, MODEL)
     with pytest.raises(InputError, match='8 candidates'):
         ask(PPALSampler(candidates=2, memory_gb=1e-8))
+
+
+def test_the_uncertainty_pass_has_the_authors_settings_and_the_others_the_detectors_own(ask, world, monkeypatch):
+    from mmal.adapters.detection.model import DetectionAdapter
+    own, seen = dict(world.model.bbox_head.test_cfg), []
+
+    def detect(self, items, score_thr, with_features=False, original=DetectionAdapter.detect):
+        cfg = self.model.bbox_head.test_cfg
+        seen.append((with_features, cfg.nms_pre, cfg.nms.iou_threshold, cfg.max_per_img))
+        return original(self, items, score_thr, with_features)
+
+    monkeypatch.setattr(DetectionAdapter, 'detect', detect)
+    ask(PPALSampler(score_thr=0.005, candidates=2), budget=2, batch_size=20)
+    difficulty, uncertainty, diversity = seen
+    assert difficulty == (False, own['nms_pre'], own['nms'].iou_threshold, own['max_per_img'])
+    assert uncertainty == (False, 3000, 0.6, 200)
+    assert diversity == (True, *difficulty[1:])
+    assert world.model.bbox_head.test_cfg == own
+    seen.clear()
+    ask(PPALSampler(score_thr=0.005, candidates=2, nms_pre=None, iou_threshold=None, max_per_img=7), budget=2,
+        batch_size=20)
+    assert seen[1] == (False, *difficulty[1:3], 7)
+
+
+def test_settings_of_nms_are_those_of_the_last_stage_and_restored_after_an_error():
+    from mmal.adapters.detection.modes import nms_settings
+    rcnn, rpn = ConfigDict(nms=dict(iou_threshold=0.5), max_per_img=100), ConfigDict(nms_pre=1000)
+    model = SimpleNamespace(roi_head=SimpleNamespace(test_cfg=rcnn), rpn_head=SimpleNamespace(test_cfg=rpn))
+    with nms_settings(model, 3000, 0.6, 200):
+        assert model.roi_head.test_cfg == dict(nms=dict(iou_threshold=0.6), max_per_img=200)
+        assert model.rpn_head.test_cfg == dict(nms_pre=1000)
+    assert model.roi_head.test_cfg is rcnn
+    with suppress(RuntimeError), nms_settings(model, 3000, 0.6, 200):
+        raise RuntimeError
+    assert model.roi_head.test_cfg is rcnn
+    assert rcnn == dict(nms=dict(iou_threshold=0.5), max_per_img=100)
+    without_nms = SimpleNamespace(bbox_head=SimpleNamespace(test_cfg=ConfigDict(max_per_img=100)))
+    with nms_settings(without_nms, 3000, 0.6, 200):
+        assert without_nms.bbox_head.test_cfg == dict(max_per_img=100)

@@ -25,7 +25,7 @@ from mmal.influence.parameters import gradient
 from .dense_head import has_dense_head
 from .derivative import DetectorDerivative
 from .losses import head_loss, image_loss, prepare, pseudo_targets
-from .modes import loss_mode, prediction_mode
+from .modes import loss_mode, nms_settings, prediction_mode
 from .predict import detect
 
 
@@ -77,6 +77,19 @@ class DetectionAdapter:
     def loss_mode(self) -> AbstractContextManager[None]:
         """Put the detector into loss mode, see :func:`~mmal.adapters.detection.modes.loss_mode`."""
         return loss_mode(self.model)
+
+    def nms_settings(
+        self, nms_pre: int | None, iou_threshold: float | None, max_per_img: int | None
+    ) -> AbstractContextManager[None]:
+        """Change what is kept of the boxes; see
+        :func:`~mmal.adapters.detection.modes.nms_settings`.
+
+        Args:
+            nms_pre: Boxes a level before NMS; None leaves it.
+            iou_threshold: Overlap above which NMS drops a box; None leaves it.
+            max_per_img: Boxes an image after NMS; None leaves it.
+        """
+        return nms_settings(self.model, nms_pre, iou_threshold, max_per_img)
 
     def last_layers(self, items: Sequence[Item]) -> list[str]:
         """Find the last layers; see :meth:`~mmal.adapters.base.ModelAdapter.last_layers`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +23,39 @@ def prediction_mode(model: nn.Module) -> Iterator[None]:
     """
     with eval_mode(model), _without_mask_head(model):
         yield
+
+
+@contextmanager
+def nms_settings(
+    model: Any, nms_pre: int | None, iou_threshold: float | None, max_per_img: int | None
+) -> Iterator[None]:
+    """Change what a detector's last stage keeps of its boxes.
+
+    Of its ``test_cfg`` those entries are replaced that it has, if it has ``nms``: a detector
+    without NMS stays as it is.
+
+    Args:
+        model: The detector, not wrapped.
+        nms_pre: Boxes a level before NMS; None leaves it.
+        iou_threshold: Overlap above which NMS drops a box; None leaves it.
+        max_per_img: Boxes an image after NMS; None leaves it.
+    """
+    head = getattr(model, 'roi_head', None) or getattr(model, 'bbox_head', None)
+    own = getattr(head, 'test_cfg', None)
+    if head is None or own is None or 'nms' not in own:
+        yield
+        return
+    changed = copy.deepcopy(own)
+    for key, value in (('nms_pre', nms_pre), ('max_per_img', max_per_img)):
+        if value is not None and key in changed:
+            changed[key] = value
+    if iou_threshold is not None and 'iou_threshold' in changed['nms']:
+        changed['nms']['iou_threshold'] = iou_threshold
+    head.test_cfg = changed
+    try:
+        yield
+    finally:
+        head.test_cfg = own
 
 
 @contextmanager
