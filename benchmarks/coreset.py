@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from logging import getLogger
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from torch import nn
 
 from benchmarks.harness import Record, output_of, peak_mib, record
 from mmal.samplers import pool_pass
-from mmal.samplers.base import Query
+from mmal.samplers.base import BaseSampler, Query
 from mmal.samplers.coreset import CoresetSampler
 
 IMAGES = 118_000
@@ -57,6 +58,22 @@ def measure(images: int, labeled: int = LABELED, chosen: int = CHOSEN) -> tuple[
     Returns:
         Peak memory in MiB, and seconds.
     """
+    seconds = seconds_to_choose(CoresetSampler(), RandomFeatures, images, labeled, chosen)
+    return peak_mib(), seconds
+
+
+def seconds_to_choose(
+    sampler: BaseSampler, adapter: Callable[[], Any], images: int, labeled: int, chosen: int
+) -> float:
+    """Time the answer to a query.
+
+    Args:
+        sampler: The sampler.
+        adapter: Makes what stands for a model adapter.
+        images: Number of unlabeled images.
+        labeled: Number of labeled images.
+        chosen: Number of images to choose.
+    """
     pool_pass.FLUSH_SECONDS = 0.5
     torch.manual_seed(0)
     ids = list(range(images + labeled))
@@ -73,17 +90,17 @@ def measure(images: int, labeled: int = LABELED, chosen: int = CHOSEN) -> tuple[
             pass_dir=folder / 'passes',
             images=lambda: (ids, row_of_id),
             labeled_images=lambda: None,
-            adapter=RandomFeatures,
+            adapter=adapter,
             batch_size=256,
             num_workers=0,
             logger=getLogger(),
         )
         start = time.perf_counter()
-        scores = CoresetSampler().score(query)
+        scores = sampler.score(query)
         seconds = time.perf_counter() - start
     assert len(set(scores.order)) == chosen
     assert len(scores.value) == images
-    return peak_mib(), seconds
+    return seconds
 
 
 def records(n: int) -> list[Record]:

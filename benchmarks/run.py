@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import bookkeeping, coreset, memory, processes, s_test, scoring
+from benchmarks import bookkeeping, coreset, frozen_features, memory, processes, s_test, scoring
 from benchmarks.harness import Record, Sizes, machine, sizes_for, versions
 
 HERE = Path(__file__).parent
@@ -43,6 +43,7 @@ def parts_for(sizes: Sizes) -> dict[str, Part]:
     parts['solvers'] = solvers.records
     parts['memory'] = memory.records
     parts['coreset'] = coreset.records
+    parts['frozen_features'] = frozen_features.records
     parts['bookkeeping'] = bookkeeping.records
     parts['processes'] = processes.records
     return parts

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from benchmarks import coreset
+from benchmarks import coreset, frozen_features
 from benchmarks.run import main, table, verdict
 from benchmarks.scoring_pass import passes
 from tests.zoo_configs import ROOT
@@ -25,6 +25,13 @@ def test_seconds_and_memory_of_scoring_are_measured_in_each_process():
 
 def test_memory_of_coreset_is_measured():
     peak, seconds = coreset.measure(600, labeled=50, chosen=20)
+    assert 100 < peak < 20000
+    assert seconds > 0
+
+
+@pytest.mark.parametrize('name', ['FisherSampler', 'HerdingSampler'])
+def test_memory_of_samplers_on_wide_features_is_measured(name):
+    peak, seconds = frozen_features.measure(name, 600, labeled=50, chosen=20)
     assert 100 < peak < 20000
     assert seconds > 0
 
