@@ -16,6 +16,7 @@ methods = dict(
     badge=dict(sampler=dict(type='mmal.BadgeSampler')),
     coreset=dict(sampler=dict(type='mmal.CoresetSampler')),
     herding=dict(sampler=dict(type='mmal.HerdingSampler')),
+    uncertainty_herding=dict(sampler=dict(type='mmal.HerdingSampler', uncertainty=True)),
     isal_paper=dict(sampler=dict(type='mmal.InfluenceSampler', max_cosine=None), options=paper),
     isal=dict(sampler=dict(type='mmal.InfluenceSampler')),
     fisher=dict(sampler=dict(type='mmal.FisherSampler')),

@@ -181,18 +181,22 @@ def test_plans_on_coco(name, coco_standin, monkeypatch):
     assert COCO[name] in text
 
 
-def test_frozen_features_plan(tmp_path, monkeypatch):
-    folder = tmp_path / 'data' / 'cifar10_jpeg'
-    for name, n in (('pool', 6), ('val', 2), ('test', 2)):
+@pytest.mark.parametrize(('config', 'folder', 'pool', 'classes', 'values'), [
+    ('mobilenet_v2_cifar10_frozen.py', 'cifar10_jpeg', 'pool', 10, 12810),
+    ('mobilenet_v2_cifar10_lt_frozen.py', 'cifar10_jpeg', 'pool_lt', 10, 12810),
+    ('mobilenet_v2_foda_frozen.py', 'foda_crops', 'pool', 31, 39711)])
+def test_frozen_features_plan(tmp_path, monkeypatch, config, folder, pool, classes, values):
+    folder = tmp_path / 'data' / folder
+    for name, n in ((pool, 6), ('val', 2), ('test', 2)):
         for i in range(n):
             (folder / name).mkdir(parents=True, exist_ok=True)
             Image.fromarray(np.full((32, 32, 3), 20 * i + n, np.uint8)).save(folder / name / f'{i}.png')
         (folder / f'{name}.txt').write_text(''.join(f'{name}/{i}.png {i}\n' for i in range(n)))
-    text, problems = planned('mobilenet_v2_cifar10_frozen.py', monkeypatch, tmp_path,
+    text, problems = planned(config, monkeypatch, tmp_path,
                              **{'train_cfg.initial': 3, 'train_cfg.query': 1, 'model.backbone.init_cfg': None})
     assert not problems
-    assert '6 images, 10 classes' in text
-    assert '12810 values in head.fc.weight, head.fc.bias' in text
+    assert f'6 images, {classes} classes' in text
+    assert f'{values} values in head.fc.weight, head.fc.bias' in text
 
 
 def test_every_config_is_planned_by_a_test():
