@@ -41,7 +41,8 @@ CONTENTS = {
     'Use': ['docs/labeling', 'docs/samplers', 'docs/copies', 'docs/comparing', 'docs/cluster', 'docs/gpu',
             'docs/reliability', 'SECURITY', 'docs/tools', 'docs/config'],
     'Understand': ['docs/mathematics', 'docs/influence', 'docs/results/README', 'benchmarks/README',
-                   'benchmarks/results', 'benchmarks/facemask/README'],
+                   'benchmarks/results', 'benchmarks/facemask/README',
+                   'benchmarks/nanodet/README'],
     'Extend': ['docs/extending', 'docs/reference', 'docs/migration', 'CONTRIBUTING', 'CHANGELOG'],
 }
 

@@ -38,7 +38,8 @@ class LocalExecutor:
 
     Args:
         plan: The plan.
-        jobs: Number of runs at a time; each gets its share of the processor's cores.
+        jobs: Number of runs at a time; each gets its share of the processor's cores, unless
+            ``OMP_NUM_THREADS`` is set.
         gpus: Names of the GPUs, as in CUDA_VISIBLE_DEVICES; each job gets one. Defaults to None:
             the machine has no GPU.
         log: Receives one line per event. Defaults to print.
@@ -166,7 +167,7 @@ class LocalExecutor:
     def _environment(self, gpu: str | None) -> dict[str, str]:
         """Environment variables of a run's process."""
         environment = with_this_package(os.environ)
-        environment['OMP_NUM_THREADS'] = str(max(1, self._cores // self.jobs))
+        environment.setdefault('OMP_NUM_THREADS', str(max(1, self._cores // self.jobs)))
         if gpu is not None:
             environment['CUDA_VISIBLE_DEVICES'] = gpu
         return environment

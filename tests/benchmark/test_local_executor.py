@@ -102,6 +102,7 @@ def program(tmp_path):
 
 def test_each_of_two_at_a_time_has_a_gpu_of_its_own(tmp_path, monkeypatch, program):
     """A run fails where another one has its GPU; the first two wait for each other."""
+    monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
     gpu = '../$CUDA_VISIBLE_DEVICES.in_use'
     monkeypatch.setattr(sys, 'executable', program(
         f'mkdir "{gpu}" && echo "$CUDA_VISIBLE_DEVICES $OMP_NUM_THREADS" > seen && '
@@ -112,6 +113,14 @@ def test_each_of_two_at_a_time_has_a_gpu_of_its_own(tmp_path, monkeypatch, progr
     seen = [(run.folder / 'seen').read_text().split() for run in made.runs()]
     assert {gpu for gpu, _ in seen[:2]} == {gpu for gpu, _ in seen} == {'2', 'GPU-7'}
     assert {threads for _, threads in seen} == {'3'}
+
+
+def test_a_number_of_threads_that_is_set_is_kept(tmp_path, monkeypatch, program):
+    monkeypatch.setattr(sys, 'executable', program('echo "$OMP_NUM_THREADS" > seen'))
+    monkeypatch.setenv('OMP_NUM_THREADS', '1')
+    made = Ready(tmp_path / 'work', [0])
+    assert LocalExecutor(made, 1, log=str, cores=6).execute() == []
+    assert (made.runs()[0].folder / 'seen').read_text() == '1\n'
 
 
 def test_without_gpus_nothing_is_said_of_them(tmp_path, monkeypatch, program):

@@ -1,0 +1,1 @@
+"""Detection with a trunk that was trained on COCO."""

@@ -1,0 +1,4 @@
+# See plan_base.py for the analysis, README.md here for the data.
+_base_ = './plan_base.py'
+name = 'FODA (airport debris), NanoDet-g trunk frozen'
+config = './fcos_nanodet_foda.py'
