@@ -58,6 +58,7 @@ class Section:
         text: Paragraphs before figures and tables.
         figures: Charts of the section.
         tables: Tables of the section.
+        folded: Whether only the heading shows until a reader opens the section.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Section:
     text: list[str] = field(default_factory=list)
     figures: list[ReportFigure] = field(default_factory=list)
     tables: list[ReportTable] = field(default_factory=list)
+    folded: bool = False
 
 
 def number(value: float | None, digits: int = 0) -> str:

@@ -14,7 +14,7 @@ from mmal.fileio.text import write_csv, write_json
 from mmal.run.history import CurvePoint, main_metric, read_points
 from mmal.run.layout import MODEL_PHASES, PHASES, RunPaths
 
-from .style import MARKERS, SERIES, STYLE, legend_label, new_panels, png_bytes
+from .style import STYLE, legend_label, line_look, new_panels, png_bytes
 
 
 def write_curve(work_dir: str | Path, title: str) -> list[CurvePoint]:
@@ -79,13 +79,12 @@ def draw_learning_curves(
     with rc_context(STYLE):
         figure, panels = new_panels(max(4.5 * len(units), 6), 3.6, len(units))
         for panel, unit in zip(panels, units, strict=True):
-            for place, (name, curve) in enumerate(curves.items()):
+            for name, curve in curves.items():
                 panel.plot(
                     budgets(curve, unit),
                     [point['metrics'].get(metric, math.nan) for point in curve],
-                    color=SERIES[place % len(SERIES)],
-                    marker=MARKERS[place % len(MARKERS)],
                     label=legend_label(name),
+                    **line_look(name, list(curves)),
                 )
             xlabel = 'seconds of computing' if unit == 'seconds' else f'labeled {unit}'
             panel.set_xlabel(xlabel)

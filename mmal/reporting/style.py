@@ -18,17 +18,43 @@ GRID = '#d0d7de'
 PAPER = '#ffffff'
 """Colour of the background."""
 
-SERIES = ('#0072b2', '#d55e00', '#00805c', '#b0508a', '#8a6d00', '#2a8fc4', '#555555')
-"""Okabe and Ito's palette for colour-blind readers.
+SERIES = (
+    '#0072b2',
+    '#d55e00',
+    '#00805c',
+    '#b0508a',
+    '#8a6d00',
+    '#2a8fc4',
+    '#555555',
+    '#7a4fd0',
+    '#b3261e',
+    '#4d7c0f',
+    '#7c3f1d',
+    '#0f766e',
+)
+"""Okabe and Ito's palette for colour-blind readers, and five more colours.
 
 Colours with less than 3:1 contrast on white are darkened.
 """
 
-DARK = ('#58b0ec', '#ff9a57', '#3ccfa2', '#e6a3c8', '#e6d24a', '#a8dbff', '#b8b8b8')
+DARK = (
+    '#58b0ec',
+    '#ff9a57',
+    '#3ccfa2',
+    '#e6a3c8',
+    '#e6d24a',
+    '#a8dbff',
+    '#b8b8b8',
+    '#b79cff',
+    '#ff8a80',
+    '#b5e05a',
+    '#d7a07a',
+    '#5fe0d4',
+)
 """The charts' colours in dark mode, in the order of :data:`SERIES`."""
 
-MARKERS = 'osD^vPX*'
-"""Marks of the points of a line, one per series."""
+MARKERS = 'osD^vPX*<>hd'
+"""Markers of the points of a line, one per series."""
 
 DPI = 120
 """Resolution of a PNG, in pixels per inch of the figure."""
@@ -79,6 +105,30 @@ def colour_of(method: str, methods: Sequence[str]) -> str:
     return SERIES[place % len(SERIES)]
 
 
+def line_look(method: str, methods: Sequence[str]) -> dict[str, Any]:
+    """Colour and marker of a method's line, which it keeps through all charts.
+
+    The markers of the first six methods are filled, those of the next six are hollow, so that
+    twelve methods are told apart without colours.
+
+    Args:
+        method: One of the methods.
+        methods: All methods, in the order of colours and markers.
+
+    Returns:
+        Arguments of matplotlib's ``plot``.
+    """
+    place = list(methods).index(method) % len(MARKERS)
+    colour = colour_of(method, methods)
+    filled = place < len(MARKERS) // 2
+    return dict(
+        color=colour,
+        marker=MARKERS[place],
+        markerfacecolor=colour if filled else PAPER,
+        markeredgecolor=colour,
+    )
+
+
 def legend_label(text: object) -> str:
     """The text as a label that the legend shows.
 
@@ -101,9 +151,31 @@ def new_panels(width: float, height: float, panels: int) -> tuple[Figure, list[A
         height: Height of the figure in inches.
         panels: Number of panels.
     """
+    return _panels(width, height, 1, panels, sharex=False)
+
+
+def new_grid(width: float, height: float, rows: int, columns: int) -> tuple[Figure, list[Axes]]:
+    """A figure in the style of all charts, with rows of panels that share both axes.
+
+    Args:
+        width: Width of the figure in inches.
+        height: Height of the figure in inches.
+        rows: Number of rows.
+        columns: Number of panels of a row.
+
+    Returns:
+        The figure, and its panels row by row.
+    """
+    return _panels(width, height, rows, columns, sharex=True)
+
+
+def _panels(
+    width: float, height: float, rows: int, columns: int, sharex: bool
+) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(width, height), layout='constrained')
     FigureCanvasAgg(figure)
-    axes: list[Axes] = list(figure.subplots(1, panels, sharey=True, squeeze=False)[0])
+    grid = figure.subplots(rows, columns, sharex=sharex, sharey=True, squeeze=False)
+    axes: list[Axes] = list(grid.flat)
     for axis in axes:
         axis.grid(alpha=0.6)
         axis.set_axisbelow(True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -36,8 +36,9 @@ from mmal.reporting.charts import draw_seconds
 from mmal.reporting.components import ReportFigure, Section, markdown
 
 from . import sections as s
+from .answer_section import answer_section
 from .cautions import cautions
-from .curves import draw_curves
+from .curve_sections import curves_section, differences_section, seeds_section
 from .page import page
 from .selection_section import selection_section
 
@@ -84,13 +85,18 @@ def write_comparison(work_dir: str | Path, published: int | None = None) -> Comp
     overlap = overlap_table(selections)
     sections = []
     if comparison.done():
-        sections = [
-            _curves_section(comparison, means, points, published_curves(published)),
+        folded = [
+            curves_section(comparison, means, published_curves(published)),
+            seeds_section(comparison, means, points),
             *_number_sections(comparison, means),
             selection_section(comparison, selection_table(selections), classes, sizes),
             _overlap_section(comparison, overlap),
             _seconds_section(comparison),
         ]
+        sections = [answer_section(comparison, means)]
+        if comparison.baseline is not None and comparison.done(comparison.baseline):
+            sections.append(differences_section(comparison, comparison.baseline))
+        sections += [replace(section, folded=True) for section in folded]
     _write_csv(work_dir / 'points.csv', points)
     _write_csv(work_dir / 'tables.csv', with_missing(means, comparison))
     _write_csv(work_dir / 'chosen_classes.csv', classes)
@@ -139,39 +145,6 @@ def published_curves(table: int | None) -> dict[str, list[PublishedPoint]]:
     return curves
 
 
-def _curves_section(
-    comparison: Comparison,
-    means: pd.DataFrame,
-    points: pd.DataFrame,
-    published: Mapping[str, list[PublishedPoint]],
-) -> Section:
-    band = 'One seed only, so there is no band. '
-    if means['n'].max() > 1:
-        band = 'Band: 95 % t-interval of the mean, where two seeds or more are in it. '
-    key = 'n in the legend is the number of seeds in a mean.'
-    if published:
-        key += ' Broken lines without marks: the values the ISAL paper published.'
-    figures = []
-    for unit in comparison.units:
-        axes = f'{comparison.metric} over labeled {unit.plural}'
-        methods = ', '.join(comparison.methods)
-        figure = ReportFigure(
-            f'learning_curves_{unit.plural}',
-            f'Learning curves: {axes} for {methods}. The tables below hold every value.',
-            f'{axes}. Thick: the mean of the seeds that are done; thin: each seed. {band}{key}',
-            draw_curves(means, points, comparison.methods, comparison.metric, unit, published),
-        )
-        figures.append(figure)
-    text = []
-    if not comparison.has_boxes:
-        text.append(
-            'There is no axis of boxes: in every round the number of boxes, or labels, equals the '
-            'number of images, as in '
-            'classification with one label an image.'
-        )
-    return Section('curves', 'Learning curves', text, figures)
-
-
 def _number_sections(comparison: Comparison, means: pd.DataFrame) -> list[Section]:
     """Sections that are tables only: rounds, areas, savings and the pairwise matrix."""
     decimals = s.digits(means)
@@ -179,7 +152,7 @@ def _number_sections(comparison: Comparison, means: pd.DataFrame) -> list[Sectio
     pairwise_table = s.pairwise_table(comparison)
     return [
         Section('rounds', 'Every round', [s.ROUNDS], tables=s.round_tables(comparison, means)),
-        Section('area', 'Area under the budget curve', [s.INTERVAL], tables=area_tables),
+        Section('area', 'Area under the budget curve', [s.TESTS], tables=area_tables),
         _saving_section(comparison, means, decimals),
         Section('pairwise', 'Which method beats which', tables=[pairwise_table]),
     ]
@@ -190,7 +163,7 @@ def _saving_section(comparison: Comparison, means: pd.DataFrame, decimals: int) 
     target, _ = targets(comparison, means)
     if target is None:
         return Section('saved', 'Annotation saved', text)
-    text += [s.SAVED, s.INTERVAL]
+    text += [s.SAVED, s.TESTS]
     saving_tables = [s.saving_table(comparison, means, unit) for unit in comparison.units]
     return Section('saved', 'Annotation saved', text, tables=saving_tables)
 

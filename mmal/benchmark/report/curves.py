@@ -1,4 +1,4 @@
-"""The chart of learning curves: mean, interval and every run of each method."""
+"""The chart of learning curves: mean and interval of each method."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from mmal.benchmark.stats.student import half_width
 from mmal.pool.budget import BudgetUnit
 from mmal.reporting.style import (
     INK,
-    MARKERS,
     STYLE,
     Drawing,
     add_legend,
     colour_of,
     legend_label,
+    line_look,
     new_figure,
     render,
 )
@@ -36,22 +36,19 @@ PUBLISHED_LINES = ('--', '-.', ':', (0, (6, 1)), (0, (1, 2, 5, 2)))
 
 def draw_curves(
     means: pd.DataFrame,
-    points: pd.DataFrame,
     methods: Sequence[str],
     metric: str,
     unit: BudgetUnit,
     published: Mapping[str, Sequence[PublishedPoint]] | None = None,
 ) -> Drawing:
-    """Learning curves: a thick line for the mean of the done runs, a thin one for each of them.
+    """Learning curves: a line for the mean of each method's done runs.
 
     The band is the 95 % t-interval of the mean, where two runs or more are in it. The legend states
     that, and the number of runs.
 
     Args:
         means: Table of :func:`mmal.benchmark.stats.tables.round_means`.
-        points: Table of :func:`mmal.benchmark.stats.tables.points_table`; runs that are not done
-            are not drawn.
-        methods: All methods; a method keeps its colour through all charts.
+        methods: All methods; a method keeps its colour and marker through all charts.
         metric: Name for the y axis.
         unit: Unit of the x axis, images or boxes.
         published: Points of :func:`mmal.benchmark.isal_paper.published.published_curve` by label,
@@ -66,32 +63,21 @@ def draw_curves(
         figure, axis = new_figure(8.4, 4.6)
         handles: list[Artist] = []
         for method, part in means[means['n'] > 0].groupby('method', sort=False):
-            marker = MARKERS[methods.index(method) % len(MARKERS)]
-            colour = colour_of(method, methods)
-            _draw_runs(axis, points[points['method'] == method], unit, colour)
-            _draw_band(axis, part, unit, colour)
+            _draw_band(axis, part, unit, colour_of(method, methods))
             handles += axis.plot(
                 part[unit.plural],
                 part['metric'],
-                color=colour,
-                marker=marker,
-                ms=5,
-                lw=2,
+                ms=6,
+                lw=1.8,
                 label=legend_label(f'{method} (n = {span(part["n"])})'),
+                **line_look(method, methods),
             )
         handles += _draw_published(axis, published or {}, unit, methods)
-        handles += _key(banded=bool((means['n'] >= 2).any()))
+        handles.append(_key(banded=bool((means['n'] >= 2).any())))
         axis.set(xlabel=f'labeled {unit.plural}', ylabel=metric)
         axis.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
         add_legend(figure, handles)
         return render(figure)
-
-
-def _draw_runs(axis: Axes, points: pd.DataFrame, unit: BudgetUnit, colour: str) -> None:
-    """A thin line for each done run of a method."""
-    for _, run in points[points['state'] == 'done'].groupby('seed'):
-        measured = run.dropna(subset=['metric'])
-        axis.plot(measured[unit.plural], measured['metric'], color=colour, lw=0.8, alpha=0.45)
 
 
 def _draw_band(axis: Axes, means: pd.DataFrame, unit: BudgetUnit, colour: str) -> None:
@@ -140,12 +126,8 @@ def _words(name: str) -> str:
     return ' '.join(re.findall(r'[^\W_]+', name.lower()))
 
 
-def _key(banded: bool) -> list[Artist]:
-    """Entries of the legend that explain lines and band."""
-    mean = Line2D([], [], color=INK, lw=2, label='mean of the seeds')
-    seed = Line2D([], [], color=INK, lw=0.8, alpha=0.6, label='one seed')
+def _key(banded: bool) -> Artist:
+    """Entry of the legend that explains the band."""
     if banded:
-        band = Patch(color=INK, alpha=0.14, lw=0, label='95 % t-interval of\nthe mean, n >= 2')
-    else:
-        band = Patch(color=INK, alpha=0, lw=0, label='no band: n = 1')
-    return [mean, seed, band]
+        return Patch(color=INK, alpha=0.14, lw=0, label='95 % t-interval of\nthe mean, n >= 2')
+    return Patch(color=INK, alpha=0, lw=0, label='no band: n = 1')

@@ -28,13 +28,13 @@ SAVED = (
     'rounds that all done seeds of a method reached; what it saves is over the seeds that the '
     'method and '
     'the baseline both have. A pair is one seed of the method and of the baseline that '
-    'both reach the target; a mean over the pairs flatters whoever failed at the others.'
+    'both reach the target; a mean over the pairs flatters whoever failed at the others. Where a '
+    'seed never reaches the target, there is neither interval nor p: the other seeds are no fair '
+    'sample.'
 )
-INTERVAL = (
-    "Intervals are 95 % t-intervals (Student's) of the mean of the paired differences, and p is of "
-    'the paired two-sided t-test, over seeds. "p, Holm" is corrected for the number of methods '
-    'compared with the baseline. Where a seed never reaches the target, there is neither: the '
-    'other seeds are no fair sample.'
+TESTS = (
+    'p is of the paired two-sided t-test over seeds. "p, Holm" is corrected for the number of '
+    'methods compared with the baseline.'
 )
 DASH = '–'
 """What a cell without a value holds."""

@@ -151,15 +151,26 @@ def area(costs: Numbers, values: Numbers, low: float, high: float) -> float:
     if not (low < high and len(x) and x[0] <= low and high <= x[-1]):
         raise ValueError(f'The curve does not span {low:g} to {high:g}.')
     inside = (x > low) & (x < high)
-    value_at_low = _value_at(x, y, low, which=-1)
-    value_at_high = _value_at(x, y, high, which=0)
+    value_at_low = value_at(x, y, low)
+    value_at_high = value_at(x, y, high, which=0)
     x_in_range = np.concatenate([[low], x[inside], [high]])
     y_in_range = np.concatenate([[value_at_low], y[inside], [value_at_high]])
     return float(trapezoid(y_in_range, x_in_range) / (high - low))
 
 
-def _value_at(costs: FloatArray, values: FloatArray, cost: float, which: int) -> float:
-    """Metric at a cost; of several rounds at that very cost, the first (0) or the last (-1)."""
+def value_at(costs: FloatArray, values: FloatArray, cost: float, which: int = -1) -> float:
+    """Metric at a cost, on the straight line between two rounds.
+
+    Args:
+        costs: Costs of the rounds, never falling, shape (rounds,), spanning ``cost``.
+        values: Metric of the rounds, shape (rounds,).
+        cost: The cost.
+        which: Of several rounds at that very cost, the first (0) or the last (-1). Defaults to the
+            last.
+
+    Returns:
+        The metric, in units of ``values``.
+    """
     rounds_at_cost = np.flatnonzero(costs == cost)
     if len(rounds_at_cost):
         return float(values[rounds_at_cost[which]])

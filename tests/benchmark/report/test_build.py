@@ -24,7 +24,8 @@ def test_it_writes_what_it_says(folder):
     assert comparison.methods == ['random', 'ISAL']
     for name in [*FILES, 'comparison.html']:
         assert (made.root / name).stat().st_size > 0, name
-    charts = {'learning_curves_images', 'learning_curves_boxes', 'chosen_classes', 'chosen_classes_by_round',
+    charts = {'differences_images', 'differences_boxes', 'learning_curves_images', 'learning_curves_boxes',
+              'single_seeds_images', 'single_seeds_boxes', 'chosen_classes', 'chosen_classes_by_round',
               'chosen_box_sizes', 'chosen_box_sizes_by_round', 'seconds'}
     assert {p.name for p in (made.root / 'figures').iterdir()} == {f'{c}.{e}' for c in charts for e in ('png', 'svg')}
 

@@ -12,7 +12,7 @@ from mmal.benchmark.report import build
 from mmal.benchmark.report import curves as curves_module
 from mmal.benchmark.report.curves import draw_curves
 from mmal.benchmark.results import read_comparison
-from mmal.benchmark.stats.tables import points_table, round_means
+from mmal.benchmark.stats.tables import round_means
 from mmal.pool.budget import BudgetUnit
 from mmal.reporting.charts import draw_box_sizes, draw_seconds, draw_shares
 from mmal.reporting.style import INK, SERIES
@@ -21,8 +21,7 @@ from tests.zoo_configs import ROOT
 
 def curves(made, **published):
     found = read_comparison(made.root)
-    return draw_curves(round_means(found), points_table(found), found.methods, found.metric, BudgetUnit.IMAGE,
-                       published or None)
+    return draw_curves(round_means(found), found.methods, found.metric, BudgetUnit.IMAGE, published or None)
 
 
 def texts(svg):
@@ -43,7 +42,7 @@ def test_the_legend_states_band_and_n(folder):
     made = folder()
     made.fail('ISAL', 0)
     found = texts(curves(made).svg)
-    assert {'random (n = 3)', 'ISAL (n = 2)', 'one seed', '95 % t-interval of', 'labeled images'} <= set(found)
+    assert {'random (n = 3)', 'ISAL (n = 2)', '95 % t-interval of', 'labeled images'} <= set(found)
 
 
 def test_n_that_changes_is_a_span(folder):
@@ -76,10 +75,9 @@ def test_published_curves_have_the_colours_of_the_shipped_plans_methods(monkeypa
     monkeypatch.setattr(curves_module, 'add_legend', lambda figure, handles: lines.extend(handles))
     means = pd.DataFrame([dict(method=m, round=0, n=1, metric=0.5, sd=np.nan, images=5, boxes=5)
                           for m in made.methods])
-    points = means.assign(seed=0, state='done')
     found = build.published_curves(made.published)
-    draw_curves(means, points, list(made.methods), made.metric, BudgetUnit.IMAGE, found)
-    colours = {line.get_label(): line.get_color() for line in lines[:-3]}  # a key is last
+    draw_curves(means, list(made.methods), made.metric, BudgetUnit.IMAGE, found)
+    colours = {line.get_label(): line.get_color() for line in lines[:-1]}  # a key is last
     assert len(found) == len(made.methods)
     for name, method in ((n, m) for n, m in NAMES.items() if m in made.methods):
         assert colours[f'{name}, published (Table {made.published})'] == colours[f'{method} (n = 1)'] != INK
@@ -90,7 +88,7 @@ def test_a_published_curve_has_the_colour_of_a_whole_name(monkeypatch):
     monkeypatch.setattr(curves_module, 'add_legend', lambda figure, handles: lines.extend(handles))
     nothing = pd.DataFrame(columns=['method', 'n'])
     names = {'ISAL K2, published': SERIES[1], 'isal, published': SERIES[0], 'Isaline': INK, 'Coreset': INK}
-    draw_curves(nothing, nothing, ['isal', 'isal_k2', 'core'], 'm', BudgetUnit.IMAGE,
+    draw_curves(nothing, ['isal', 'isal_k2', 'core'], 'm', BudgetUnit.IMAGE,
                 dict.fromkeys(names, [dict(images=1, value=1)]))
     assert {line.get_label(): line.get_color() for line in lines[:4]} == names
 

@@ -31,12 +31,23 @@ class Page(HTMLParser):
         return [attrs for name, attrs in self.tags if name == tag]
 
 
+@pytest.fixture(scope='module')
+def unchanged():
+    """The page of the unchanged folder, which many tests read, once it is made."""
+    return []
+
+
 @pytest.fixture
-def html(folder):
+def html(folder, unchanged):
     def make(made=None):
+        if made is None and unchanged:
+            return unchanged[0]
         root = (made or folder()).root
         write_comparison(root)
-        return (root / 'comparison.html').read_text()
+        text = (root / 'comparison.html').read_text()
+        if made is None:
+            unchanged.append(text)
+        return text
 
     return make
 
@@ -61,7 +72,7 @@ def test_landmarks_headings_captions_and_scopes(html):
     assert len(page.all('table')) == len(page.all('caption')) > 5
     assert all(th['scope'] in ('row', 'col') for th in page.all('th'))
     charts = [svg for svg in page.all('svg') if svg.get('role') == 'img']
-    assert len(charts) == len(page.all('figure')) == len(page.all('figcaption')) == 7
+    assert len(charts) == len(page.all('figure')) == len(page.all('figcaption')) == 11
 
 
 def test_it_is_self_contained(html):
@@ -99,7 +110,7 @@ def test_failed_runs_come_first_with_their_whole_error(html, folder):
     made = folder()
     made.fail('ISAL', 1)
     text = html(made)
-    assert text.index('id="not-done"') < text.index('id="compared"') < text.index('id="curves"')
+    assert text.index('id="not-done"') < text.index('id="answer"') < text.index('id="compared"')
     assert 'ISAL, seed 1: failed after 4 rounds' in text
     assert 'CUDA out of memory\nlong trace' in text
     tables = re.findall(r'<table>.*?</table>', text, re.DOTALL)
@@ -114,3 +125,48 @@ def test_rounds_that_lack_the_metric_are_named(html, folder):
     made = folder(metric='accuracy/top1')
     made.curve('ISAL', 2, [0.1, None, None])
     assert 'was not measured, and no value is assumed: ISAL, seed 2, round 1, 2.' in html(made)
+
+
+def folded(text):
+    """The ids of the headings that a reader must open a section to get behind, in order."""
+    return re.findall(r'<details>\s*<summary><h2 id="([^"]+)">', text)
+
+
+def test_it_opens_with_the_answer_and_folds_what_explains_it(html):
+    text = html()
+    order = re.findall(r'<h2 id="([^"]+)">', text)
+    assert order[:2] == ['answer', 'differences']
+    assert order[-1] == 'files'
+    assert folded(text) == order[2:-1]
+    assert {'compared', 'curves', 'seeds', 'rounds'} <= set(folded(text))
+    assert '<details open' not in text
+
+
+def test_the_answer_comes_before_what_warns_of_it_and_that_before_the_rest(html, folder):
+    made = folder()
+    made.curve('ISAL', 1, [None, 0.2, 0.3])
+    text = html(made)
+    assert text.index('id="answer"') < text.index('<p class="warn">') < text.index('id="differences"')
+
+
+def test_the_kind_of_interval_is_said_once(html):
+    assert html().count('95 % t-intervals (Student&#39;s)') == 1
+
+
+def test_single_seeds_are_drawn_on_demand_only(html):
+    text = html()
+    assert text.index('<h2 id="seeds">') < text.index('single_seeds_images')
+    assert 'one seed' not in text[:text.index('<h2 id="seeds">')]
+
+
+def test_without_a_baseline_there_are_no_differences(html, folder):
+    text = html(folder(baseline=None))
+    assert 'id="differences"' not in text
+    assert 'There is no baseline that is done: the methods are ranked, and nothing is tested.' in text
+
+
+def test_a_baseline_that_failed_altogether_leaves_no_differences(html, folder):
+    made = folder()
+    for seed in (0, 1, 2):
+        made.fail('random', seed)
+    assert 'id="differences"' not in html(made)
