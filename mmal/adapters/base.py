@@ -496,6 +496,28 @@ class ClassifierAdapter(Protocol):
             1 where an item has a class and 0 elsewhere, shape (N, C), on the CPU.
         """
 
+    def pseudo_gradient_factors(
+        self,
+        items: Sequence[Item],
+        params: dict[str, nn.Parameter],
+        pseudo_labels: PseudoLabels,
+    ) -> tuple[Tensor, Tensor] | None:
+        """Compute G_z of :meth:`ModelAdapter.pseudo_gradients` as the outer product of two vectors.
+
+        Such products are the gradients in the weight and bias of one linear layer that is used once
+        an image: the slope of the loss in its outputs, and its inputs with a 1 for the bias. Call
+        inside :meth:`ModelAdapter.loss_mode`.
+
+        Args:
+            items: Dataset items; their annotations are not used.
+            params: The parameters by name; they must require gradients.
+            pseudo_labels: Which predictions count.
+
+        Returns:
+            Slopes of shape (N, A) and inputs of shape (N, B), on the CPU; None if the parameters
+            are not those of such a layer.
+        """
+
 
 @runtime_checkable
 class DetectorAdapter(Protocol):

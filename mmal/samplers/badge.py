@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 from torch import nn
 
-from mmal.adapters.base import PseudoLabels
+from mmal.adapters.base import ClassifierAdapter, PseudoLabels
 from mmal.influence.parameters import restrict_grad, select_parameters
 from mmal.pool.order import in_order
 from mmal.registry import SAMPLERS
@@ -19,6 +20,11 @@ from .features import FeatureVector, stack_finite, unscored
 from .placement import device_with_room
 from .pool_pass import PassResult, run_over_pool
 
+_Factors: TypeAlias = tuple[FeatureVector, FeatureVector]
+"""Two vectors whose outer product is the gradient of an image."""
+
+_ONE = np.ones(1, dtype=np.float32)
+
 
 @SAMPLERS.register_module()
 class BadgeSampler(BaseSampler):
@@ -26,12 +32,17 @@ class BadgeSampler(BaseSampler):
 
     The gradient is that of the loss against the model's own most confident prediction (for a
     detector, its pseudo-boxes). It is long where the model is unsure, and it points elsewhere where
-    images differ. For a classifier it is the paper's gradient embedding. Gradients longer than
-    ``dim`` are sketched to ``dim`` numbers. The score of an image that was not drawn is minus its
-    squared distance to the nearest one that was.
+    images differ. For a classifier it is the paper's gradient embedding and that of the bias. The
+    score of an image that was not drawn is minus its squared distance to the nearest one that was.
+
+    Distances are exact for a classifier whose last layer is one linear layer, whatever the number
+    of classes: the gradient is the outer product of the slope of the loss in the outputs, p - y for
+    cross-entropy, and of the feature, of which none is formed. Other gradients, those of detectors
+    among them, are sketched to ``dim`` numbers if they are longer, which keeps inner products on
+    average.
 
     Args:
-        dim: Largest length of a vector. Defaults to 2048.
+        dim: Largest length of a gradient that is no outer product. Defaults to 2048.
         score_thr: For detection, smallest confidence of a prediction that becomes a pseudo-box, see
             :class:`~mmal.samplers.influence.InfluenceSampler`. Defaults to 0.1.
         batch_size: Number of images per batch. Defaults to None: that of ``val_dataloader``.
@@ -60,34 +71,44 @@ class BadgeSampler(BaseSampler):
         Returns:
             Minus the squared distance to the nearest drawn image. The drawn images are the order.
         """
-        gradients, unreadable = self._gradients(query)
-        ids, points = stack_finite(gradients, in_order(query.ids))
-        scores = unscored(query, gradients, unreadable)
+        findings, unreadable = self._gradients(query)
+        scores = unscored(query, findings, unreadable)
+        joined = {image_id: np.concatenate(pair) for image_id, pair in findings.items()}
+        ids, points = stack_finite(joined, in_order(query.ids))
+        # Only rank 0 has ids, and with them points.
         if ids:
+            width = len(findings[ids[0]][0])
+            device = device_with_room(query.adapter().model, 3 * points.nbytes)
+            points = points.to(device)
+            left = points[:, :width].contiguous()
+            right = points[:, width:].contiguous()
             seed = derive_seed(query.seed, f'badge/{query.round}')
-            # Only rank 0 has ids, and with them points.
-            device = device_with_room(query.adapter().model, 2 * points.nbytes)
-            rows, squared_distance = kmeans_pp(points.to(device), query.budget, seed)
+            rows, squared_distance = kmeans_pp(left, right, query.budget, seed)
             closeness = -squared_distance
             scores.value.update(zip(ids, closeness.tolist(), strict=True))
             scores.order = [ids[row] for row in rows]
         return scores.record_nonfinite(query.logger)
 
-    def _gradients(self, query: Query) -> PassResult[FeatureVector]:
-        """Sketched gradients of shape (dim,) by id, and the reason by id for unreadable images."""
+    def _gradients(self, query: Query) -> PassResult[_Factors]:
+        """Gradients as outer products by id, and the reason by id for unreadable images."""
         adapter = query.adapter()
         seed = derive_seed(query.seed, 'badge/sketch')
         params: dict[str, nn.Parameter] = {}
 
-        def predict_batch(ids: ImageIds, items: list[Any]) -> list[FeatureVector]:
+        def predict_batch(ids: ImageIds, items: list[Any]) -> list[_Factors]:
             # The last layers are known once a first image is there.
             if not params:
                 names = adapter.output_layers(items)
                 params.update(select_parameters(adapter.model, names))
             with adapter.loss_mode(), restrict_grad(adapter.model, params):
+                if isinstance(adapter, ClassifierAdapter):
+                    factors = adapter.pseudo_gradient_factors(items, params, self.rule)
+                    if factors is not None:
+                        left, right = factors
+                        return list(zip(left.cpu().numpy(), right.cpu().numpy(), strict=True))
                 gradients = adapter.pseudo_gradients(items, ids, params, self.rule)
             # On a GPU the sums of a sketch have no fixed order.
             sketches = count_sketch(gradients.cpu(), self.dim, seed)
-            return list(sketches.numpy())
+            return [(_ONE, sketch) for sketch in sketches.numpy()]
 
         return run_over_pool(query, predict_batch, title='gradients', batch_size=self.batch_size)

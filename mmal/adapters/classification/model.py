@@ -21,6 +21,7 @@ from mmal.influence.method_selection import MethodSelector
 
 from .derivative import ClassifierDerivative
 from .head_losses import ClassifierHead
+from .linear_factors import find_linear, linear_factors
 
 
 class ClassificationAdapter:
@@ -163,6 +164,40 @@ class ClassificationAdapter:
                 choices = self.head.choices_from_features(image_feats, pseudo_labels)
                 gradients[row] = self.head.weighted_gradient(image_feats, choices, params)
         return torch.stack(in_row_order(gradients))
+
+    def pseudo_gradient_factors(
+        self,
+        items: Sequence[Item],
+        params: dict[str, nn.Parameter],
+        pseudo_labels: PseudoLabels,
+    ) -> tuple[Tensor, Tensor] | None:
+        """Compute G_z of each item as an outer product; see
+        :meth:`~mmal.adapters.base.ClassifierAdapter.pseudo_gradient_factors`.
+
+        Args:
+            items: Dataset items; their annotations are not used.
+            params: The parameters by name.
+            pseudo_labels: ``top_k`` counts.
+        """
+        layer = find_linear(self.model, params)
+        if layer is None:
+            return None
+        factors: dict[int, tuple[Tensor, Tensor]] = {}
+        for rows, batch_items in batches_by_shape(items):
+            inputs, _ = self._prepare(batch_items)
+            with torch.no_grad():
+                feats = self.model.extract_feat(inputs)
+            feats_by_image = unbatch(feats, len(rows))
+            for row, image_feats in zip(rows, feats_by_image, strict=True):
+                image_factors = linear_factors(self.head, layer, image_feats, pseudo_labels)
+                if image_factors is None:
+                    return None
+                factors[row] = image_factors
+        slopes, features = zip(*in_row_order(factors), strict=True)
+        right = torch.cat(features)
+        if layer.bias is not None:
+            right = torch.cat([right, right.new_ones(len(right), 1)], 1)
+        return torch.cat(slopes).cpu(), right.cpu()
 
     def probabilities(self, items: Sequence[Item], score_thr: float = 0.05) -> list[Tensor]:
         """Predict distributions over classes.

@@ -174,6 +174,32 @@ class FrozenHeadAdapter:
                 parts.append(slopes)
         return torch.cat(parts, 1)
 
+    def pseudo_gradient_factors(
+        self,
+        items: Sequence[Any],
+        params: dict[str, nn.Parameter],
+        pseudo_labels: PseudoLabels,
+    ) -> tuple[Tensor, Tensor] | None:
+        """Compute G_z of each item as an outer product; see
+        :meth:`~mmal.adapters.base.ClassifierAdapter.pseudo_gradient_factors`.
+
+        Args:
+            items: Dataset items; their annotations are not used.
+            params: ``fc.weight``, or it and ``fc.bias``.
+            pseudo_labels: ``top_k`` counts.
+
+        Returns:
+            Slopes of shape (N, C), and features of shape (N, d), or (N, d + 1) with the bias; None
+            for the bias alone.
+        """
+        if 'fc.weight' not in params:
+            return None
+        features = self._embed(items)
+        slopes, _ = self._output_gradients(features, pseudo_labels)
+        if 'fc.bias' in params:
+            features = torch.cat([features, features.new_ones(len(features), 1)], 1)
+        return slopes, features
+
     def _output_gradients(
         self, features: Tensor, pseudo_labels: PseudoLabels
     ) -> tuple[Tensor, list[int]]:
