@@ -20,6 +20,9 @@ methods = dict(
     isal_paper=dict(sampler=dict(type='mmal.InfluenceSampler', max_cosine=None), options=paper),
     isal=dict(sampler=dict(type='mmal.InfluenceSampler')),
     fisher=dict(sampler=dict(type='mmal.FisherSampler')),
-    isal_fisher=dict(sampler=dict(type='mmal.InfluenceSampler', batch='fisher')))
+    # As planned at first; the check was added after FODA had shown where the filter fails.
+    isal_fisher=dict(
+        sampler=dict(type='mmal.InfluenceSampler', batch='fisher', target='reference', check_filter=False)),
+    isal_fisher_checked=dict(sampler=dict(type='mmal.InfluenceSampler', batch='fisher')))
 metric = 'accuracy/top1'
 del paper

@@ -21,6 +21,7 @@ import torch.autograd.forward_ad as forward_ad
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from .parameters import gradient
 from .unfused_attention import unfused_attention
 
 # torch gives these functions no types
@@ -102,6 +103,35 @@ def output_derivative(
             total_loss, output, allow_unused=True, materialize_grads=True
         )
     return (slope * tangent).reshape(len(output), -1).sum(1)
+
+
+def derivatives_along(
+    losses: Tensor, params: Mapping[str, nn.Parameter], direction: Tensor
+) -> Tensor:
+    r"""Compute the derivative of each sample's loss along one direction by backward passes alone.
+
+    With weights u of one, :math:`g(u) = \nabla_\theta \sum_i u_i l_i` is linear in u, and the
+    derivative of :math:`s \cdot g(u)` by :math:`u_i` is :math:`s \cdot \nabla l_i`. It takes two
+    passes for a whole batch, and no second derivative of the losses.
+
+    >>> model = nn.Linear(2, 1, bias=False)
+    >>> losses = model(torch.tensor([[1.0, 2.0], [3.0, 0.0]]))[:, 0]
+    >>> params = dict(model.named_parameters())
+    >>> derivatives_along(losses, params, torch.tensor([1.0, 10.0]))
+    tensor([21.,  3.])
+
+    Args:
+        losses: Per-sample losses of shape (N,), with a graph.
+        params: The parameters by name, P values in all.
+        direction: s, of shape (P,).
+
+    Returns:
+        s . grad l of shape (N,), without a graph.
+    """
+    weights = torch.ones_like(losses, requires_grad=True)
+    grad = gradient((weights * losses).sum(), dict(params), create_graph=True)
+    (along,) = torch.autograd.grad(grad @ direction, weights)
+    return along.detach()
 
 
 def agree(

@@ -20,7 +20,7 @@ from .placement import device_with_room
 from .predicted_features import (
     Finding,
     predict_features,
-    predict_reference_features,
+    reference_query,
     stack_findings,
     takes_several,
 )
@@ -139,9 +139,9 @@ class FisherBatch:
         findings, unreadable = predict_features(query, wanted, self._layers, self._batch_size)
         reference: dict[ImageId, Finding] = {}
         if self._target != 'pool':
-            reference, _ = predict_reference_features(
-                query, self._layers, self._batch_size, self._max_targets
-            )
+            beside = reference_query(query, self._max_targets)
+            reference, _ = predict_features(beside, beside.ids, self._layers, self._batch_size)
+            query.pass_count = beside.pass_count
         scores = unscored(query, set(candidates).intersection(findings), unreadable)
         # Rank 0 alone has findings.
         run_on_rank_zero(

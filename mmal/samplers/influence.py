@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from torch import nn
+import numpy as np
+from torch import Tensor, nn
 
 from mmal.adapters.base import DataAdapter, DetectorAdapter, PseudoLabels
 from mmal.distributed.rank_zero import run_on_rank_zero
 from mmal.errors import InputError
 from mmal.fileio.tensors import load_tensors
+from mmal.influence.directional_derivative import derivatives_along
 from mmal.influence.parameters import flatten, restrict_grad
 from mmal.pool.budget import BudgetUnit
 from mmal.registry import SAMPLERS
@@ -18,9 +20,11 @@ from mmal.run.layout import RoundPaths
 from mmal.utils.nonfinite import check_nonfinite_share
 
 from .base import BaseSampler, ImageIds, Query, ScoreAndCount, Scores
+from .filter_check import check_filter
 from .fisher import MAX_TARGETS, FisherBatch
 from .near_copies import MAX_COSINE, NearCopyRule
 from .pool_pass import PassResult, run_over_pool
+from .predicted_features import reference_query
 
 MIN_COST = 1e-9
 """Least cost that an influence is divided or multiplied by."""
@@ -66,11 +70,15 @@ class InfluenceSampler(BaseSampler):
         batch: How the images of a query are composed. None: those of the most negative influence,
             as in the paper. 'fisher': influence filters and Fisher selection composes. Of the
             ``filter`` times as many images of the most negative influence, those are taken whose
-            labels together are expected to shrink the uncertainty about the reference set most
-            (:class:`~mmal.samplers.fisher.FisherBatch` with ``target='reference'``). It is for
-            classifiers. Defaults to None.
+            labels together are expected to shrink the uncertainty about the target most, see
+            :class:`~mmal.samplers.fisher.FisherBatch`. It is for classifiers. Defaults to None.
         filter: With ``batch='fisher'``, how many images pass the filter, in budgets; at least 1.
             Defaults to 4.
+        check_filter: With ``batch='fisher'``, whether the filter is asked first whether it is right
+            on the reference set, whose labels are known, and let go for the round if it is not, see
+            :func:`~mmal.samplers.filter_check.check_filter`. Defaults to True.
+        target: With ``batch='fisher'``, whose loss is to fall: 'pool', 'reference' or 'both'.
+            Defaults to 'both'.
         batch_size: Number of images per batch. It changes influences by rounding errors only,
             except with assigners that amplify those (SimOTA). Defaults to None: that of
             ``val_dataloader``.
@@ -94,6 +102,8 @@ class InfluenceSampler(BaseSampler):
         layers: list[str] | None = None,
         batch: str | None = None,
         filter: float = 4.0,
+        check_filter: bool = True,
+        target: str = 'both',
         batch_size: int | None = None,
         max_nonfinite: float = 0.1,
     ) -> None:
@@ -113,11 +123,10 @@ class InfluenceSampler(BaseSampler):
             raise ValueError(f'{name}: expected filter of 1 or more, got {filter}.')
         self.near_copies = NearCopyRule(name, max_cosine, layers, batch_size)
         self.filter = filter
+        self.check_filter = check_filter
         self._fisher: FisherBatch | None = None
         if batch == 'fisher':
-            self._fisher = FisherBatch(
-                name, 'reference', False, None, MAX_TARGETS, layers, batch_size
-            )
+            self._fisher = FisherBatch(name, target, False, None, MAX_TARGETS, layers, batch_size)
         self.batch_size = batch_size
         self.max_nonfinite = max_nonfinite
 
@@ -174,7 +183,9 @@ class InfluenceSampler(BaseSampler):
 
     def _compose(self, query: Query, scores: Scores, fisher: FisherBatch) -> None:
         """Have the batch chosen among the images of the most negative influence."""
-        n_passing = math.ceil(self.filter * query.budget)
+        n_passing: int | None = math.ceil(self.filter * query.budget)
+        if self.check_filter and not self._is_right_on_reference(query):
+            n_passing = None
 
         def passing() -> ImageIds:
             ranking = scores.finite_ranking(query.seed, f'ties/{query.round}')
@@ -184,6 +195,36 @@ class InfluenceSampler(BaseSampler):
         # Rank 0 alone has scores, and all compute features.
         composed = fisher.choose(query, run_on_rank_zero(passing))
         scores.order = composed.order
+
+    def _is_right_on_reference(self, query: Query) -> bool:
+        """Whether images of the reference set that would pass the filter are worth it."""
+        adapter = query.adapter()
+        params, direction = self._direction(query)
+        beside = reference_query(query)
+
+        def predict_batch(ids: ImageIds, items: list[Any]) -> list[tuple[float, float]]:
+            guessed, _ = adapter.pseudo_derivative(items, ids, params, direction, self.rule)
+            true = derivatives_along(adapter.losses(items), params, direction)
+            return list(zip((-guessed).tolist(), (-true).tolist(), strict=True))
+
+        with restrict_grad(adapter.model, params):
+            findings, _ = run_over_pool(
+                beside,
+                predict_batch,
+                title='filter check',
+                batch_size=self.batch_size,
+                mode=adapter.loss_mode,
+            )
+        query.pass_count = beside.pass_count
+
+        def check() -> bool:
+            guessed, true = np.array(list(findings.values()), float).T
+            verdict = check_filter(guessed, true)
+            query.logger.info(f'{query.titled("filter")}: {verdict.text}')
+            return verdict.is_right
+
+        # Rank 0 alone has findings.
+        return run_on_rank_zero(check)
 
     def _check_nonfinite(self, scores: Scores) -> None:
         """Stop all processes if too many of the scores, which rank 0 has, are not finite."""
@@ -216,16 +257,22 @@ class InfluenceSampler(BaseSampler):
             )
         return seconds
 
+    @staticmethod
+    def _direction(query: Query) -> tuple[dict[str, nn.Parameter], Tensor]:
+        """The parameters that s_test has, and s_test of shape (P,)."""
+        model = query.adapter().model
+        device = next(model.parameters()).device
+        s_test = load_tensors(RoundPaths(query.folder).artifact('s_test'), device)
+        parameters = dict(model.named_parameters())
+        params = {name: parameters[name] for name in s_test}
+        return params, flatten(s_test)
+
     def _influences(self, query: Query) -> PassResult[ScoreAndCount]:
         """Influence and number of pseudo-boxes by id, and why an image is unreadable by id."""
         adapter = query.adapter()
         if isinstance(adapter, DetectorAdapter):
             self._require_one_label()
-        device = next(adapter.model.parameters()).device
-        s_test = load_tensors(RoundPaths(query.folder).artifact('s_test'), device)
-        direction = flatten(s_test)
-        parameters = dict(adapter.model.named_parameters())
-        params = {name: parameters[name] for name in s_test}
+        params, direction = self._direction(query)
 
         def predict_batch(ids: ImageIds, items: list[Any]) -> list[ScoreAndCount]:
             derivative, counts = adapter.pseudo_derivative(items, ids, params, direction, self.rule)

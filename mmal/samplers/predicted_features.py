@@ -71,44 +71,35 @@ def predict_features(
     return run_over_pool(query, predict_batch, ids, 'features', batch_size)
 
 
-def predict_reference_features(
-    query: Query, layers: list[str] | None, batch_size: int | None, most: int
-) -> PassResult[Finding]:
-    """Compute features and predictions of the reference set; see :func:`predict_features`.
+def reference_query(query: Query, most: int | None = None) -> Query:
+    """Make a query about the images of the reference set, which are named by their row.
 
     Args:
         query: The query whose model and reference set are used.
-        layers: Names of the modules; see :func:`predict_features`.
-        batch_size: Number of images per batch; None for that of the query.
-        most: Number of images at most: evenly spaced ones of a larger set.
-
-    Returns:
-        The findings by row of the reference set; see :func:`predict_features`.
+        most: Number of images at most: evenly spaced ones of a larger set. Defaults to None: all.
 
     Raises:
         InputError: If the run has no reference set, or it is empty.
     """
     if query.reference_images is None:
         raise InputError(
-            "target='reference' needs a reference set: add dict(type='mmal.StestHook') to "
-            "custom_hooks, or take target='pool'."
+            "target='reference' and 'both' need a reference set: add dict(type='mmal.StestHook') "
+            "to custom_hooks, or take target='pool'."
         )
     dataset: Any = query.reference_images()
     n_images = len(dataset)
     if not n_images:
         raise InputError('The reference set is empty: it has no image.')
     rows = list(range(n_images))
-    if n_images > most:
+    if most is not None and n_images > most:
         rows = [place * n_images // most for place in range(most)]
     row_of_id: dict[ImageId, int] = {row: row for row in rows}
-    beside = replace(
+    return replace(
         query,
         ids=list(row_of_id),
         images=lambda: (dataset, row_of_id),
         pass_dir=query.pass_dir / 'reference',
-        pass_count=0,
     )
-    return predict_features(beside, beside.ids, layers, batch_size)
 
 
 def stack_findings(findings: dict[ImageId, Finding], ids: Sequence[ImageId]) -> PredictedFeatures:

@@ -1,8 +1,21 @@
 import torch
 
-from mmal.influence.directional_derivative import agree, output_derivative, outputs_and_tangents
-from mmal.influence.parameters import unflatten
+from mmal.influence.directional_derivative import agree, derivatives_along, output_derivative, outputs_and_tangents
+from mmal.influence.parameters import gradient, unflatten
 from tests.influence.problems import per_sample_derivatives
+
+
+def test_derivatives_of_a_batch_along_a_direction_are_those_of_single_gradients():
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 2)).double()
+    x, y = torch.randn(5, 3, dtype=torch.double), torch.tensor([0, 1, 1, 0, 1])
+    params = dict(model.named_parameters())
+    direction = torch.randn(sum(p.numel() for p in params.values()), dtype=torch.double)
+    losses = torch.nn.functional.cross_entropy(model(x), y, reduction='none')
+    expected = [gradient(loss, params, retain_graph=True) @ direction for loss in losses]
+    found = derivatives_along(losses, params, direction)
+    assert torch.allclose(found, torch.stack(expected))
+    assert not found.requires_grad
 
 
 def test_forward_mode_agrees_for_all_parameters(detector_head):

@@ -10,7 +10,9 @@ from mmal.adapters.frozen_head.data import FeatureTable, RowDataset
 from mmal.adapters.frozen_head.logistic_regression import fit
 from mmal.adapters.frozen_head.model import FrozenHeadAdapter
 from mmal.errors import InputError
+from mmal.fileio.tensors import save_tensors
 from mmal.samplers.base import Query
+from mmal.samplers.filter_check import Verdict
 from mmal.samplers.fisher import FisherSampler
 from mmal.samplers.influence import InfluenceSampler
 from tests.sampler_fixtures import ranking
@@ -146,7 +148,7 @@ def test_of_a_large_pool_a_sample_is_the_target_and_seeds_draw_others(tmp_path, 
 def test_a_target_without_a_reference_set_is_refused(tmp_path):
     query, _, _ = make(False, tmp_path)
     query.reference_images = None
-    with pytest.raises(InputError, match=r"needs a reference set: add dict\(type='mmal.StestHook'\)"):
+    with pytest.raises(InputError, match=r"need a reference set: add dict\(type='mmal.StestHook'\)"):
         FisherSampler(target='reference').score(query)
     query.reference_images = lambda: RowDataset([])
     with pytest.raises(InputError, match='reference set is empty'):
@@ -165,6 +167,9 @@ def test_arguments_of_the_composed_batch_out_of_range(bad):
         InfluenceSampler(**bad)
 
 
+COMPOSED = dict(batch='fisher', target='reference', check_filter=False, max_cosine=None)
+
+
 @pytest.fixture
 def influences(monkeypatch):
     """Influence of each image is its row, lowest first."""
@@ -176,7 +181,7 @@ def influences(monkeypatch):
 def test_influence_filters_and_fisher_composes(influences, tmp_path):
     query, adapter, table = make(False, tmp_path)
     query.budget = 3
-    scores = InfluenceSampler(batch='fisher', filter=2.0, max_cosine=None).score(query)
+    scores = InfluenceSampler(**COMPOSED, filter=2.0).score(query)
     passing = list(range(5, 11))
     assert set(scores.order) <= set(passing)
     assert len(scores.order) == 3
@@ -190,10 +195,10 @@ def test_influence_filters_and_fisher_composes(influences, tmp_path):
 
 def test_a_filter_of_one_budget_is_the_plain_choice_and_a_wide_one_is_fisher_alone(influences, tmp_path):
     query, _, _ = make(False, tmp_path)
-    narrow = InfluenceSampler(batch='fisher', filter=1.0, max_cosine=None).score(query)
+    narrow = InfluenceSampler(**COMPOSED, filter=1.0).score(query)
     assert set(narrow.order) == {5, 6, 7, 8, 9}
     query.pass_dir = tmp_path / 'wide'
-    wide = InfluenceSampler(batch='fisher', filter=99.0, max_cosine=None).score(query)
+    wide = InfluenceSampler(**COMPOSED, filter=99.0).score(query)
     query.pass_dir = tmp_path / 'fisher'
     assert wide.order == FisherSampler(target='reference').score(query).order
 
@@ -207,9 +212,38 @@ def test_near_copies_do_not_pass_the_filter(influences, tmp_path, monkeypatch):
         return scores
 
     monkeypatch.setattr(NearCopyRule, 'apply', mark)
-    scores = InfluenceSampler(batch='fisher', filter=1.0).score(query)
+    scores = InfluenceSampler(**dict(COMPOSED, max_cosine=0.9), filter=1.0).score(query)
     assert set(scores.order) == {6, 7, 8, 9, 10}
     assert ranking(scores)[-1] == 5
+
+
+@pytest.mark.parametrize('is_right', [True, False])
+def test_a_filter_that_is_wrong_on_the_reference_set_is_let_go(influences, tmp_path, monkeypatch, is_right):
+    query, _, _ = make(False, tmp_path)
+    monkeypatch.setattr(InfluenceSampler, '_is_right_on_reference', lambda self, query: is_right)
+    sampler = InfluenceSampler(**dict(COMPOSED, check_filter=True), filter=1.0)
+    order = sampler.score(query).order
+    query.pass_dir = tmp_path / 'fisher'
+    assert (set(order) == {5, 6, 7, 8, 9}) == is_right
+    assert (order == FisherSampler(target='reference').score(query).order) != is_right
+
+
+def test_the_filter_is_checked_by_true_and_guessed_labels_of_the_reference_set(several, tmp_path, monkeypatch):
+    from mmal.samplers import influence
+    query, adapter, table = make(several, tmp_path)
+    s_test = {name: torch.randn_like(value) for name, value in adapter.model.named_parameters()}
+    save_tensors(tmp_path / 's_test.pth', s_test)
+    seen = []
+    monkeypatch.setattr(influence, 'check_filter', lambda *given: seen.append(given) or Verdict(False, 'no'))
+    assert InfluenceSampler(batch='fisher')._is_right_on_reference(query) is False
+    guessed, true = seen[0]
+    for place, row in enumerate(range(N_POOL, N_POOL + N_REFERENCE)):
+        x, outputs = table.features[row], adapter.model(table.features[row][None])[0]
+        p = outputs.sigmoid() if several else outputs.softmax(0)
+        tangent = s_test['fc.weight'] @ x + s_test['fc.bias']
+        own = (p > 0.5).float() if several else torch.nn.functional.one_hot(p.argmax(), C)
+        assert true[place] == pytest.approx(-float((p - table.targets[row]) @ tangent), abs=1e-4)
+        assert guessed[place] == pytest.approx(-float((p - own) @ tangent), abs=1e-4)
 
 
 def test_images_without_finite_features_are_last(tmp_path):
