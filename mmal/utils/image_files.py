@@ -310,7 +310,10 @@ def _sizes(image: Image.Image, stored: tuple[int, int]) -> ImageSizes:
     """
     if image.format not in ('JPEG', 'MPO', 'PNG'):
         return ImageSizes(stored, loaded=stored)
-    orientation = image.getexif().get(ExifTags.Base.Orientation)
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # noqa: BLE001  Pillow raises many things; OpenCV passes over EXIF data that are broken
+        orientation = None
     if orientation in AXIS_SWAPPING_ORIENTATIONS:
         return ImageSizes(stored, loaded=(stored[1], stored[0]))
     return ImageSizes(stored, loaded=stored)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmal.utils.image_files import ImageCheck, check_images, decode, file_identity
+from mmal.utils.image_files import ImageCheck, check_images, decode, file_identity, read_sizes
 
 
 @pytest.fixture
@@ -62,6 +62,14 @@ def test_a_check_holds_both_sizes_of_a_turned_image(tmp_path):
     Image.new('RGB', (60, 40)).save(path, exif=exif)
     check = check_images({7: path}, logging.getLogger())[7]
     assert check == ImageCheck(None, file_identity(path), (60, 40), (40, 60))
+
+
+@pytest.mark.parametrize('exif', [b'Exif\0\0no TIFF at all', b'Exif\0\0MM\0*'])
+def test_broken_exif_data_turn_no_image_and_keep_none_out(tmp_path, exif):
+    path = str(tmp_path / 'turned.png')
+    Image.new('RGB', (60, 40)).save(path, exif=exif)
+    assert read_sizes(path) == ((60, 40), (60, 40))
+    assert decode(path) == (None, ((60, 40), (60, 40)), ())
 
 
 def test_a_check_of_a_file_that_is_gone_has_no_identity(tmp_path):
