@@ -211,6 +211,11 @@ def build_stop_rules(cfg: dict[str, Any] | None) -> tuple[StopRule, ...]:
         raise InputError(
             f'train_cfg.stop: {unknown[0]!r} is unknown; there are {", ".join(_KEYS)}.'
         )
+    for key in ('target', 'budget', 'min_gain', 'influence'):
+        number = cfg.get(key)
+        is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
+        if number is not None and not is_number:
+            raise InputError(f'train_cfg.stop.{key}: expected a number, got {number!r}.')
     patience = cfg.get('patience')
     if patience is not None and (not isinstance(patience, int) or patience < 1):
         raise InputError(
@@ -228,7 +233,7 @@ def build_stop_rules(cfg: dict[str, Any] | None) -> tuple[StopRule, ...]:
     if cfg.get('budget') is not None:
         rules.append(SpentBudget(cfg['budget']))
     if patience is not None:
-        rules.append(Patience(patience, cfg.get('min_gain', 0.0), metric))
+        rules.append(Patience(patience, cfg.get('min_gain') or 0.0, metric))
     if influence is not None:
         rules.append(InfluenceBelow(influence))
     return tuple(rules)

@@ -67,7 +67,9 @@ def test_each_rule_is_asked_after_its_phase():
 
 @pytest.mark.parametrize(('cfg', 'message'), [
     (dict(goal=1), "'goal' is unknown; there are metric"), (dict(patience=0), 'at least 1'),
-    (dict(influence=2), 'between 0 and 1')])
+    (dict(influence=2), 'between 0 and 1'), (dict(target='50%'), r"stop.target: expected a number, got '50%'"),
+    (dict(influence='little'), 'stop.influence: expected a number'), (dict(budget=True), 'budget: expected a number'),
+    (dict(patience=1, min_gain='1'), 'min_gain: expected a number')])
 def test_a_wrong_key_is_named(cfg, message):
     with pytest.raises(InputError, match=message):
         build_stop_rules(cfg)
