@@ -182,7 +182,8 @@ def check_dataset_classes(cfg: Config, classes: Sequence[str]) -> None:
 def _check_leaf(leaf: dict[str, Any], key: str, classes: tuple[str, ...]) -> None:
     line = f'{key} = dict(dataset=dict(metainfo=dict(classes={classes!r})))'
     metainfo = leaf.get('metainfo') or {}
-    names = metainfo.get('classes')
+    # mmpretrain has a key of its own for them, too.
+    names = metainfo.get('classes') or leaf.get('classes')
     if names is None:
         names = _classes_of_type(leaf['type'])
         if names is not None and tuple(names) != classes:

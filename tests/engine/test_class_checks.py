@@ -206,9 +206,10 @@ def test_datasets_that_number_the_classes_otherwise_are_refused(key, dataset, me
 
 @pytest.mark.parametrize('dataset', [
     dict(type='CocoDataset', metainfo=dict(classes=list(CLASSES))), dict(type='CustomDataset'),
+    dict(type='CIFAR10', classes=CLASSES), dict(type='CIFAR10', classes='classes.txt'),
     dict(type='CocoDataset', metainfo=dict(classes='classes.txt'))])
 def test_datasets_of_the_same_classes_pass(dataset):
-    scope = 'mmpretrain' if dataset['type'] == 'CustomDataset' else 'mmdet'
+    scope = 'mmdet' if dataset['type'] == 'CocoDataset' else 'mmpretrain'
     with DefaultScope.overwrite_default_scope(scope):
         check_dataset_classes(Config(dict(val_dataloader=dict(dataset=dataset), test_dataloader=None)), CLASSES)
 
