@@ -34,14 +34,19 @@ class CocoFile:
             of entries in the file, a ``bbox`` of four whole numbers or floats, which need not be a
             box, an ``area`` and an ``iscrowd`` of 0 or 1.
         categories: Entries with a unique ``id`` and a unique ``name``.
+        rows: Place of each annotation in the list of the file, from 0.
         notes: What was made good, one sentence without a full stop each.
+        faults: What is wrong with annotations that are left out, one sentence without a full stop
+            for each kind, with the first of them and what to do.
         changed: Whether mmdet and pycocotools need these contents in place of the file.
     """
 
     images: list[JsonObject]
     annotations: list[JsonObject]
     categories: list[JsonObject]
+    rows: list[int] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
     changed: bool = False
 
     @property
@@ -75,6 +80,8 @@ def parse_coco(content: str | bytes) -> CocoFile:
             follows the name of the file.
     """
     file = read_contents(parse_json(content))
+    if file.faults:
+        raise InputError(f'is no whole COCO file: {"; ".join(file.faults)}.')
     if isinstance(content, bytes) and not is_plain_utf8(content):
         # The host would take the mark at its start for content.
         return replace(file, changed=True)
@@ -105,7 +112,8 @@ def parse_json(content: str | bytes) -> Any:
 
 
 def read_contents(data: Any, are_named: bool = True, with_boxes: bool = True) -> CocoFile:
-    """Read the contents of a COCO file; see :func:`parse_coco`.
+    """Read the contents of a COCO file; see :func:`parse_coco`, but for annotations of which
+    something is missing or ambiguous: they are left out, and are faults of the result.
 
     Args:
         data: What its JSON holds. It is not changed.
@@ -126,7 +134,13 @@ def read_contents(data: Any, are_named: bool = True, with_boxes: bool = True) ->
     if with_boxes:
         read_annotations = reading.read_annotations(annotations, read_images, read_categories)
     return CocoFile(
-        read_images, read_annotations, read_categories, reading.notes(), reading.changed
+        images=read_images,
+        annotations=read_annotations,
+        categories=read_categories,
+        rows=reading.rows,
+        notes=reading.notes(),
+        faults=reading.faults(),
+        changed=reading.changed,
     )
 
 
@@ -214,10 +228,12 @@ class _Reading:
 
     Attributes:
         changed: Whether anything was made good.
+        rows: Place of each annotation that was read in the list of the file.
     """
 
     def __init__(self) -> None:
         self.changed = False
+        self.rows: list[int] = []
         self._made_good: Counter[str] = Counter()
         self._faults: dict[str, list[str]] = defaultdict(list)
 
@@ -230,16 +246,19 @@ class _Reading:
         self.changed = True
         self._made_good[note] += 1
 
-    def _refuse_faults(self) -> None:
-        """Refuse the file if anything in it has no plain meaning."""
-        if not self._faults:
-            return
+    def faults(self) -> list[str]:
+        """What has no plain meaning, one sentence without a full stop for each kind."""
         lines = []
         for fault, places in self._faults.items():
             shown = ', '.join(places[:MAX_EXAMPLES])
             more = ', ...' if len(places) > MAX_EXAMPLES else ''
             lines.append(fault.format(n=len(places), shown=shown + more))
-        raise InputError(f'is no whole COCO file: {"; ".join(lines)}.')
+        return lines
+
+    def _refuse_faults(self) -> None:
+        """Refuse the file if anything in it has no plain meaning."""
+        if self._faults:
+            raise InputError(f'is no whole COCO file: {"; ".join(self.faults())}.')
 
     # --- images ---------------------------------------------------------------------------------
 
@@ -369,15 +388,13 @@ class _Reading:
         images: Sequence[JsonObject],
         categories: Sequence[JsonObject],
     ) -> list[JsonObject]:
-        """Read the annotations, of which each is of an image and a category of the file.
+        """Read the annotations, of which each is of an image and a category of the file. One that
+        has no box, or whose image or category is not in the file, is a fault, and left out.
 
         Args:
             annotations: Entries of the file.
             images: Its images.
             categories: Its categories.
-
-        Raises:
-            InputError: If one has no box, or its image or category is not in the file.
         """
         image_names = {image['id']: image.get('file_name') for image in images}
         image_ids = _Ids(image_names)
@@ -386,15 +403,19 @@ class _Reading:
         for number, annotation in enumerate(annotations):
             changes: JsonObject = {}
             place = f'annotations[{number}] (id {short_repr(annotation.get("id"))})'
-            self._match(annotation, 'image_id', image_ids, 'images', place, changes)
+            has_image = self._match(annotation, 'image_id', image_ids, 'images', place, changes)
             image_id = changes.get('image_id', annotation.get('image_id'))
             if _is_id(image_id) and image_id in image_names:
                 place += f' on {image_names[image_id] or image_id}'
-            self._match(annotation, 'category_id', category_ids, 'categories', place, changes)
-            self._read_box(annotation, place, changes)
+            has_category = self._match(
+                annotation, 'category_id', category_ids, 'categories', place, changes
+            )
+            has_box = self._read_box(annotation, place, changes)
+            if not (has_image and has_category and has_box):
+                continue
             self._read_crowd(annotation, changes)
+            self.rows.append(number)
             read.append({**annotation, **changes} if changes else annotation)
-        self._refuse_faults()
         return self._numbered(read)
 
     def _match(
@@ -405,26 +426,27 @@ class _Reading:
         list_name: str,
         place: str,
         changes: JsonObject,
-    ) -> None:
-        """Find the image or the category that an annotation is of."""
+    ) -> bool:
+        """Find the image or the category that an annotation is of; whether there is one."""
         value = annotation.get(key)
         if ids.has(value):
-            return
+            return True
         match = ids.spelled_alike(value)
         if match is None:
             self._faults[
                 f'in {{n}} of its annotations the {key} is not in its "{list_name}" ({{shown}}): '
                 'export it again, or remove them'
             ].append(f'{place}: {short_repr(value)}')
-            return
+            return False
         changes[key] = match
         self._make_good(
             f'in {{n}} of its annotations {key} is text where "{list_name}" has a number, or '
             'the other way round: they are matched'
         )
+        return True
 
-    def _read_box(self, annotation: JsonObject, place: str, changes: JsonObject) -> None:
-        """Read the box and its area."""
+    def _read_box(self, annotation: JsonObject, place: str, changes: JsonObject) -> bool:
+        """Read the box and its area; whether there is one."""
         bbox: Any = annotation.get('bbox')
         box = _four_numbers(bbox)
         note = 'in {n} of its annotations bbox is text, and read as numbers'
@@ -436,7 +458,7 @@ class _Reading:
                 'expected four numbers as bbox (x, y, width, height), found something else in {n} '
                 'of its annotations ({shown}): draw rectangles and export again, or remove them'
             ].append(f'{place}: {short_repr(bbox)}')
-            return
+            return False
         if box is not bbox:
             changes['bbox'] = box
             self._make_good(note)
@@ -446,6 +468,7 @@ class _Reading:
             box = [float_or_inf(value) for value in box]
             changes['bbox'] = box
         self._read_area(annotation, box, changes)
+        return True
 
     def _read_area(self, annotation: JsonObject, box: list[Number], changes: JsonObject) -> None:
         area: Any = annotation.get('area')
@@ -503,17 +526,18 @@ class _Reading:
         """The annotations without those that are another one with the same id, word for word."""
         first: dict[Any, JsonObject] = {}
         kept = []
-        for annotation in annotations:
+        rows = []
+        for row, annotation in zip(self.rows, annotations, strict=True):
             annotation_id = annotation.get('id')
-            if not _is_id(annotation_id):
-                kept.append(annotation)
-            elif annotation_id not in first:
+            if _is_id(annotation_id) and annotation_id in first:
+                if first[annotation_id] == annotation:
+                    self._make_good('{n} of its annotations stand there twice: they are taken once')
+                    continue
+            elif _is_id(annotation_id):
                 first[annotation_id] = annotation
-                kept.append(annotation)
-            elif first[annotation_id] == annotation:
-                self._make_good('{n} of its annotations stand there twice: they are taken once')
-            else:
-                kept.append(annotation)
+            kept.append(annotation)
+            rows.append(row)
+        self.rows = rows
         return kept
 
 

@@ -14,12 +14,13 @@ from .export import exported_files
 from .label_store import LabelStore
 from .matching import ImageFinder, ImageNotFoundError
 from .parsed import ParsedFile, ParsedImage
+from .problem_lines import problem_lines
 from .reader import read_labels, unpack
 from .records import LabelEntry
 from .validation import Rules, ValidatedLabels, validate
 
 MAX_PROBLEMS_SHOWN = 20
-"""Problems that a message names one by one."""
+"""Problems that a message names, those that are alike counted as one."""
 
 
 def import_file(
@@ -136,9 +137,7 @@ def import_parsed(
 def _refusal(problems: list[str], hint: str) -> InputError:
     plural = 's' if len(problems) > 1 else ''
     lines = [f'{len(problems)} problem{plural}, so nothing was imported:']
-    lines += problems[:MAX_PROBLEMS_SHOWN]
-    if len(problems) > MAX_PROBLEMS_SHOWN:
-        lines.append(f'... and {len(problems) - MAX_PROBLEMS_SHOWN} more')
+    lines += problem_lines(problems, MAX_PROBLEMS_SHOWN)
     return InputError('\n  '.join(lines) + hint)
 
 

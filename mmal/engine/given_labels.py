@@ -21,6 +21,7 @@ from mmal.annotation.conversion import (
 )
 from mmal.annotation.match_rules import MatchRule
 from mmal.annotation.parsed import ParsedImage, ParsedSet, finite_float
+from mmal.annotation.problem_lines import problem_lines
 from mmal.annotation.reader import parse_labels, unpack
 from mmal.annotation.records import CocoAnnotation
 from mmal.errors import InputError
@@ -39,7 +40,7 @@ GivenSource: TypeAlias = str | dict[str, Any]
 ANNOTATED = 'annotated'
 """Stands for the images that the training set holds an annotation of."""
 MAX_PROBLEMS = 10
-"""Problems that a message names one by one."""
+"""Problems that a message names, those that are alike counted as one."""
 TRAINING_SET = 'the training set itself'
 """What such labels are called."""
 MAX_NAMES = 3
@@ -211,9 +212,7 @@ def _refuse(problems: Sequence[str], advice: str = '') -> None:
     if not problems:
         return
     plural = 's' if len(problems) > 1 else ''
-    lines = [f'{len(problems)} problem{plural}:', *problems[:MAX_PROBLEMS]]
-    if len(problems) > MAX_PROBLEMS:
-        lines.append(f'... and {len(problems) - MAX_PROBLEMS} more')
+    lines = [f'{len(problems)} problem{plural}:', *problem_lines(problems, MAX_PROBLEMS)]
     sentences = [
         advice,
         'Mend the file.',

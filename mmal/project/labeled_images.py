@@ -13,6 +13,7 @@ from mmal.annotation.match_rules import MatchRule
 from mmal.annotation.name_matching import NameMatches
 from mmal.annotation.named_files import find_named_files
 from mmal.annotation.parsed import ParsedFile, ParsedImage, finite_float
+from mmal.annotation.problem_lines import problem_lines
 from mmal.annotation.reader import parse_labels, unpack
 from mmal.errors import InputError
 from mmal.utils.image_folders import SUFFIXES
@@ -155,7 +156,7 @@ def _file_name(image: ParsedImage) -> str:
 def _require_sound(path: str, parsed: ParsedFile, images: Sequence[ParsedImage]) -> None:
     problems = parsed.problems
     if problems:
-        shown = '\n  '.join(problems[:MAX_PROBLEMS])
+        shown = '\n  '.join(problem_lines(problems, MAX_PROBLEMS))
         raise InputError(f'{path}: {len(problems)} problems:\n  {shown}')
     if not any(image.boxes or image.labels for image in images):
         raise InputError(f'{path} has no label at all in {len(images)} images.')

@@ -36,7 +36,7 @@ def without(entry, *keys):
 
 def refusal(content):
     with pytest.raises(InputError) as raised:
-        read_contents(content)
+        parse_coco(json.dumps(content))
     return str(raised.value)
 
 
@@ -364,6 +364,15 @@ def test_faults_are_counted_and_the_first_three_are_named():
     assert ' 5 ' in text
     assert 'annotations[5] (id 9)' in text
     assert 'category_id' in text
+
+
+def test_annotations_at_fault_are_left_out_and_the_others_keep_their_place():
+    annotations = [box(1, bbox=[]), box(2), box(2), box(3, category_id=9), box(4)]
+    file = read_contents(coco(annotations=annotations))
+    assert ([entry['id'] for entry in file.annotations], file.rows) == ([2, 4], [1, 4])
+    assert len(file.faults) == 2
+    assert 'annotations[0] (id 1) on a.jpg' in file.faults[0]
+    assert '"categories" (annotations[3] (id 3) on a.jpg: 9)' in file.faults[1]
 
 
 def test_what_is_made_good_is_said_once_with_its_number():

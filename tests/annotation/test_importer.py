@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -103,10 +104,29 @@ def test_one_fault_keeps_the_whole_file_out(folder):
 
 def test_every_fault_is_counted_and_the_first_twenty_are_named(folder):
     with pytest.raises(InputError) as e:
-        bring(folder, coco_file(*[(3, 1, [1, 1, -1, 1])] * 30, images=names(1)))
+        bring(folder, coco_file(*[(3, 1, [1, 1, -n, 1]) for n in range(30)], images=names(1)))
     assert '30 problems' in str(e.value)
     assert len(str(e.value).splitlines()) == 22
     assert 'and 10 more' in str(e.value)
+
+
+def test_faults_that_are_alike_are_told_once_with_the_first_three_places(folder):
+    with pytest.raises(InputError) as e:
+        bring(folder, coco_file(*[(3, 1, [1, 1, -1, 1])] * 30, (3, 1, [1, 1, -2, 1]), images=names(1)))
+    first, alike, other = str(e.value).splitlines()
+    assert '31 problems' in first
+    assert re.fullmatch(r'  annotations\[0\] \(id .*\) on .*, annotations\[1\] .*, annotations\[2\] \(id .*\) on '
+                        r'\S+ and 27 more: width and height must be above 0, found \[1, 1, -1, 1\].*', alike)
+    assert 'annotations[30]' in other
+
+
+def test_an_entry_that_cannot_be_read_is_one_problem_among_the_others(folder):
+    content = coco_file((3, 1, [1, 1, 5, 5]), (3, 1, [1, 1]), (3, 1, [1, 1, -1, 1]), images=names(1))
+    with pytest.raises(InputError) as e:
+        bring(folder, content)
+    assert '2 problems' in str(e.value)
+    assert 'expected four numbers as bbox (x, y, width, height), found something else in 1 of its' in str(e.value)
+    assert re.search(r'annotations\[2\] .*: width and height must be above 0', str(e.value))
 
 
 def test_what_the_user_says_of_the_file_decides(folder):

@@ -23,6 +23,7 @@ from mmal.adapters.listing import (
 from mmal.annotation.conversion import image_label, labeled_images
 from mmal.annotation.match_rules import MatchRule
 from mmal.annotation.parsed import ParsedImage, short_repr
+from mmal.annotation.problem_lines import problem_lines
 from mmal.annotation.reader import parse_labels, unpack
 from mmal.errors import InputError
 
@@ -101,7 +102,7 @@ class ClassificationListing:
             path = osp.abspath(osp.join(folder, entry.file_name))
             images.append(LabeledImage(entry.file_name, path, [dict(label=label)]))
         if problems:
-            shown = ' '.join(problems[:MAX_PROBLEMS])
+            shown = ' '.join(problem_lines(problems, MAX_PROBLEMS))
             raise InputError(f'{file}: {len(problems)} of its entries cannot be used: {shown}')
         labeled = LabeledSet(osp.basename(file), images)
         return with_found_files(labeled, [str(image.id) for image in images], str(folder), rules)

@@ -132,7 +132,7 @@ def predicted(
 
 
 def parse(content: JsonObject) -> ParsedFile:
-    """Parse a COCO file of labels.
+    """Parse a COCO file of labels. Annotations that cannot be read are among its problems.
 
     Images are 'unsure': labeling tools also list those that nobody looked at, with whatever boxes
     they were given. An entry ``"labeled": true`` or ``false`` of an image decides it. An image may
@@ -147,8 +147,8 @@ def parse(content: JsonObject) -> ParsedFile:
     file = read_contents(content, are_named=False)
     names = {category['id']: category['name'] for category in file.categories}
     boxes: dict[Hashable, list[ParsedBox]] = {image['id']: [] for image in file.images}
-    problems = []
-    for n, annotation in enumerate(file.annotations):
+    problems = [f'{fault}.' for fault in file.faults]
+    for n, annotation in zip(file.rows, file.annotations, strict=True):
         where = f'annotations[{n}] (id {short_repr(annotation["id"])})'
         if _is_rotated(annotation):
             problems.append(f'{where}: {ROTATED}')
