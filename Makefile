@@ -1,5 +1,5 @@
-# make demo | demo-classification | test [JOBS=2] [TESTS=folders] | test-slow | test-faults | test-soak | test-slurm | test-label-studio | soak [MINUTES=30] | bench | test-gpu, bench-gpu [WHEELS=folder] | gpu-wheels WHEELS=folder | paper-claims | docs | lint | setup. STACK=openmmlab takes openmmlab's packages and torch 2.1, in .venv-openmmlab. PYTHON=/path/to/python uses that environment as it is, instead of making one.
-.PHONY: demo demo-classification test test-gpu bench-gpu gpu-wheels gpu-setup test-slow test-faults test-soak test-slurm test-label-studio soak bench paper-claims docs lint setup check
+# make demo | demo-classification | demo-compare | test [JOBS=2] [TESTS=folders] | test-slow | test-faults | test-soak | test-slurm | test-label-studio | soak [MINUTES=30] | bench | test-gpu, bench-gpu [WHEELS=folder] | gpu-wheels WHEELS=folder | paper-claims | docs | lint | setup. STACK=openmmlab takes openmmlab's packages and torch 2.1, in .venv-openmmlab. PYTHON=/path/to/python uses that environment as it is, instead of making one.
+.PHONY: demo demo-classification demo-compare test test-gpu bench-gpu gpu-wheels gpu-setup test-slow test-faults test-soak test-slurm test-label-studio soak bench paper-claims docs lint setup check
 
 ifdef PYTHON
 PY := PYTHONPATH=$(CURDIR):$$PYTHONPATH $(PYTHON)
@@ -21,6 +21,10 @@ demo: setup
 
 demo-classification: setup
 	$(PY) tools/al_train.py configs/resnet_digits_isal.py --work-dir work_dirs/demo-classification --resume
+
+demo-compare: setup  # five methods, five seeds, on features that are computed once
+	$(PY) -m mmal.cli features configs/resnet_digits_isal.py --out work_dirs/features/digits
+	$(PY) tools/al_compare.py configs/plans/digits_frozen.py --features work_dirs/features/digits --work-dir work_dirs/demo-compare --jobs 2
 
 bench: setup
 	$(PY) -m benchmarks.run

@@ -181,6 +181,7 @@ def compare(args: argparse.Namespace) -> None:
         SystemExit: If runs failed, or slurm has jobs of the plan.
     """
     from mmal.benchmark.plan import Plan
+    from mmal.benchmark.report.answer_section import answer_sentences
     from mmal.benchmark.report.build import write_comparison
 
     work_dir = args.work_dir or osp.join('work_dirs', osp.splitext(osp.basename(args.plan))[0])
@@ -189,7 +190,9 @@ def compare(args: argparse.Namespace) -> None:
         list_runs(plan)
         return
     failed = execute(plan, args)
-    write_comparison(work_dir, plan.published)
+    comparison = write_comparison(work_dir, plan.published)
+    for sentence in answer_sentences(comparison):
+        print(sentence)
     print(f'Report: {work_dir}/comparison.html, tables.csv, points.csv and figures/.')
     if failed:
         sys.exit(

@@ -10,6 +10,7 @@ from mmal.benchmark.results import Comparison
 from mmal.benchmark.stats.against_baseline import Areas, AtTarget, areas, at_target
 from mmal.benchmark.stats.budget_curve import amount_labeled
 from mmal.benchmark.stats.savings import PairedEffect
+from mmal.benchmark.stats.tables import round_means
 from mmal.pool.budget import BudgetUnit
 from mmal.reporting.components import DASH, ReportTable, Section, number, signed
 
@@ -122,11 +123,31 @@ def answer_section(comparison: Comparison, means: pd.DataFrame) -> Section:
         means: Table of :func:`mmal.benchmark.stats.tables.round_means`.
     """
     decimals = digits(means)
-    # Labels are what is paid for: boxes where there are any.
-    standings = [standing(comparison, means, unit) for unit in reversed(comparison.units)]
+    standings = _standings(comparison, means)
     sentences = [answer_sentence(comparison, found, decimals) for found in standings]
     table = _ranked_table(comparison, standings, decimals)
     return Section('answer', 'The answer', sentences, tables=[table])
+
+
+def answer_sentences(comparison: Comparison) -> list[str]:
+    """What the best method saves, in boxes where there are any, and in images.
+
+    Args:
+        comparison: The comparison with its runs.
+
+    Returns:
+        A sentence for each unit of cost; none if no run is done.
+    """
+    if not comparison.done():
+        return []
+    means = round_means(comparison)
+    standings = _standings(comparison, means)
+    return [answer_sentence(comparison, found, digits(means)) for found in standings]
+
+
+def _standings(comparison: Comparison, means: pd.DataFrame) -> list[Standing]:
+    """Boxes first, where there are any: labels are what is paid for."""
+    return [standing(comparison, means, unit) for unit in reversed(comparison.units)]
 
 
 def answer_sentence(comparison: Comparison, found: Standing, decimals: int) -> str:
