@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +13,15 @@ from mmal.errors import InputError
 from mmal.pool.order import first_shuffled, in_order, shuffled
 from mmal.registry import SAMPLERS
 
-from .algorithms.fisher import Candidates, Posterior, fisher_greedy
+from .algorithms.fisher import Candidates, Posterior
+from .algorithms.fisher_columns import ColumnCandidates, ColumnPosterior, softmax_factors
+from .algorithms.fisher_greedy import fisher_greedy
 from .base import BaseSampler, ImageIds, Query, Scores
 from .features import check_layers, unscored
 from .placement import device_with_room
 from .predicted_features import (
     Finding,
+    PredictedFeatures,
     predict_features,
     reference_query,
     stack_findings,
@@ -55,8 +58,16 @@ class FisherBatch:
     (ECML 2024). A classifier of several labels has one such block a class, with the class's own
     probability, and :math:`\Delta` is their sum.
 
+    With a ``rank`` of m or 'full' a softmax layer is taken as what it is: with
+    :math:`b_a = \sqrt{p_a}(e_a - p)` the curvature of an image is
+    :math:`\sum_a b_a b_a^T \otimes x x^T` over its m most probable classes, or over all, and
+    :math:`\Delta` is the trace form of
+    :class:`~mmal.samplers.algorithms.fisher_columns.ColumnCandidates`.
+
     Args:
         owner: Name of the sampler, for messages.
+        rank: 'binary', a number of classes of at least 1, or 'full' for all classes. Classifiers of
+            several labels have their blocks, which are exact, with any rank.
         target: Whose loss is to fall: 'pool', the labeled and unlabeled images; 'reference', the
             reference set of the run's StestHook; 'both', half of each.
         balance: Whether each class weighs the same in the target, by the model's own predictions:
@@ -75,6 +86,7 @@ class FisherBatch:
     def __init__(
         self,
         owner: str,
+        rank: str | int,
         target: str,
         balance: bool,
         l2: float | None,
@@ -82,6 +94,12 @@ class FisherBatch:
         layers: list[str] | None,
         batch_size: int | None,
     ) -> None:
+        is_number = isinstance(rank, int) and rank >= 1
+        if rank not in ('binary', 'full') and not is_number:
+            raise ValueError(
+                f"{owner}: expected rank 'binary', 'full' or a number of classes of 1 or more, "
+                f'got {rank!r}.'
+            )
         if target not in TARGETS:
             raise ValueError(
                 f"{owner}: expected target 'pool', 'reference' or 'both', got {target!r}."
@@ -91,6 +109,7 @@ class FisherBatch:
         if max_targets < 1:
             raise ValueError(f'{owner}: expected max_targets of 1 or more, got {max_targets}.')
         self._owner = owner
+        self._rank = rank
         self._target = target
         self._balance = balance
         self._l2 = l2
@@ -171,32 +190,80 @@ class FisherBatch:
         if not rows:
             return
         scale = _Scale(everything.features, isinstance(adapter, FittedHead))
-        labeled_rows = everything.rows(in_order(query.trained_on))
         several = takes_several(adapter)
-        n_bytes = 2 * len(rows) * (everything.features.shape[1] + 1) * 4
-        device = device_with_room(adapter.model, n_bytes)
-        points = scale(everything.features).to(device)
-        curvature = _curvature(everything.probabilities, several).to(device)
-        target_points = []
-        target_weights = []
-        for part in target_sets:
-            target_points.append(scale(part.features).to(device))
-            weights = _curvature(part.probabilities, several)
-            shares = self._shares(part.probabilities) / len(target_sets)
-            target_weights.append((weights * shares[:, None]).to(device))
-        posterior = Posterior(
-            points[labeled_rows],
-            curvature[labeled_rows],
-            torch.cat(target_points),
-            torch.cat(target_weights),
-            self._prior(adapter, points.shape[1] - 1),
+        device = device_with_room(adapter.model, self._n_bytes(everything, len(rows), several))
+
+        def part_of(images: PredictedFeatures) -> _Part:
+            return _Part(scale(images.features).to(device), images.probabilities.to(device))
+
+        images = part_of(everything)
+        target_parts = []
+        shares = []
+        for target_set in target_sets:
+            target_parts.append(part_of(target_set))
+            shares.append(self._shares(target_set.probabilities) / len(target_sets))
+        chosen, gains = self._greedy(
+            images.at(everything.rows(in_order(query.trained_on))),
+            images.at(rows),
+            _Part(*(torch.cat(tensors) for tensors in zip(*target_parts, strict=True))),
+            torch.cat(shares).to(device),
+            self._prior(adapter, images.points.shape[1] - 1),
+            several,
+            query.budget,
         )
-        pool = Candidates(points[rows], curvature[rows], posterior)
-        allowed = torch.ones(len(rows), dtype=torch.bool, device=device)
-        chosen, gains = fisher_greedy(posterior, pool, query.budget, allowed)
         ids = [everything.ids[row] for row in rows]
         scores.value.update(zip(ids, (-gains).tolist(), strict=True))
         scores.order = [ids[place] for place in chosen]
+
+    def _n_bytes(self, images: PredictedFeatures, n_candidates: int, several: bool) -> int:
+        """Memory that the choice takes on its device."""
+        n_numbers = images.features.shape[1] + 1
+        n_classes = images.probabilities.shape[1]
+        if self._rank != 'binary' and not several:
+            n_numbers += n_classes * self._n_columns(n_classes)
+        return 2 * n_candidates * n_numbers * 4
+
+    def _n_columns(self, n_classes: int) -> int:
+        """Number of columns of an image, where the form is not the binary one."""
+        if isinstance(self._rank, int):
+            return min(self._rank, n_classes)
+        return n_classes
+
+    def _greedy(
+        self,
+        labeled: _Part,
+        candidates: _Part,
+        target: _Part,
+        shares: Tensor,
+        prior: float,
+        several: bool,
+        budget: int,
+    ) -> tuple[list[int], Tensor]:
+        """Choose candidates by the wanted form; their rows, and a gain for each candidate."""
+        allowed = torch.ones(len(candidates.points), dtype=torch.bool, device=shares.device)
+        if self._rank == 'binary' or several:
+            posterior = Posterior(
+                labeled.points,
+                _curvature(labeled.probabilities, several),
+                target.points,
+                _curvature(target.probabilities, several) * shares[:, None],
+                prior,
+            )
+            weights = _curvature(candidates.probabilities, several)
+            pool = Candidates(candidates.points, weights, posterior)
+            return fisher_greedy(posterior, pool, budget, allowed)
+        n_columns = self._n_columns(candidates.probabilities.shape[1])
+        in_columns = ColumnPosterior(
+            labeled.points,
+            softmax_factors(labeled.probabilities, n_columns),
+            target.points,
+            softmax_factors(target.probabilities, n_columns),
+            shares,
+            prior,
+        )
+        factors = softmax_factors(candidates.probabilities, n_columns)
+        column_pool = ColumnCandidates(candidates.points, factors, in_columns)
+        return fisher_greedy(in_columns, column_pool, budget, allowed)
 
     def _prior(self, adapter: Any, n_features: int) -> float:
         """Strength of the prior, in the unit of the scaled features."""
@@ -215,6 +282,17 @@ class FisherBatch:
         counts = torch.bincount(classes, minlength=probabilities.shape[1])
         n_present = int((counts > 0).sum())
         return 1 / (n_present * counts[classes].double())
+
+
+class _Part(NamedTuple):
+    """Some images: their points, shape (N, P), and probabilities of classes, shape (N, C)."""
+
+    points: Tensor
+    probabilities: Tensor
+
+    def at(self, rows: list[int]) -> _Part:
+        """Take some of the images."""
+        return _Part(self.points[rows], self.probabilities[rows])
 
 
 class _Scale:
@@ -256,6 +334,12 @@ class FisherSampler(BaseSampler):
     convergence (``train_cfg.head='refit'``). Ties are broken by the seed.
 
     Args:
+        rank: How much of a softmax layer's curvature is kept. 'binary': the most probable class
+            against the others, one column an image. A number m: the m most probable classes;
+            'full': all. Time and memory grow with the square of m, and the memory for the labeled
+            images with the square of m times their number (1000 images, m = 10: 0.8 GB). It is for
+            classifiers of one label; those of several have a block a class, which is exact.
+            Defaults to 'binary'.
         target: Whose loss is to fall: 'pool', 'reference' or 'both'; see :class:`FisherBatch`.
             Defaults to 'pool', which needs no reference set.
         balance: Whether each class weighs the same in the target, by the model's own predictions.
@@ -274,6 +358,7 @@ class FisherSampler(BaseSampler):
 
     def __init__(
         self,
+        rank: str | int = 'binary',
         target: str = 'pool',
         balance: bool = False,
         l2: float | None = None,
@@ -282,7 +367,7 @@ class FisherSampler(BaseSampler):
         batch_size: int | None = None,
     ) -> None:
         self._batch = FisherBatch(
-            'FisherSampler', target, balance, l2, max_targets, layers, batch_size
+            'FisherSampler', rank, target, balance, l2, max_targets, layers, batch_size
         )
 
     def check(self, data: DataAdapter, images: int, model: nn.Module) -> None:

@@ -126,7 +126,9 @@ class InfluenceSampler(BaseSampler):
         self.check_filter = check_filter
         self._fisher: FisherBatch | None = None
         if batch == 'fisher':
-            self._fisher = FisherBatch(name, target, False, None, MAX_TARGETS, layers, batch_size)
+            self._fisher = FisherBatch(
+                name, 'binary', target, False, None, MAX_TARGETS, layers, batch_size
+            )
         self.batch_size = batch_size
         self.max_nonfinite = max_nonfinite
 

@@ -34,7 +34,7 @@ DETECTION = [dict(type='mmal.InfluenceSampler', score_thr=0.005, cost='box'),
              dict(type='mmal.PPALSampler', score_thr=0.005, candidates=2)]
 CLASSIFICATION = [dict(type='mmal.HerdingSampler', uncertainty=True),
                   dict(type='mmal.FisherSampler'), dict(type='mmal.FisherSampler', target='both', balance=True),
-                  dict(type='mmal.FisherSampler', target='reference', l2=1.0),
+                  dict(type='mmal.FisherSampler', target='reference', l2=1.0), dict(type='mmal.FisherSampler', rank=2),
                   dict(type='mmal.InfluenceSampler', batch='fisher', filter=2.0),
                   dict(type='mmal.GradientSimilaritySampler', batch='fisher', target='pool', check_filter=False)]
 CASES = [('detection', cfg) for cfg in BOTH + DETECTION] + [('classification', cfg) for cfg in BOTH + CLASSIFICATION]

@@ -92,6 +92,46 @@ def test_it_chooses_what_dense_matrices_choose(several, tmp_path, target):
     assert ranking(scores)[:5] == taken
 
 
+def softmax_brute(adapter, points, candidates, target, rank, taken=()):
+    """Delta of each candidate over all D + 1 times C parameters, by matrices inverted anew."""
+    p = torch.cat(adapter.probabilities(range(len(points)))).double()
+
+    def curvature(i):
+        outputs = torch.zeros(C, C, dtype=torch.double)
+        for a in p[i].argsort(descending=True)[:rank].tolist():
+            direction = torch.eye(C, dtype=torch.double)[a] - p[i]
+            outputs += p[i, a] * torch.outer(direction, direction)
+        return torch.kron(outputs, torch.outer(points[i], points[i]))
+
+    precision = adapter.l2 * torch.eye(C * (D + 1), dtype=torch.double)
+    precision = precision + sum(curvature(i) for i in [*LABELED, *taken])
+    f = sum(curvature(t) for t in target) / len(target)
+    before = torch.linalg.inv(precision)
+    return {z: float(torch.trace(f @ (before - torch.linalg.inv(precision + curvature(z))))) / 2 for z in candidates}
+
+
+@pytest.mark.parametrize(('rank', 'n_classes'), [(1, 1), (2, 2), ('full', C)])
+def test_with_a_rank_it_chooses_what_matrices_over_all_parameters_choose(rank, n_classes, tmp_path):
+    query, adapter, table = make(False, tmp_path)
+    scores = FisherSampler(rank=rank, target='reference').score(query)
+    points = with_ones(table.features)
+    taken = []
+    for chosen in scores.order:
+        left = [i for i in query.ids if i not in taken]
+        gains = softmax_brute(adapter, points, left, range(N_POOL, N_POOL + N_REFERENCE), n_classes, taken)
+        assert gains[chosen] == pytest.approx(max(gains.values()), rel=1e-5)
+        assert scores.value[chosen] == pytest.approx(-gains[chosen], rel=1e-4)
+        taken.append(chosen)
+    assert len(taken) == 5
+
+
+def test_blocks_of_several_labels_are_the_same_with_any_rank(tmp_path):
+    query, _, _ = make(True, tmp_path)
+    expected = FisherSampler().score(query)
+    query.pass_dir = tmp_path / 'again'
+    assert FisherSampler(rank=2).score(query).value == expected.value
+
+
 def test_balance_gives_each_predicted_class_the_same_weight(tmp_path):
     query, adapter, table = make(False, tmp_path)
     scores = FisherSampler(target='reference', balance=True).score(query)
@@ -155,7 +195,8 @@ def test_a_target_without_a_reference_set_is_refused(tmp_path):
         FisherSampler(target='both').score(query)
 
 
-@pytest.mark.parametrize('bad', [dict(target='test'), dict(l2=0.0), dict(max_targets=0)])
+@pytest.mark.parametrize('bad', [dict(target='test'), dict(rank=0), dict(rank='all'), dict(rank=1.5), dict(l2=0.0),
+                                 dict(max_targets=0)])
 def test_arguments_out_of_range(bad):
     with pytest.raises(ValueError, match='FisherSampler: expected'):
         FisherSampler(**bad)

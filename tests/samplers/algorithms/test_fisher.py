@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from mmal.samplers.algorithms import fisher
-from mmal.samplers.algorithms.fisher import Candidates, Posterior, fisher_greedy
+from mmal.samplers.algorithms import fisher_greedy as fisher
+from mmal.samplers.algorithms.fisher import Candidates, Posterior
+from mmal.samplers.algorithms.fisher_greedy import fisher_greedy
 
 N, P, L, T = 9, 4, 5, 7
 
