@@ -23,7 +23,7 @@ demo-classification: setup
 	$(PY) tools/al_train.py configs/resnet_digits_isal.py --work-dir work_dirs/demo-classification --resume
 
 demo-compare: setup  # five methods, five seeds, on features that are computed once
-	$(PY) -m mmal.cli features configs/resnet_digits_isal.py --out work_dirs/features/digits
+	$(PY) -m mmal.cli features configs/pixels_digits_isal.py --out work_dirs/features/digits
 	$(PY) tools/al_compare.py configs/plans/digits_frozen.py --features work_dirs/features/digits --work-dir work_dirs/demo-compare --jobs 2
 
 bench: setup

@@ -44,7 +44,10 @@ def _build(
 LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope='mmal', locations=['mmal.engine.active_loop'])
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='mmal', locations=['mmal.engine.hooks'])
 MODELS = Registry(
-    'model', parent=MMENGINE_MODELS, scope='mmal', locations=['mmal.models.learning_loss']
+    'model',
+    parent=MMENGINE_MODELS,
+    scope='mmal',
+    locations=['mmal.models.learning_loss', 'mmal.models.pixels'],
 )
 DATASETS = Registry(
     'dataset',

@@ -118,6 +118,12 @@ def test_classification_plan(tmp_path, monkeypatch):
     assert '650 values in head.fc.weight, head.fc.bias' in text
 
 
+def test_pixels_plan(tmp_path, monkeypatch):
+    text, problems = planned('pixels_digits_isal.py', monkeypatch, tmp_path)
+    assert not problems
+    assert '650 values in head.fc.weight, head.fc.bias' in text
+
+
 def cifar_batch(path, rng, **labels):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(pickle.dumps(dict(data=rng.integers(0, 255, (4, 3072), dtype=np.uint8), **labels)))
