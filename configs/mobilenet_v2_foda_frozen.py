@@ -1,5 +1,5 @@
 # A frozen MobileNetV2 on objects cut out of FODA (31 classes of airport debris). The images and lists are made by
-#   python docs/results/foda_crops/crops.py SOURCE data/foda_crops
+#   python docs/results/foda_frozen/crops.py SOURCE data/foda_crops
 _base_ = './mobilenet_v2_cifar10_frozen.py'
 data_root = 'data/foda_crops'
 classes = [str(number) for number in range(31)]

@@ -38,8 +38,8 @@ FOLDER_LINK = re.compile(r'\[([^\]]+)\]\(([^):#]+/)\)')
 
 CONTENTS = {
     'Begin': ['docs/quick_start', 'docs/install', 'docs/your_data', 'docs/your_detector'],
-    'Use': ['docs/labeling', 'docs/samplers', 'docs/copies', 'docs/comparing', 'docs/cluster', 'docs/gpu',
-            'docs/reliability', 'SECURITY', 'docs/tools', 'docs/config'],
+    'Use': ['docs/labeling', 'docs/samplers', 'docs/which_sampler', 'docs/copies', 'docs/comparing', 'docs/cluster',
+            'docs/gpu', 'docs/reliability', 'SECURITY', 'docs/tools', 'docs/config'],
     'Understand': ['docs/mathematics', 'docs/influence', 'docs/results/README', 'benchmarks/README',
                    'benchmarks/results', 'benchmarks/facemask/README',
                    'benchmarks/nanodet/README'],
