@@ -33,4 +33,4 @@ def test_every_file_of_a_run_has_a_name_of_its_own(tmp_path):
     paths = RunPaths(tmp_path)
     names = [getattr(paths, name).name for name, value in vars(RunPaths).items()
              if isinstance(value, property) and name not in ('beginning', 'reference_sets', 'initial_batch')]
-    assert len(set(names)) == len(names) == 13
+    assert len(set(names)) == len(names) == 14
