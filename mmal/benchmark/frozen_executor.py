@@ -17,11 +17,11 @@ import torch
 from mmengine.config import Config
 
 from mmal.engine.cold_start import cold_start
-from mmal.engine.hooks.stest_hook import StestHook
+from mmal.engine.hooks.stest_hook import StestHook, find_stest_hook
 from mmal.engine.refit_head import COMPONENTS, RefitHead
 from mmal.errors import InputError
 from mmal.fileio.checksummed import checksum
-from mmal.registry import HOOKS, SAMPLERS
+from mmal.registry import SAMPLERS
 from mmal.run.feature_cache import FeatureCache
 from mmal.utils.pretrained import weights_key
 
@@ -168,12 +168,11 @@ def frozen_settings(cfg: Config, method: str) -> FrozenSettings:
 
 def _stest(cfg: Config) -> Any:
     """Settings of the config's StestHook, or None."""
-    for hook_cfg in cfg.get('custom_hooks') or ():
-        kind = hook_cfg.get('type')
-        if (HOOKS.get(kind) if isinstance(kind, str) else kind) is StestHook:
-            arguments = {key: value for key, value in hook_cfg.items() if key != 'type'}
-            return StestHook(**copy.deepcopy(arguments)).settings
-    return None
+    hook_cfg = find_stest_hook(cfg)
+    if hook_cfg is None:
+        return None
+    arguments = {key: value for key, value in hook_cfg.items() if key != 'type'}
+    return StestHook(**copy.deepcopy(arguments)).settings
 
 
 def _common_components(plan: Plan) -> int | None:

@@ -14,12 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from mmal.adapters.frozen_head.data import FeatureTable, RowDataset
-from mmal.adapters.frozen_head.logistic_regression import (
-    LogisticRegression,
-    fit,
-    fit_by_cross_validation,
-    fit_by_reference,
-)
+from mmal.adapters.frozen_head.logistic_regression import LogisticRegression, fit_layer
 from mmal.adapters.frozen_head.model import FrozenHeadAdapter
 from mmal.adapters.frozen_head.projection import Projection
 from mmal.engine.stest import StestSettings, save_s_test, solve_s_test
@@ -200,13 +195,13 @@ class FrozenRun:
         scores = settings.cold_start.score(query)
         return self._ranking(scores, 'ties/initial')[: settings.initial]
 
-    def _fit(self, labeled: Sequence[int]) -> LogisticRegression:
-        features, targets = self._data.arrays(labeled)
+    def _fit(self, labeled: Sequence[int], weight_decay: float | None = None) -> LogisticRegression:
+        reference = None
         if self._data.n_reference:
             reference = self._data.arrays(self._data.reference_rows)
-            return fit_by_reference(features, targets, *reference)
         seed = derive_seed(self._seed, f'cross-validation/{len(labeled)}')
-        return fit_by_cross_validation(features, targets, seed=seed)
+        features, targets = self._data.arrays(labeled)
+        return fit_layer(features, targets, reference, weight_decay=weight_decay, seed=seed)
 
     def _selecting_layer(
         self, labeled: Sequence[int], layer: LogisticRegression
@@ -215,8 +210,7 @@ class FrozenRun:
         weight_decay = self._settings.weight_decay
         if weight_decay is None:
             return layer
-        features, targets = self._data.arrays(labeled)
-        return fit(features, targets, weight_decay * len(labeled))
+        return self._fit(labeled, weight_decay)
 
     def _evaluate(self, layer: LogisticRegression) -> dict[str, float]:
         labels = self._data.evaluation_labels

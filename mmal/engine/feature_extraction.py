@@ -30,7 +30,7 @@ from mmal.utils.progress import track
 from mmal.utils.rng import seeded_rng
 
 from .checkpoint_models import build_model
-from .hooks.stest_hook import StestHook
+from .hooks.stest_hook import find_stest_hook
 
 FLUSH_SECONDS = 30.0
 """Seconds for which features are held in memory before they are written."""
@@ -119,10 +119,11 @@ def _pretrained(cfg: Config) -> nn.Module:
 def _description(cfg: Config, model: nn.Module, layers: Sequence[str]) -> dict[str, Any]:
     """What features depend on: layers, weights, and how images are loaded."""
     weights = hashlib.sha256()
-    named = [name for name in model.state_dict() if not name.startswith('head.')]
-    for name in named:
+    for name, value in model.state_dict().items():
+        if name.startswith('head.'):
+            continue
         weights.update(name.encode())
-        weights.update(np.ascontiguousarray(model.state_dict()[name].cpu().numpy()).tobytes())
+        weights.update(np.ascontiguousarray(value.cpu().numpy()).tobytes())
     loader = cfg.get('test_dataloader') or cfg.get('val_dataloader') or cfg.train_dataloader
     pipeline = flat(dict(pipeline=loader.dataset.get('pipeline')))
     preprocessor = flat(cfg.get('data_preprocessor') or cfg.model.get('data_preprocessor'))
@@ -169,12 +170,11 @@ def _reference(cfg: Config) -> Any:
     """The reference set of the config's StestHook: 'val', or a dataset config; None if it is a part
     of what a run has labeled, or there is no StestHook.
     """
-    for hook in cfg.get('custom_hooks') or []:
-        kind = hook.get('type')
-        if kind == 'mmal.StestHook' or kind is StestHook:
-            reference = hook.get('reference', 'val')
-            return None if reference in KEPT_REFERENCES else reference
-    return None
+    hook = find_stest_hook(cfg)
+    if hook is None:
+        return None
+    reference = hook.get('reference', 'val')
+    return None if reference in KEPT_REFERENCES else reference
 
 
 def _digests(names: Sequence[str]) -> list[str | None]:

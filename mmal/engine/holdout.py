@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmal.pool.budget import DEFAULT_HOLDOUT
-from mmal.registry import HOOKS, SAMPLERS
+from mmal.registry import SAMPLERS
 
-from .hooks.stest_hook import StestHook
+from .hooks.stest_hook import find_stest_hook
 
 REFERENCE = 'holdout'
 """``reference`` of a StestHook that asks for images that are held out."""
@@ -35,10 +35,8 @@ def holdout_share_of(cfg: Any) -> float:
     Args:
         cfg: Config of a run.
     """
-    reference = None
-    for hook in cfg.get('custom_hooks') or ():
-        if isinstance(hook, Mapping) and _class_of(HOOKS, hook) is StestHook:
-            reference = hook.get('reference', 'val')
+    hook = find_stest_hook(cfg)
+    reference = None if hook is None else hook.get('reference', 'val')
     return holdout_share(cfg.train_cfg.get('holdout'), needs_reference(cfg), reference)
 
 

@@ -13,12 +13,7 @@ from torch import Tensor
 
 from mmal.adapters.base import ModelAdapter
 from mmal.adapters.classification.targets import item_targets
-from mmal.adapters.frozen_head.logistic_regression import (
-    LogisticRegression,
-    fit,
-    fit_by_cross_validation,
-    fit_by_reference,
-)
+from mmal.adapters.frozen_head.logistic_regression import LogisticRegression, fit_layer
 from mmal.adapters.frozen_head.model import FrozenHeadAdapter
 from mmal.adapters.frozen_head.projection import Projection
 from mmal.adapters.loading import batches, items_or_raise
@@ -153,15 +148,17 @@ class RefittedModel:
     def _fit_layer(
         self, features: Tensor, targets: Tensor, reference: tuple[Tensor, Tensor] | None
     ) -> LogisticRegression:
-        x = features.double().numpy()
-        y = targets.double().numpy()
-        if self._head.weight_decay is not None:
-            return fit(x, y, self._head.weight_decay * len(x), self._several)
-        if reference is None:
-            return fit_by_cross_validation(x, y, self._several, seed=self.seed)
-        reference_x = reference[0].double().numpy()
-        reference_y = reference[1].double().numpy()
-        return fit_by_reference(x, y, reference_x, reference_y, self._several)
+        arrays = None
+        if reference is not None:
+            arrays = reference[0].double().numpy(), reference[1].double().numpy()
+        return fit_layer(
+            features.double().numpy(),
+            targets.double().numpy(),
+            arrays,
+            self._several,
+            self._head.weight_decay,
+            self.seed,
+        )
 
     def _read(
         self,

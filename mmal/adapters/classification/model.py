@@ -22,6 +22,7 @@ from mmal.influence.method_selection import MethodSelector
 from .derivative import ClassifierDerivative
 from .head_losses import ClassifierHead
 from .linear_factors import find_linear, linear_factors
+from .targets import item_targets
 
 
 class ClassificationAdapter:
@@ -258,14 +259,7 @@ class ClassificationAdapter:
         Args:
             items: Annotated dataset items.
         """
-        targets = torch.zeros(len(items), self.model.head.num_classes)
-        for row, item in zip(targets, items, strict=True):
-            sample = item['data_samples']
-            if 'gt_label' in sample:
-                row[sample.gt_label] = 1
-            else:
-                row[:] = sample.gt_score
-        return targets
+        return item_targets(items, self.model.head.num_classes)
 
     def _losses_of_one_shape(self, inputs: Tensor, samples: list[DataSample]) -> list[Tensor]:
         feats = self.model.extract_feat(inputs)

@@ -24,8 +24,8 @@ def item_targets(items: Sequence[Item], n_classes: int) -> Tensor:
     targets = torch.zeros(len(items), n_classes)
     for row, item in enumerate(items):
         sample = item['data_samples']
-        if 'gt_score' in sample:
-            targets[row] = sample.gt_score.cpu()
-        else:
+        if 'gt_label' in sample:
             targets[row, sample.gt_label.cpu().long()] = 1
+        else:
+            targets[row] = sample.gt_score.cpu()
     return targets

@@ -250,6 +250,35 @@ def fit_by_cross_validation(
     return tempered(layer, left_out[best], targets)
 
 
+def fit_layer(
+    features: Array,
+    targets: Array,
+    reference: tuple[Array, Array] | None,
+    several_labels: bool = False,
+    weight_decay: float | None = None,
+    seed: int = 0,
+) -> LogisticRegression:
+    """Fit with a given strength, with that of the reference set, or with that of cross-validation.
+
+    Args:
+        features: Features of the labeled samples, shape (N, d).
+        targets: Their classes, shape (N, C).
+        reference: Features and classes of the reference set; None if there is none.
+        several_labels: Whether a sample may have several classes. Defaults to False.
+        weight_decay: Strength beside the *mean* loss, N times of which is that beside the sum.
+            Defaults to None: it is chosen.
+        seed: Seed of the cross-validation. Defaults to 0.
+
+    Returns:
+        The fitted layer; with a given strength its temperature is 1.
+    """
+    if weight_decay is not None:
+        return fit(features, targets, weight_decay * len(features), several_labels)
+    if reference is None:
+        return fit_by_cross_validation(features, targets, several_labels, seed=seed)
+    return fit_by_reference(features, targets, *reference, several_labels)
+
+
 def grid(features: Array) -> list[float]:
     """List the strengths to choose from, descending.
 

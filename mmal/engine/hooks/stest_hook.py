@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,24 @@ class StestHook(Hook):  # type: ignore[misc]  # the host is untyped
             log=runner.logger,
         )
         save_s_test(solution, Path(runner.work_dir) / 's_test.pth')
+
+
+def find_stest_hook(cfg: Any) -> Mapping[str, Any] | None:
+    """Find the config of a StestHook in a config of which nothing was built yet.
+
+    Args:
+        cfg: Config of a run.
+
+    Returns:
+        An entry of ``custom_hooks``; None if there is none.
+    """
+    for hook in cfg.get('custom_hooks') or ():
+        if not isinstance(hook, Mapping):
+            continue
+        kind = hook.get('type')
+        if (HOOKS.get(kind) if isinstance(kind, str) else kind) is StestHook:
+            return hook
+    return None
 
 
 def _is_active_round(runner: Runner) -> bool:
